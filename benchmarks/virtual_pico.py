@@ -1,0 +1,46 @@
+"""The virtual Pico: how fast simulated time runs while a session holds 4 mA."""
+
+import time
+from collections.abc import Iterator
+
+from benchmarks.timing import row
+from ionto import dose
+from ionto_host import firmware_files
+from ionto_host.device import Device
+from ionto_sim.client import VirtualPico
+
+_MEASURE_S = 8.0
+_SESSION_S = 20 * 60
+_UNIX_X64_MPY = 2822  # sys.implementation._mpy of the virtual Pico's VM
+_DOSE = {
+    "schema": 1,
+    "name": "benchmark",
+    "drug": "",
+    "site": "",
+    "current_ua": 4_000,
+    "dose_uc": 4_800_000,
+    "area_mm2": 1_000,
+    "polarity": 1,
+    "ramp_up_ms": 1_000,
+    "ramp_down_ms": 1_000,
+    "waveform": "dc",
+    "max_density_ua_cm2": 500,
+}
+
+
+def run() -> Iterator[dict]:
+    """Yield the rows of this file."""
+    bundle = firmware_files.build(_UNIX_X64_MPY)
+    files = {item.path.lstrip("/"): item.data for item in bundle.files}
+    with VirtualPico(firmware=files, load="skin", speed="max", bench_strap=True) as pico:
+        with Device.open(pico.port) as device:
+            device.push_dose(dose.canonical(_DOSE))
+            device.start()
+        pico.wait(current_above_ua=3_900, for_us=100_000, timeout_s=60)
+        before_us, start = pico.status()["t_us"], time.monotonic()
+        time.sleep(_MEASURE_S)
+        passed_us, wall_s = pico.status()["t_us"] - before_us, time.monotonic() - start
+    factor = passed_us / 1e6 / wall_s
+    yield row("virtual time while 4 mA flow", factor, "x real time", "20")
+    yield row("20 min session on the virtual Pico", _SESSION_S / factor, "s", "under 60")
+    yield row("virtual tick, firmware and circuit", wall_s / passed_us * 1e9, "us wall", "under 50")

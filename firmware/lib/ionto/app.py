@@ -1,0 +1,426 @@
+"""The application: wires session, guards, controller, log and link to the board, and runs the 1 kHz loop."""
+
+import gc
+import os
+import sys
+from array import array
+
+from ionto import bootmode, faults, kernel, protocol, sessionlog, ui
+from ionto.commands import Commands
+from ionto.compat import const, micropython
+from ionto.controller import Controller
+from ionto.dose import POLE_NEGATIVE
+from ionto.guards import Guards
+from ionto.limits import Limits
+from ionto.pins import PWM_TOP
+from ionto.reading import Reading
+from ionto.selftest import SelfTest
+from ionto.session import Session
+from ionto.sessionlog_format import BUTTON, REQUESTED
+from ionto.usblink import UsbLink
+from ionto.version import FIRMWARE_VERSION, LOG_FORMAT_VERSION, PROTOCOL_VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ionto.hal_rp2 import Hal
+    from ionto.serialport import SerialPort
+
+LOG_FOLDER = "/logs"
+_LIVE_BYTES = const(12)  # moved each way a cycle while current flows
+_REST_BYTES = const(64)
+_SLACK_US = const(250)  # time a cycle must have left for the link
+_START_PRESS_MS = const(2_000)
+_RECOVER_MS = const(1_000)
+_STABLE_MS = const(60_000)  # after which unplanned resets are no longer "in a row"
+_FREE_FLASH_BYTES = const(0x10000)  # a session's log, twice over
+_EXTENSION_SHIFT = const(1)  # the log's period is chosen for half as long again as the dose
+_BUTTON_START = const(1)
+_CLOCK_EPOCH_S = const(1_700_000_000)  # an earlier clock was never set
+
+_LEAVE_WITHIN_MS = const(200)
+_RELAY_MS = const(30)  # operate and bounce
+_SHOW_CYCLES = const(128)
+_CYCLE_MASK = const(0x3FFFFFFF)  # keeps the count a small integer
+_POWERED_UP = (protocol.SELF_TESTING, protocol.RAMP_UP)
+_STILL_POWERED = (protocol.HOLD, protocol.RAMP_DOWN, protocol.ARMED)
+_ENDED = (protocol.DONE, protocol.FAULT)
+_NOTHING, _WRITE_ARM, _BEGIN, _FLUSH = range(4)
+
+
+class App:
+    """One device. `hal` is the board (ionto.hal_rp2.Hal), `port` the byte stream, `boot` what this boot is."""
+
+    def __init__(self, hal: "Hal", board: "Any", port: "SerialPort", boot: bootmode.Boot, limits: Limits):
+        self.hal = hal
+        self.board = board
+        self.limits = limits
+        self.boot = boot
+        self.reading = Reading()
+        self.guards = Guards(limits)
+        self.selftest = SelfTest(limits)
+        self.log = sessionlog.SessionLog(LOG_FOLDER)
+        self.session = Session(limits, self.selftest, self.guards, self._note)
+        self.controller = Controller(limits.full_scale_ua, PWM_TOP)
+        self.commands = Commands(self)
+        self.link = UsbLink(port, self.commands.handle, self.commands.reject)
+        self._lights = ui.Lights()
+        self.late_max_us = 0
+        self._cycle = 0
+        self._state = self.session.state
+        self._state_ms = 0
+        self._todo = _NOTHING
+        self._log_open = False
+        self._press_ms = 0
+        self._leaving_ms = 0
+        self._relay_ms = 0
+
+    # The control cycle.
+
+    def run(self) -> None:
+        """Run for ever; returns only when the device leaves for maintenance."""
+        self._open_logs()
+        self.board.write_scratch(bootmode.SCRATCH_MARK, bootmode.mark(bootmode.RUNNING, self.boot.unplanned))
+        if self.boot.cause == bootmode.WATCHDOG:
+            self.session.fail(faults.UNPLANNED_RESET, self.reading)
+        self.commands.remember_identity()
+        self.hal.start_watchdog()
+        while not self._leaving_ms or (self.link.busy() and self._leaving_ms < _LEAVE_WITHIN_MS):
+            self.tick()
+        self.hal.cut_off()
+        self.board.write_scratch(bootmode.SCRATCH_MARK, bootmode.mark(bootmode.TO_MAINTENANCE, 0))
+
+    @micropython.native
+    def tick(self) -> None:
+        """One control cycle of 1 ms: sample, guards, session, controller, evidence; then what can wait."""
+        hal = self.hal
+        session = self.session
+        reading = self.reading
+        dt_us = hal.wait_tick()
+        timing = hal.timing
+        timing(1)
+        hal.read(reading)
+        output_on = session.output_on
+        plan = session.block
+        session.step(dt_us, reading, self.guards.step(dt_us, reading, plan[kernel.S_SETPOINT_UA], output_on))
+        if session.state != self._state:
+            self._changed()
+        if output_on:
+            current_ua = reading.block[kernel.R_CURRENT_UA]
+            hal.set_duty(kernel.control(self.controller.block, kernel.drive_ua(plan), current_ua))
+            self._collect(dt_us, session, reading, plan)
+        else:
+            hal.set_duty(self.controller.step(session.drive_ua(), reading.current_ua))
+        self._show_alive(session.output_on)
+        timing(0)
+        self._background(dt_us, session.output_on)
+
+    @micropython.native
+    def _show_alive(self, output_on: bool) -> None:
+        """The one place that feeds heartbeat and watchdog.
+
+        Reached only when the cycle ran to its end. A heartbeat edge, every second cycle, needs as well: a state
+        that allows output, no fault, and a conversion of this cycle. Guards have judged the cycle's lateness.
+        """
+        cycle = (self._cycle + 1) & _CYCLE_MASK
+        self._cycle = cycle
+        if cycle & 1:
+            alive = output_on and self.reading.block[kernel.R_FRESH] != 0 and not self.session.fault
+            self.hal.beat(alive)
+        if not output_on:
+            self.hal.still_heart()
+
+    @micropython.native
+    def _collect(self, dt_us: int, session: Session, reading: Reading, plan: "array") -> None:
+        if dt_us > self.late_max_us:
+            self.late_max_us = dt_us
+        t_ms = plan[kernel.S_T_MS]
+        self.log.sample(t_ms, plan[kernel.S_SETPOINT_UA], reading, session.state, plan[kernel.S_CHARGE_UC])
+        if not self._cycle & 0x3F:
+            board = self.board
+            board.write_scratch(bootmode.SCRATCH_CHARGE_UC, plan[kernel.S_CHARGE_UC])
+            board.write_scratch(bootmode.SCRATCH_T_MS, t_ms)
+
+    def _changed(self) -> None:
+        """Act on a new state: the output first."""
+        session, hal = self.session, self.hal
+        state = session.state
+        if state in _POWERED_UP:
+            hal.power_up()
+        elif state not in _STILL_POWERED:
+            hal.cut_off()
+            self.controller.reset()
+        self._state = state
+        self._state_ms = 0
+        if state == protocol.SELF_TESTING:
+            hal.zero_ua = 0
+        elif state == protocol.ARMED:
+            hal.zero_ua = self.selftest.zero_ua
+            self._todo = _WRITE_ARM
+        if self._log_open and state in _ENDED:
+            self._todo = _FLUSH
+
+    def _note(self, event: int, code: int, a: int, b: int) -> None:
+        self.log.event(self.session.t_ms, event, code, a, b)
+
+    def note_request(self, command: int) -> None:
+        """Put a host request into the session's log."""
+        self._note(REQUESTED, command, self.session.state, 0)
+
+    # What can wait.
+
+    @micropython.native
+    def _background(self, dt_us: int, output_on: bool) -> None:
+        """What can wait for time to be left; every eighth cycle it does not wait, so that ABORT is always heard."""
+        if output_on:
+            if not self._cycle & 7 or self.hal.slack_us() > _SLACK_US:
+                self.link.poll(_LIVE_BYTES)
+        else:
+            self.link.poll(_REST_BYTES)
+            self._at_rest()
+        if not self._cycle & 0x7F:
+            self._show_state()
+
+    def _show_state(self) -> None:
+        """Light the next step of the state's pattern; called every 128 cycles."""
+        if self._state_ms < _STABLE_MS:
+            self._state_ms += _SHOW_CYCLES
+        step = self._cycle // _SHOW_CYCLES % ui.STEPS
+        self.hal.show(self._lights.at(self.session.state, step, self._state_ms // 1_000))
+
+    def _at_rest(self) -> None:
+        if self._todo == _WRITE_ARM:
+            self._write_arm_record()
+        elif self._todo == _BEGIN:
+            self._begin()
+        elif self._todo == _FLUSH:
+            self._flush_log()
+        if self._leaving_ms:
+            self._leaving_ms += 1
+        self._watch_start_button()
+        if self.session.state != protocol.SELF_TESTING:
+            self.commands.self_test_done(self.selftest.results)
+        if not self._cycle % _RECOVER_MS:
+            self._look_after()
+
+    def _look_after(self) -> None:
+        """Once a second at rest: try a dead sensor again, forgive resets that lie back."""
+        if not (self.reading.fresh and self.reading.sensor_ok):
+            self.reading.sensor_ok = self.hal.recover_sensor()
+        if self.boot.unplanned and self._cycle >= _STABLE_MS:
+            self.boot.unplanned = 0
+            self.board.write_scratch(bootmode.SCRATCH_MARK, bootmode.mark(bootmode.RUNNING, 0))
+
+    def _watch_start_button(self) -> None:
+        if not self.reading.start_pressed:
+            self._press_ms = 0
+            return
+        self._press_ms += 1
+        if self._press_ms == _START_PRESS_MS:
+            self._note(BUTTON, _BUTTON_START, self.session.state, 0)
+            if self.session.state == protocol.PAUSED:
+                self.session.resume(self.reading)
+            else:
+                self.start()
+
+    # Requests that need more than the session.
+
+    def start(self) -> int:
+        """Begin a session if everything allows it; return a code of ionto.faults."""
+        if self._todo != _NOTHING:
+            return faults.WRONG_STATE
+        if not self._room_for_log():
+            return faults.FILESYSTEM_FULL
+        code = self.session.may_start(self.reading)
+        dose = self.session.dose
+        if code or dose is None:
+            return code or faults.NO_DOSE
+        duration_ms = dose.duration_ms()
+        self.log.reset(duration_ms + (duration_ms >> _EXTENSION_SHIFT))
+        self.late_max_us = 0
+        return self.session.start(self.reading)
+
+    def self_test(self) -> int:
+        """Begin a self-test alone; return a code of ionto.faults."""
+        if self._todo != _NOTHING:
+            return faults.WRONG_STATE
+        return self.session.test(self.reading)
+
+    def clear_fault(self) -> int:
+        """Clear a latched fault whose cause is gone; return a code of ionto.faults."""
+        if self._todo != _NOTHING:
+            return faults.WRONG_STATE
+        return self.session.clear(self.reading)
+
+    def leave_for_maintenance(self) -> int:
+        """Leave the application after the answer is out; return a code of ionto.faults."""
+        if self._todo != _NOTHING:
+            return faults.WRONG_STATE
+        code = self.session.leave()
+        if not code:
+            self._leaving_ms = 1
+        return code
+
+    def flags(self) -> int:
+        """Return the status flags (protocol.FLAG_...)."""
+        reading, session = self.reading, self.session
+        flags = 0
+        if session.output_on:
+            flags |= protocol.FLAG_OUTPUT_ON
+        if reading.vbus:
+            flags |= protocol.FLAG_VBUS
+        if reading.bench_strap:
+            flags |= protocol.FLAG_BENCH_STRAP
+        if reading.stop_open:
+            flags |= protocol.FLAG_STOP_OPEN
+        if session.dose is not None:
+            flags |= protocol.FLAG_DOSE_LOADED
+        if session.contact_limited:
+            flags |= protocol.FLAG_CONTACT_LIMITED
+        if self._clock_set:
+            flags |= protocol.FLAG_CLOCK_SET
+        if self.hal.reversed():
+            flags |= protocol.FLAG_REVERSED
+        if self._log_open:
+            flags |= protocol.FLAG_LOG_OPEN
+        return flags
+
+    def set_clock(self, unix_s: int) -> None:
+        """Set the real-time clock, s since 1970 UTC."""
+        self.board.set_clock(unix_s)
+        self._clock_set = True
+
+    def identity(self) -> dict:
+        """Return what HELLO tells: who the board is and what it may do."""
+        return {
+            "protocol": PROTOCOL_VERSION,
+            "firmware": FIRMWARE_VERSION,
+            "log_format": LOG_FORMAT_VERSION,
+            "board_id": self.board.board_id(),
+            "variant": self.limits.variant,
+            "micropython": "%d.%d.%d" % tuple(sys.implementation.version[:3]),
+            "mpy": sys.implementation._mpy,
+            "reset_cause": self.boot.cause,
+            "unplanned_resets": self.boot.unplanned,
+            "clock_set": self._clock_set,
+            "bench_strap": self.reading.bench_strap,
+            "limits": self.limits.public(),
+        }
+
+    # Logs.
+
+    def _open_logs(self) -> None:
+        self._clock_set = self.board.unix_time_s() > _CLOCK_EPOCH_S
+        if LOG_FOLDER[1:] not in os.listdir("/"):
+            os.mkdir(LOG_FOLDER)
+        ids = sessionlog.list_ids(LOG_FOLDER)
+        self.log.log_id = sessionlog.last_id(LOG_FOLDER)
+        if ids:
+            self._close_lost(ids[-1])
+
+    def _close_lost(self, log_id: int) -> None:
+        """Close the log of a session that a reset or a power cut ended, with what is known of it."""
+        try:
+            sequence, ended = sessionlog.scan(self.log_path(log_id))
+            if not ended:
+                self.log.close_interrupted(log_id, sequence, self._lost_summary(log_id))
+        except OSError:
+            self.session.fail(faults.LOG_WRITE_FAILED, self.reading)
+
+    def _lost_summary(self, log_id: int) -> dict:
+        summary = {"outcome": protocol.INTERRUPTED, "cause": self.boot.cause, "closed_at_boot": True}
+        board = self.board
+        if board.read_scratch(bootmode.SCRATCH_LOG_ID) == log_id:
+            summary["charge_uc"] = board.read_scratch(bootmode.SCRATCH_CHARGE_UC)
+            summary["t_ms"] = board.read_scratch(bootmode.SCRATCH_T_MS)
+        return summary
+
+    def _room_for_log(self) -> bool:
+        status = os.statvfs("/")
+        return status[0] * status[3] >= _FREE_FLASH_BYTES
+
+    def has_log(self, log_id: int) -> bool:
+        """Return True when log `log_id` is kept."""
+        return log_id in sessionlog.list_ids(LOG_FOLDER)
+
+    def log_path(self, log_id: int) -> str:
+        """Return the path of log `log_id`."""
+        return LOG_FOLDER + "/" + sessionlog.file_name(log_id)
+
+    def log_rows(self, first: int, most: int) -> list:
+        """Return up to `most` rows [id, bytes] of the logs from id `first` on."""
+        ids = [log_id for log_id in sessionlog.list_ids(LOG_FOLDER) if log_id >= first]
+        return [[log_id, os.stat(self.log_path(log_id))[6]] for log_id in ids[:most]]
+
+    def delete_log(self, log_id: int) -> None:
+        """Delete log `log_id`; the open one is refused."""
+        if self._log_open and log_id == self.log.log_id:
+            raise faults.Refusal(faults.WRONG_STATE, "log", log_id)
+        self.log.delete(log_id)
+
+    def _write_arm_record(self) -> None:
+        """Put the arm record on flash; only then may the session go on."""
+        self._todo = _NOTHING
+        if self.session.state != protocol.ARMED:
+            return
+        dose = self.session.armed_dose()
+        self.hal.set_reversed(dose.polarity == POLE_NEGATIVE)
+        self._relay_ms = 0
+        header = self.identity()
+        header["time_unix_s"] = self.board.unix_time_s()
+        header["dose"] = dose.raw.decode()
+        header["digest"] = dose.digest()
+        header["zero_ua"] = self.hal.zero_ua
+        header["selftest"] = self.selftest.results
+        try:
+            self.log.arm(header)
+        except OSError:
+            self.session.fail(faults.LOG_WRITE_FAILED, self.reading)
+            return
+        self._log_open = True
+        board = self.board
+        board.write_scratch(bootmode.SCRATCH_CHARGE_UC, 0)
+        board.write_scratch(bootmode.SCRATCH_T_MS, 0)
+        board.write_scratch(bootmode.SCRATCH_LOG_ID, self.log.log_id)
+        gc.collect()
+        self._todo = _BEGIN
+
+    def _begin(self) -> None:
+        """Let the current begin once the relay has settled."""
+        self._relay_ms += 1
+        if self._relay_ms >= _RELAY_MS:
+            self._todo = _NOTHING
+            self.session.armed()
+
+    def _flush_log(self) -> None:
+        self.hal.feed()
+        try:
+            if self.log.flush_step():
+                self.log.close(self._summary())
+                self._todo = _NOTHING
+                self._log_open = False
+                self.board.write_scratch(bootmode.SCRATCH_LOG_ID, 0)
+        except OSError:
+            self._todo = _NOTHING
+            self._log_open = False
+            self.session.fail(faults.LOG_WRITE_FAILED, self.reading)
+
+    def _summary(self) -> dict:
+        session, guards = self.session, self.guards
+        return {
+            "outcome": session.outcome,
+            "fault": session.fault,
+            "charge_uc": session.charge_uc,
+            "guard_charge_uc": guards.charge_uc,
+            "sense_charge_uc": guards.sense_charge_uc,
+            "t_ms": session.t_ms,
+            "on_ms": session.on_ms,
+            "max_current_ua": session.max_current_ua,
+            "late_max_us": self.late_max_us,
+            "samples": self.log.sample_count,
+            "events": self.log.event_count,
+            "samples_lost": self.log.samples_lost,
+            "events_lost": self.log.events_lost,
+            "heap_free_bytes": gc.mem_free(),
+        }

@@ -1,0 +1,247 @@
+"""Answers the host's requests. Reads and asks; nothing here raises the current, writes code or touches pins."""
+
+import json
+import struct
+
+from ionto import dose, faults, protocol
+from ionto.compat import const
+from ionto.faults import Refusal
+
+_MAX_LOAD_OHM = const(1_000_000)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import BinaryIO
+
+    from ionto.app import App
+
+_LOG_LIST_MAX = const(60)
+_LOG_READ_MAX_BYTES = const(0x10000)
+_ANSWERED = const(-1)
+_STATUS_BYTES = struct.calcsize(protocol.STATUS_FORMAT)
+# While current flows only these are answered; they build nothing on the heap (HELLO sends what it built at rest).
+_LIVE = (protocol.HELLO, protocol.STATUS, protocol.PAUSE, protocol.ABORT)
+
+
+class Commands:
+    """Dispatches requests of `app` (see ionto.app.App for what it offers)."""
+
+    def __init__(self, app: "App"):
+        self._app = app
+        self._handlers = {
+            protocol.HELLO: self._hello,
+            protocol.STATUS: self._status,
+            protocol.DOSE_PUSH: self._dose_push,
+            protocol.DOSE_READ: self._dose_read,
+            protocol.START: self._start,
+            protocol.PAUSE: self._pause,
+            protocol.RESUME: self._resume,
+            protocol.ABORT: self._abort,
+            protocol.CLEAR_FAULT: self._clear,
+            protocol.SET_CLOCK: self._set_clock,
+            protocol.SELF_TEST: self._self_test,
+            protocol.MAINTENANCE: self._maintenance,
+            protocol.LOG_LIST: self._log_list,
+            protocol.LOG_READ: self._log_read,
+            protocol.LOG_DELETE: self._log_delete,
+        }
+        self._test_sequence = -1
+        self._identity = b""
+
+    def handle(self, kind: int, sequence: int, buffer: bytearray, start: int, length: int) -> None:
+        """Answer one request: `length` payload bytes at `buffer[start]`."""
+        handler = self._handlers.get(kind)
+        if handler is None:
+            self._refuse(faults.UNKNOWN_COMMAND, kind, sequence)
+            return
+        if kind in _LIVE:
+            code = handler(sequence, buffer, start, length)
+        elif self._app.session.output_on:
+            code = faults.OUTPUT_ON
+        else:
+            code = self._handle_at_rest(handler, kind, sequence, buffer, start, length)
+        if code > 0:
+            self._refuse(code, kind, sequence)
+        elif code == faults.NONE:
+            self._app.link.answer(kind | protocol.RESPONSE, sequence, 0)
+
+    def _handle_at_rest(
+        self, handler: "Callable[..., int]", kind: int, sequence: int, buffer: bytearray, start: int, length: int
+    ) -> int:
+        try:
+            return handler(sequence, buffer, start, length)
+        except Refusal as refusal:
+            self._refuse(refusal.code, kind, sequence, json.dumps(refusal.as_dict()).encode())
+        except OSError:
+            self._refuse(faults.LOG_WRITE_FAILED, kind, sequence)
+        return _ANSWERED
+
+    def reject(self, kind: int, sequence: int) -> None:
+        """Answer a frame whose CRC is wrong."""
+        self._refuse(faults.BAD_FRAME, kind, sequence)
+
+    def _refuse(self, code: int, kind: int, sequence: int, detail: bytes = b"") -> None:
+        link = self._app.link
+        payload = link.payload()
+        struct.pack_into(protocol.ERROR_FORMAT, payload, protocol.HEADER_BYTES, code, kind)
+        start = protocol.HEADER_BYTES + 3
+        if detail:
+            payload[start : start + len(detail)] = detail
+        link.answer(protocol.ERROR, sequence, 3 + len(detail))
+
+    def _answer_json(self, kind: int, sequence: int, content: dict) -> int:
+        self._app.link.answer_bytes(kind | protocol.RESPONSE, sequence, json.dumps(content).encode())
+        return _ANSWERED
+
+    # While current may flow.
+
+    def _status(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        app = self._app
+        session, reading = app.session, app.reading
+        current_ua, load_mv = reading.current_ua, reading.load_mv
+        load_ohm = load_mv * 1_000 // current_ua if current_ua > 20 else _MAX_LOAD_OHM
+        plan = session.dose
+        struct.pack_into(
+            protocol.STATUS_FORMAT,
+            app.link.payload(),
+            protocol.HEADER_BYTES,
+            session.state,
+            session.outcome,
+            session.fault,
+            app.flags(),
+            session.setpoint_ua,
+            current_ua,
+            reading.sense_ua,
+            load_mv,
+            reading.rail_mv,
+            reading.vsys_mv,
+            app.hal.duty(),
+            min(load_ohm, _MAX_LOAD_OHM),
+            max(session.charge_uc, 0),
+            plan.dose_uc if plan else 0,
+            session.t_ms,
+            session.remaining_ms(),
+            app.log.log_id,
+            min(app.late_max_us, 0xFFFF),
+        )
+        app.link.answer(protocol.STATUS | protocol.RESPONSE, sequence, _STATUS_BYTES)
+        return _ANSWERED
+
+    def _pause(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        self._app.note_request(protocol.PAUSE)
+        return self._app.session.pause()
+
+    def _abort(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        self._app.note_request(protocol.ABORT)
+        return self._app.session.abort()
+
+    def _hello(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        if not self._app.session.output_on:
+            self.remember_identity()
+        self._app.link.answer_bytes(protocol.HELLO | protocol.RESPONSE, sequence, self._identity)
+        return _ANSWERED
+
+    # Output off.
+
+    def remember_identity(self) -> None:
+        """Build the answer to HELLO, so that it is there when a host comes while current flows."""
+        self._identity = json.dumps(self._app.identity()).encode()
+
+    def _dose_push(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        app = self._app
+        parsed = dose.parse(bytes(buffer[start : start + length]), app.limits)
+        code = app.session.load(parsed)
+        if code:
+            return code
+        return self._answer_json(protocol.DOSE_PUSH, sequence, {"digest": parsed.digest()})
+
+    def _dose_read(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        plan = self._app.session.dose
+        if plan is None:
+            return faults.NO_DOSE
+        self._app.link.answer_bytes(protocol.DOSE_READ | protocol.RESPONSE, sequence, plan.raw)
+        return _ANSWERED
+
+    def _start(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        return self._app.start()
+
+    def _resume(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        self._app.note_request(protocol.RESUME)
+        return self._app.session.resume(self._app.reading)
+
+    def _clear(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        return self._app.clear_fault()
+
+    def _set_clock(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        if length != struct.calcsize(protocol.CLOCK_FORMAT):
+            return faults.BAD_PAYLOAD
+        self._app.set_clock(struct.unpack_from(protocol.CLOCK_FORMAT, buffer, start)[0])
+        return faults.NONE
+
+    def _self_test(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        code = self._app.self_test()
+        if not code:
+            self._test_sequence = sequence
+            return _ANSWERED
+        return code
+
+    def self_test_done(self, results: list) -> None:
+        """Answer the self-test request that is waiting, if one is, with `results` rows."""
+        if self._test_sequence >= 0 and not self._app.link.busy():
+            self._answer_json(protocol.SELF_TEST, self._test_sequence, {"results": results})
+            self._test_sequence = -1
+
+    def _maintenance(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        return self._app.leave_for_maintenance()
+
+    def _log_list(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        if length != struct.calcsize(protocol.LOG_LIST_FORMAT):
+            return faults.BAD_PAYLOAD
+        first = struct.unpack_from(protocol.LOG_LIST_FORMAT, buffer, start)[0]
+        rows = self._app.log_rows(first, _LOG_LIST_MAX + 1)
+        more = len(rows) > _LOG_LIST_MAX
+        return self._answer_json(protocol.LOG_LIST, sequence, {"logs": rows[:_LOG_LIST_MAX], "more": more})
+
+    def _log_path(self, log_id: int) -> str:
+        if not self._app.has_log(log_id):
+            raise Refusal(faults.NO_SUCH_LOG, "log", log_id)
+        return self._app.log_path(log_id)
+
+    def _log_read(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        if length != struct.calcsize(protocol.LOG_READ_FORMAT):
+            return faults.BAD_PAYLOAD
+        log_id, offset, count = struct.unpack_from(protocol.LOG_READ_FORMAT, buffer, start)
+        path = self._log_path(log_id)
+        if count > _LOG_READ_MAX_BYTES:
+            raise Refusal(faults.OUT_OF_RANGE, "length", count, 1, _LOG_READ_MAX_BYTES)
+        with open(path, "rb") as stream:
+            stream.seek(offset)
+            self._stream(sequence, stream, offset, count)
+        return _ANSWERED
+
+    def _stream(self, sequence: int, stream: "BinaryIO", offset: int, count: int) -> None:
+        """Send `count` bytes of `stream` in frames, then a frame that carries only the offset."""
+        link, hal = self._app.link, self._app.hal
+        kind = protocol.LOG_READ | protocol.RESPONSE
+        head = protocol.HEADER_BYTES + 4
+        view = memoryview(link.payload())
+        while count > 0:
+            got = stream.readinto(view[head : head + min(count, protocol.LOG_CHUNK_BYTES)])
+            if not got:
+                break
+            struct.pack_into(protocol.LOG_DATA_FORMAT, view, protocol.HEADER_BYTES, offset)
+            hal.feed()
+            if not link.send_now(kind, sequence, 4 + got):
+                return
+            offset += got
+            count -= got
+        struct.pack_into(protocol.LOG_DATA_FORMAT, view, protocol.HEADER_BYTES, offset)
+        link.answer(kind, sequence, 4)
+
+    def _log_delete(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        if length != struct.calcsize(protocol.LOG_DELETE_FORMAT):
+            return faults.BAD_PAYLOAD
+        log_id = struct.unpack_from(protocol.LOG_DELETE_FORMAT, buffer, start)[0]
+        self._log_path(log_id)
+        self._app.delete_log(log_id)
+        return faults.NONE

@@ -1,0 +1,121 @@
+"""Guards: every cycle, is there a reason to cut the output? One verdict a step; thresholds in one table."""
+
+from array import array
+
+from ionto import faults, kernel
+from ionto.compat import const, micropython
+from ionto.limits import Limits
+from ionto.reading import Reading
+
+# (cell of the guards' block, threshold, why)
+THRESHOLDS = (
+    (kernel.G_STALE_SAMPLES, 2, "two samples: 2 ms, the detection time of the invariants"),
+    (kernel.G_LATE_US, 2_500, "an edge every 2 ms, plus half a tick"),
+    (kernel.G_LIFT_SAMPLES, 2, "two samples"),
+    (kernel.G_LIFT_UA, 30, "twice the worst zero offset"),
+    (kernel.G_LIFT_DRAIN_MV, 400, "sink fully on: its drain is at its source"),
+    (kernel.G_LIFT_MIN_UA, 60, "set-point; below, a lift cannot be told from a ramp's start"),
+    (kernel.G_OVER_UA, 60, "ramp lag (filter 9 ms at 4 uA/ms) and noise"),
+    (kernel.G_OVER_SHIFT, 4, "plus 1/16 of the set-point"),
+    (kernel.G_OVER_SAMPLES, 2, "two samples"),
+    (kernel.G_UNDER_SAMPLES, 300, "slower than any settling"),
+    (kernel.G_UNDER_DRAIN_MV, 1_500, "compliance is left, so the contact is not the reason"),
+    (kernel.G_STUCK_SAMPLES, 200, "the set-point's dither changes the reading every 64 ms"),
+    (kernel.G_SENSE_UA, 60, "ADC offset and noise of V(SNS)"),
+    (kernel.G_SENSE_SHIFT, 4, "plus 1/16: ADC gain and resistor tolerance"),
+    (kernel.G_SENSE_SAMPLES, 4, "two conversions of V(SNS), which is read every other cycle"),
+    (kernel.G_RAIL_SAMPLES, 20, "longer than the boost converter's start"),
+    (kernel.G_SHORT_OHM, 150, "under any load a bench or skin presents"),
+    (kernel.G_SHORT_MIN_UA, 1_000, "below, dividers cannot tell a short from 500 ohm"),
+    (kernel.G_SHORT_SAMPLES, 8, "averages the dividers' noise"),
+)
+# The fault of each verdict of `kernel.judge`, by its number.
+VERDICTS = (
+    faults.NONE,
+    faults.SENSOR_STALE,
+    faults.LATE_LOOP,
+    faults.OVER_CURRENT_ABSOLUTE,
+    faults.OVER_CURRENT,
+    faults.UNDER_CURRENT,
+    faults.SENSOR_CONFIG,
+    faults.SENSOR_STUCK,
+    faults.SENSE_DISAGREE,
+    faults.OPEN_CIRCUIT,
+    faults.SHORT_CIRCUIT,
+    faults.USB_APPEARED,
+    faults.RAIL_LOW,
+    faults.RAIL_HIGH,
+    faults.CHARGE_EXCEEDED,
+    faults.TIME_EXCEEDED,
+)
+_OFF_UA = const(60)  # over the self-test's probe and the worst zero offset
+_OFF_SAMPLES = const(2)
+_OFF_SETTLE_MS = const(120)  # dead-man at its worst tolerance, 110 ms
+_OFF_COUNT_MS = const(1_000)
+_CHARGE_SHIFT = const(8)  # dose + 0.4 %
+_SENSE_CHARGE_SHIFT = const(4)  # dose + 6 %: what the independent measurement can promise
+_NO_RAW = const(0x7FFF)
+
+
+class Guards:
+    """Judges each cycle; `step` returns a fault code or 0. Knows the limits and the dose, not the controller."""
+
+    def __init__(self, limits: Limits):
+        block = array("i", [0] * kernel.G_SIZE)
+        block[kernel.G_TRIP_UA] = limits.trip_current_ua
+        block[kernel.G_MIN_RAIL_MV] = limits.min_rail_mv
+        block[kernel.G_MAX_RAIL_MV] = limits.max_rail_mv
+        block[kernel.G_DITHER_MIN_UA] = limits.dither_min_ua
+        for cell, threshold, _ in THRESHOLDS:
+            block[cell] = threshold
+        self.block = block
+        self.begin(0, 0)
+
+    @property
+    def charge_uc(self) -> int:
+        """Charge since `begin` by the INA219, in uC, counted independently of the session."""
+        return self.block[kernel.G_COUNT + kernel.C_CHARGE_UC]
+
+    @property
+    def sense_charge_uc(self) -> int:
+        """Charge since `begin` by V(SNS), in uC."""
+        return self.block[kernel.G_SENSE + kernel.C_CHARGE_UC]
+
+    def begin(self, dose_uc: int, time_limit_ms: int) -> None:
+        """Start counting for a session of `dose_uc` (uC) that may last `time_limit_ms` of current."""
+        block = self.block
+        for cell in range(kernel.G_COUNT, kernel.G_CHARGE_LIMIT_UC):
+            block[cell] = 0
+        block[kernel.G_CHARGE_LIMIT_UC] = dose_uc + (dose_uc >> _CHARGE_SHIFT) + 50
+        block[kernel.G_SENSE_LIMIT_UC] = dose_uc + (dose_uc >> _SENSE_CHARGE_SHIFT) + 500
+        block[kernel.G_TIME_LIMIT_MS] = time_limit_ms
+        block[kernel.G_OFF_MS] = 1
+        self._clear_counters()
+
+    def _clear_counters(self) -> None:
+        block = self.block
+        for cell in range(kernel.G_STALE, kernel.G_TRIP_UA):
+            block[cell] = 0
+        block[kernel.G_LAST_RAW] = _NO_RAW
+
+    @micropython.native
+    def step(self, dt_us: int, reading: Reading, setpoint_ua: int, output_on: bool) -> int:
+        """Return the code of the first reason to cut the output, or `faults.NONE`. `dt_us` since the last step."""
+        if output_on:
+            return VERDICTS[kernel.judge(self.block, reading.block, setpoint_ua, dt_us)]
+        return self._step_off(dt_us, reading)
+
+    def _step_off(self, dt_us: int, reading: Reading) -> int:
+        block = self.block
+        off_ms = block[kernel.G_OFF_MS]
+        if off_ms == 0:
+            self._clear_counters()
+            off_ms = 1
+        if off_ms < _OFF_COUNT_MS:
+            off_ms += (dt_us + 500) // 1_000
+        block[kernel.G_OFF_MS] = off_ms
+        if off_ms <= _OFF_SETTLE_MS or not reading.fresh or reading.current_ua < _OFF_UA:
+            block[kernel.G_OVER] = 0
+            return faults.NONE
+        block[kernel.G_OVER] += 1
+        return faults.CURRENT_WHEN_OFF if block[kernel.G_OVER] >= _OFF_SAMPLES else faults.NONE

@@ -1,0 +1,286 @@
+"""The board: the only module that imports `machine`. Everything here has a side effect; nothing decides.
+
+Making a `Hal` leaves the output off. `cut_off` is its own operation: it does not pass through the duty, the
+controller or any state.
+"""
+
+import time
+from array import array
+
+import machine
+
+from ionto import kernel, pins, ui
+from ionto.compat import const, micropython
+from ionto.ina219 import Ina219, recover_bus
+from ionto.limits import Limits
+from ionto.reading import Reading
+
+TICK_US = const(1_000)
+WATCHDOG_MS = const(2_000)  # longer than any flash operation (two erases at the datasheet's 400 ms)
+_I2C_TIMEOUT_US = const(1_000)
+# Watchdog SCRATCH0-3 (the boot ROM uses 4-7). A table, because these addresses are no small integers.
+_SCRATCH = (0x4005800C, 0x40058010, 0x40058014, 0x40058018)
+_BUZZER_HZ = const(2_700)  # buzzer resonance
+_VREF_MV = const(3_300)
+
+
+class Hal:
+    """Drives the pins of `ionto.pins` for the build `limits`; see each method for its unit."""
+
+    def __init__(self, limits: Limits):
+        self._reversed = False
+        self._duty = 0
+        self._pwm = None
+        self._heartbeat_level = 0
+        self._heartbeat = machine.Pin(pins.HEARTBEAT, machine.Pin.OUT, value=0).value
+        self._boost = machine.Pin(pins.BOOST_ENABLE, machine.Pin.OUT, value=0)
+        self._relay = machine.Pin(pins.POLARITY_RELAY, machine.Pin.OUT, value=0)
+        self.cut_off()
+        # Bound methods, so that a cycle makes and looks up as little as possible.
+        self._start = _input(pins.START_BUTTON).value
+        self._stop = _input(pins.STOP_SENSE).value
+        self._strap = _input(pins.BENCH_STRAP).value
+        self._vbus = machine.Pin(pins.VBUS_SENSE, machine.Pin.IN).value
+        self._leds = [_output(number) for number in (pins.LED_READY, pins.LED_CURRENT, pins.LED_FAULT)]
+        self._board_led = _output(pins.LED_BOARD)
+        self.timing = _output(pins.LOOP_TIMING).value  # high while a control step runs, for an oscilloscope
+        self._buzzer = machine.PWM(machine.Pin(pins.BUZZER), freq=_BUZZER_HZ, duty_u16=0)
+        self._drain = machine.ADC(machine.Pin(pins.ADC_DRAIN)).read_u16
+        self._rail = machine.ADC(machine.Pin(pins.ADC_RAIL)).read_u16
+        self._sns = machine.ADC(machine.Pin(pins.ADC_SNS)).read_u16
+        self._vsys = machine.ADC(machine.Pin(pins.ADC_VSYS)).read_u16
+        self._sense_gain = _VREF_MV * 1_000_000 // (limits.sense_mohm << 4)  # uA per count, times 4096
+        self._series_ohm = limits.series_ohm
+        self._limits = limits
+        self.zero_ua = 0
+        self._slot = 0
+        self._watchdog = None
+        self._next_us = time.ticks_us()
+        self._last_us = self._next_us
+        self.late_max_us = 0
+        self.open_sensor()
+
+    # Output.
+
+    def cut_off(self) -> None:
+        """Take the current away now: set-point pin low as a GPIO, heartbeat low, boost off."""
+        self._heartbeat(0)
+        if self._pwm is not None:
+            self._pwm.duty_u16(0)
+            self._pwm.deinit()
+            self._pwm = None
+        machine.Pin(pins.PWM_SETPOINT, machine.Pin.OUT, value=0)
+        self._boost.value(0)
+        self._heartbeat_level = 0
+        self._duty = 0
+
+    def power_up(self) -> None:
+        """Boost on and the set-point PWM running at 0; current needs a heartbeat as well."""
+        if self._pwm is None:
+            self._pwm = machine.PWM(machine.Pin(pins.PWM_SETPOINT), freq=pins.PWM_FREQ_HZ, duty_u16=0)
+            self._duty = 0
+        self._boost.value(1)
+
+    def set_reversed(self, reverse: bool) -> None:
+        """Set the polarity relay; only ever called with the output disabled and no current."""
+        self._relay.value(reverse)
+        self._reversed = reverse
+
+    def reversed(self) -> bool:
+        """Return True when the drug terminal is the negative one."""
+        return self._reversed
+
+    @micropython.native
+    def set_duty(self, duty: int) -> None:
+        """Set the set-point duty, 0 to `pins.PWM_TOP`; nothing happens before `power_up`."""
+        if duty != self._duty:
+            pwm = self._pwm
+            if pwm is not None:
+                pwm.duty_u16(duty << 4)
+                self._duty = duty
+
+    def duty(self) -> int:
+        """Return the duty last set, 0 to `pins.PWM_TOP`."""
+        return self._duty
+
+    @micropython.native
+    def beat(self, output_on: bool) -> None:
+        """Show life: a heartbeat edge when `output_on`, and the watchdog. The application calls it on evidence."""
+        if output_on:
+            level = 1 - self._heartbeat_level
+            self._heartbeat_level = level
+            self._heartbeat(level)
+        watchdog = self._watchdog
+        if watchdog is not None:
+            watchdog.feed()
+
+    def still_heart(self) -> None:
+        """Rest the heartbeat pin low."""
+        if self._heartbeat_level:
+            self._heartbeat_level = 0
+            self._heartbeat(0)
+
+    def start_watchdog(self) -> None:
+        """Arm the RP2040 watchdog; it cannot be stopped again."""
+        self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
+
+    @micropython.native
+    def feed(self) -> None:
+        """Feed the watchdog if it is armed."""
+        if self._watchdog is not None:
+            self._watchdog.feed()
+
+    # Time.
+
+    @micropython.native
+    def wait_tick(self) -> int:
+        """Wait for the next 1 ms tick; return the time since the last one, in us.
+
+        A tick that was missed is not made up for, so two samples are never closer than a conversion.
+        """
+        ticks_us = time.ticks_us
+        ticks_diff = time.ticks_diff
+        next_us = self._next_us
+        now_us = ticks_us()
+        wait_us = ticks_diff(next_us, now_us)
+        if wait_us > 0:
+            time.sleep_us(wait_us)
+            now_us = ticks_us()
+        else:
+            next_us = now_us
+        self._next_us = time.ticks_add(next_us, TICK_US)
+        dt_us = ticks_diff(now_us, self._last_us)
+        self._last_us = now_us
+        return dt_us
+
+    @micropython.native
+    def slack_us(self) -> int:
+        """Return the time left of this tick, in us; negative when it is over."""
+        return time.ticks_diff(self._next_us, time.ticks_us())
+
+    # Sensing.
+
+    def open_sensor(self) -> bool:
+        """(Re)open the I2C bus and configure the INA219; True when it answered with our configuration."""
+        scl, sda = machine.Pin(pins.I2C_SCL), machine.Pin(pins.I2C_SDA)
+        bus = machine.I2C(pins.I2C_BUS, scl=scl, sda=sda, freq=pins.I2C_FREQ_HZ, timeout=_I2C_TIMEOUT_US)
+        limits = self._limits
+        self._sensor = Ina219(bus, pins.INA219_ADDRESS, limits.shunt_mohm, limits.pga_range_mv)
+        return self._sensor.configure()
+
+    def recover_sensor(self) -> bool:
+        """Clock a stuck bus free, then open the sensor again; True when it works."""
+        scl = machine.Pin(pins.I2C_SCL, machine.Pin.OPEN_DRAIN, value=1)
+        sda = machine.Pin(pins.I2C_SDA, machine.Pin.OPEN_DRAIN, value=1)
+        recover_bus(scl, sda, _half_clock)
+        return self.open_sensor()
+
+    def check_sensor(self) -> bool:
+        """Return True when the INA219 still holds our configuration."""
+        return self._sensor.check()
+
+    @micropython.native
+    def read(self, reading: Reading) -> None:
+        """Fill `reading` (ionto.reading.Reading) with this cycle's measurements.
+
+        A fresh conversion every cycle; sense node and drain in turn, so that each is at most 2 ms old; rail and
+        supply every 8 ms; STOP every 2 ms, the other switches every 8 ms; the sensor's configuration every 128 ms.
+        """
+        block = reading.block
+        sensor = self._sensor
+        if sensor.sample():
+            kernel.take_current(block, sensor.raw, sensor.ua_per_lsb, self.zero_ua, sensor.full_scale_raw)
+        else:
+            block[kernel.R_FRESH] = 0
+        slot = (self._slot + 1) & 0x7F
+        self._slot = slot
+        if slot & 1:
+            kernel.take_drain(block, self._drain(), self._series_ohm)
+            block[kernel.R_STOP] = self._stop()
+        else:
+            kernel.take_sense(block, self._sns(), self._sense_gain)
+            self._read_in_turn(block, slot)
+
+    @micropython.native
+    def _read_in_turn(self, block: "array", slot: int) -> None:
+        turn = slot & 6
+        if turn == 0:
+            block[kernel.R_START] = 1 - self._start()
+            kernel.take_rail(block, self._rail())
+        elif turn == 2:
+            block[kernel.R_VBUS] = self._vbus()
+        elif turn == 4:
+            block[kernel.R_STRAP] = 1 - self._strap()
+            kernel.take_vsys(block, self._vsys())
+        elif slot == 6 and block[kernel.R_FRESH]:
+            block[kernel.R_SENSOR_OK] = 1 if self._sensor.check() else 0
+
+    # Lights and sound.
+
+    def show(self, bits: int) -> None:
+        """Set the LEDs and the buzzer: bits of ionto.ui."""
+        leds = self._leds
+        leds[0].value(bits & ui.READY)
+        leds[1].value(bits & ui.CURRENT)
+        leds[2].value(bits & ui.FAULT)
+        self._board_led.value(bits & ui.CURRENT)
+        self._buzzer.duty_u16(0x8000 if bits & ui.SOUND else 0)
+
+
+def quiet_pins() -> None:
+    """Drive every pin that can pass current low. A soft reset leaves PWM pins as they were, even high."""
+    for number in (pins.PWM_SETPOINT, pins.HEARTBEAT, pins.BOOST_ENABLE, pins.POLARITY_RELAY):
+        machine.Pin(number, machine.Pin.OUT, value=0)
+
+
+def read_variant() -> str:
+    """Return the build variant that the range strap says: "A" (open) or "B" (to GND)."""
+    return "A" if _input(pins.RANGE_STRAP).value() else "B"
+
+
+def maintenance_strap() -> bool:
+    """Return True when the maintenance strap is fitted."""
+    return _input(pins.MAINTENANCE_STRAP).value() == 0
+
+
+def board_id() -> str:
+    """Return the board's unique id as 16 hex digits."""
+    return "".join(["%02x" % byte for byte in machine.unique_id()])
+
+
+def read_scratch(index: int) -> int:
+    """Return watchdog scratch register `index` (0-3); it survives every reset but power."""
+    return machine.mem32[_SCRATCH[index]]
+
+
+def write_scratch(index: int, value: int) -> None:
+    """Write watchdog scratch register `index` (0-3); values under 2**30 allocate nothing."""
+    machine.mem32[_SCRATCH[index]] = value
+
+
+def reset() -> None:
+    """Reset the chip; does not return."""
+    machine.reset()
+
+
+def set_clock(unix_s: int) -> None:
+    """Set the real-time clock to `unix_s` (s since 1970, UTC)."""
+    now = time.gmtime(unix_s)
+    machine.RTC().datetime((now[0], now[1], now[2], now[6], now[3], now[4], now[5], 0))
+
+
+def unix_time_s() -> int:
+    """Return the real-time clock, s since 1970 UTC; after a power-on it counts from an arbitrary date."""
+    return time.time()
+
+
+def _input(number: int) -> machine.Pin:
+    return machine.Pin(number, machine.Pin.IN, machine.Pin.PULL_UP)
+
+
+def _output(number: int) -> machine.Pin:
+    return machine.Pin(number, machine.Pin.OUT, value=0)
+
+
+def _half_clock() -> None:
+    time.sleep_us(5)

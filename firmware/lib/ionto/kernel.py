@@ -1,0 +1,495 @@
+"""The arithmetic of a control cycle, on arrays of integers: one source for viper, the VM and CPython.
+
+On the RP2040 an attribute costs 1.6 us, a method call 11 us and an element in viper code 0.1 us, and a cycle has 1,000.
+So what runs every cycle lives here, works on `array('i')` blocks and allocates nothing; the classes that own the
+blocks (Reading, Guards, Session, Controller, SessionLog) give the numbers their names and do what is rare.
+
+Cells are never negative: viper loads them unsigned on a 64-bit machine. Viper integers have 32 bits on the
+RP2040 and wrap. The greatest product is a current of 32 mA times `MAX_DT_US`: 1.92e9.
+"""
+
+from ionto.compat import const, micropython, ptr32
+
+MAX_DT_US = const(60_000)  # counted of one cycle at most; the dead-man has cut by then
+_UC_PC = const(1_000_000)
+
+# Reading block.
+R_FRESH = const(0)
+R_FULL_SCALE = const(1)
+R_RAW = const(2)
+R_CURRENT_UA = const(3)
+R_SENSE_UA = const(4)
+R_DRAIN_MV = const(5)
+R_RAIL_MV = const(6)
+R_VSYS_MV = const(7)
+R_LOAD_MV = const(8)
+R_START = const(9)
+R_STOP = const(10)
+R_VBUS = const(11)
+R_STRAP = const(12)
+R_SENSOR_OK = const(13)
+R_SOURCE_MV = const(14)
+R_SIZE = const(15)
+
+# Count: four cells of any block.
+C_CHARGE_UC = const(0)
+C_CHARGE_PC = const(1)
+C_MS = const(2)
+C_US = const(3)
+
+# Guards block: two counts, counters, thresholds.
+G_COUNT = const(0)
+G_SENSE = const(4)
+G_CHARGE_LIMIT_UC = const(8)
+G_SENSE_LIMIT_UC = const(9)
+G_TIME_LIMIT_MS = const(10)
+G_OFF_MS = const(11)
+G_STALE = const(12)
+G_LIFT = const(13)
+G_OVER = const(14)
+G_UNDER = const(15)
+G_SAME = const(16)
+G_LAST_RAW = const(17)
+G_DISAGREE = const(18)
+G_RAIL = const(19)
+G_SHORT = const(20)
+G_TRIP_UA = const(21)
+G_MIN_RAIL_MV = const(22)
+G_MAX_RAIL_MV = const(23)
+G_DITHER_MIN_UA = const(24)
+G_STALE_SAMPLES = const(25)
+G_LATE_US = const(26)
+G_LIFT_SAMPLES = const(27)
+G_LIFT_UA = const(28)
+G_LIFT_DRAIN_MV = const(29)
+G_LIFT_MIN_UA = const(30)
+G_OVER_UA = const(31)
+G_OVER_SHIFT = const(32)
+G_OVER_SAMPLES = const(33)
+G_UNDER_SAMPLES = const(34)
+G_UNDER_DRAIN_MV = const(35)
+G_STUCK_SAMPLES = const(36)
+G_SENSE_UA = const(37)
+G_SENSE_SHIFT = const(38)
+G_SENSE_SAMPLES = const(39)
+G_RAIL_SAMPLES = const(40)
+G_SHORT_OHM = const(41)
+G_SHORT_MIN_UA = const(42)
+G_SHORT_SAMPLES = const(43)
+G_SIZE = const(44)
+
+# What `judge` found: an index into ionto.guards.VERDICTS.
+V_NONE = const(0)
+V_STALE = const(1)
+V_LATE = const(2)
+V_OVER_ABSOLUTE = const(3)
+V_OVER = const(4)
+V_UNDER = const(5)
+V_CONFIG = const(6)
+V_STUCK = const(7)
+V_DISAGREE = const(8)
+V_OPEN = const(9)
+V_SHORT = const(10)
+V_USB = const(11)
+V_RAIL_LOW = const(12)
+V_RAIL_HIGH = const(13)
+V_CHARGE = const(14)
+V_TIME = const(15)
+
+# Session block: a count, a clock, the set-point and the plan.
+S_COUNT = const(0)
+S_CHARGE_UC = const(0)
+S_CHARGE_PC = const(1)
+S_ON_MS = const(2)
+S_ON_US = const(3)
+S_T_MS = const(4)
+S_T_US = const(5)
+S_SETPOINT_UA = const(6)
+S_RAMP_ACC = const(7)
+S_SETTLE = const(8)
+S_LIMITED = const(9)
+S_LIMITED_MS = const(10)
+S_LOW_MS = const(11)
+S_MAX_UA = const(12)
+S_TARGET_UA = const(13)
+S_DOSE_UC = const(14)
+S_RAMP_UP_US = const(15)
+S_RAMP_DOWN_US = const(16)
+S_RAMP_DOWN_UC = const(17)
+S_MAX_ON_MS = const(18)
+S_MIN_VSYS_MV = const(19)
+S_DITHER_UA = const(20)
+S_DITHER_MIN_UA = const(21)
+S_SIZE = const(22)
+
+_RAMP_STEP_US = const(2_500)  # a longer cycle, output just on, must not make the ramp jump
+_SETTLE_CYCLES = const(20)  # set-point filter: 12.6 ms to 0.1 %
+_LIMITED_DRAIN_MV = const(600)
+_LIMITED_UA = const(20)
+_LIMITED_SHIFT = const(6)
+_LIMITED_CYCLES = const(100)
+_BATTERY_CYCLES = const(50)
+_DITHER_MS = const(0x40)  # bit of the session's clock that moves the set-point, so that a stuck sensor shows
+
+# What `advance` does to the set-point, and what it reports.
+REST = const(0)
+UP = const(1)
+HOLDING = const(2)
+DOWN = const(3)
+E_NONE = const(0)
+E_STOP = const(1)
+E_TOP = const(2)
+E_BOTTOM = const(3)
+E_LIMITED = const(4)
+E_DOSE = const(5)
+E_TIME = const(6)
+E_BATTERY = const(7)
+
+# Controller block.
+K_INTEGRAL = const(0)
+K_FULL_SCALE_UA = const(1)
+K_TOP = const(2)
+K_SIZE = const(3)
+K_BIAS = const(0x100000)  # kept with the integral, so that its cell is never negative
+K_SHIFT = const(6)  # the integral is kept in uA * 64: one sample's error moves the output by 1/64
+_PROPORTIONAL_SHIFT = const(3)
+_NOISE_UA = const(4)  # the proportional part keeps still within the sensor's noise, so the duty does too
+_TRIM_FIXED_UA = const(20)  # op-amp offset of +-0.5 mV is +-2.5 uA; the sensor's zero is measured
+_TRIM_SHIFT = const(4)  # and 1/16 of the set-point: reference 0.5 %, divider and sense resistor 1 % each
+_FOLLOW_UA = const(60)  # a larger error is the contact or the ramp, not the trim: do not integrate it
+_FOLLOW_SHIFT = const(4)
+
+# Window block of the log.
+W_SUM_UA = const(0)
+W_SUM_MV = const(1)
+W_COUNT = const(2)
+W_MIN_UA = const(3)
+W_MAX_UA = const(4)
+W_DUE_MS = const(5)
+W_SIZE = const(6)
+
+# Analogue inputs.
+_VREF_MV = const(3_300)
+_DIVIDER = const(11)  # 10M / 1M
+_SENSE_MAX_UA = const(32_000)  # the status record carries 16 bits
+
+
+@micropython.viper
+def take_current(r: ptr32, raw: int, ua_per_lsb: int, zero_ua: int, full_scale_raw: int):
+    """Put a fresh shunt reading `raw` (LSB of 10 uV) into the reading block."""
+    current_ua = raw * ua_per_lsb - zero_ua
+    r[R_FRESH] = 1
+    r[R_RAW] = raw & 0xFFFF
+    r[R_CURRENT_UA] = current_ua if current_ua > 0 else 0
+    r[R_FULL_SCALE] = 1 if raw >= full_scale_raw or raw <= 0 - full_scale_raw else 0
+
+
+@micropython.viper
+def take_sense(r: ptr32, counts: int, gain: int):
+    """Put the ADC `counts` of V(SNS) into the reading block; `gain` is uA a count, times 4096."""
+    sense_ua = counts * gain >> 12
+    r[R_SENSE_UA] = sense_ua if sense_ua < _SENSE_MAX_UA else _SENSE_MAX_UA
+    r[R_SOURCE_MV] = counts * _VREF_MV >> 16
+
+
+@micropython.viper
+def take_drain(r: ptr32, counts: int, series_ohm: int):
+    """Put the ADC `counts` of the drain divider into the reading block, and the load voltage that follows."""
+    source_mv = r[R_SOURCE_MV]
+    drain_mv = source_mv + _DIVIDER * ((counts * _VREF_MV >> 16) - source_mv)
+    if drain_mv < 0:
+        drain_mv = 0
+    r[R_DRAIN_MV] = drain_mv
+    load_mv = r[R_RAIL_MV] - drain_mv - (r[R_CURRENT_UA] * series_ohm) // 1_000
+    r[R_LOAD_MV] = load_mv if load_mv > 0 else 0
+
+
+@micropython.viper
+def take_rail(r: ptr32, counts: int):
+    """Put the ADC `counts` of the rail divider into the reading block."""
+    r[R_RAIL_MV] = (counts >> 2) * (_VREF_MV * _DIVIDER) >> 14
+
+
+@micropython.viper
+def take_vsys(r: ptr32, counts: int):
+    """Put the ADC `counts` of VSYS / 3 into the reading block."""
+    r[R_VSYS_MV] = counts * (_VREF_MV * 3) >> 16
+
+
+@micropython.viper
+def count(c: ptr32, at: int, current_ua: int, dt_us: int):
+    """Add `current_ua` for `dt_us` to the count that starts at cell `at`: charge in uC and pC, time in ms and us."""
+    if dt_us > MAX_DT_US:
+        dt_us = MAX_DT_US
+    charge_uc = c[at + C_CHARGE_UC]
+    charge_pc = c[at + C_CHARGE_PC] + current_ua * dt_us
+    while charge_pc >= _UC_PC:
+        charge_pc -= _UC_PC
+        charge_uc += 1
+    c[at + C_CHARGE_UC] = charge_uc
+    c[at + C_CHARGE_PC] = charge_pc
+    us = c[at + C_US] + dt_us
+    ms = c[at + C_MS]
+    while us >= 1_000:
+        us -= 1_000
+        ms += 1
+    c[at + C_MS] = ms
+    c[at + C_US] = us
+
+
+@micropython.viper
+def judge_current(g: ptr32, r: ptr32, setpoint_ua: int) -> int:
+    """Return a verdict on the current against set-point and ceiling."""
+    current_ua = r[R_CURRENT_UA]
+    if r[R_FULL_SCALE] != 0 or current_ua > g[G_TRIP_UA]:
+        return V_OVER_ABSOLUTE
+    margin_ua = (setpoint_ua >> g[G_OVER_SHIFT]) + g[G_OVER_UA]
+    if current_ua > setpoint_ua + margin_ua:
+        g[G_OVER] += 1
+        if g[G_OVER] >= g[G_OVER_SAMPLES]:
+            return V_OVER
+    else:
+        g[G_OVER] = 0
+    if current_ua + margin_ua < setpoint_ua and r[R_DRAIN_MV] > g[G_UNDER_DRAIN_MV]:
+        g[G_UNDER] += 1
+        if g[G_UNDER] >= g[G_UNDER_SAMPLES]:
+            return V_UNDER
+    else:
+        g[G_UNDER] = 0
+    return V_NONE
+
+
+@micropython.viper
+def judge_sensor(g: ptr32, r: ptr32, setpoint_ua: int) -> int:
+    """Return a verdict on the sensor: configured, alive, and in agreement with V(SNS)."""
+    if r[R_SENSOR_OK] == 0:
+        return V_CONFIG
+    raw = r[R_RAW]
+    if raw != g[G_LAST_RAW] or setpoint_ua < g[G_DITHER_MIN_UA]:
+        g[G_LAST_RAW] = raw
+        g[G_SAME] = 0
+    elif r[R_DRAIN_MV] > g[G_LIFT_DRAIN_MV]:  # contact-limited current does not follow the dither
+        g[G_SAME] += 1
+        if g[G_SAME] >= g[G_STUCK_SAMPLES]:
+            return V_STUCK
+    difference_ua = r[R_SENSE_UA] - r[R_CURRENT_UA]
+    if difference_ua < 0:
+        difference_ua = 0 - difference_ua
+    if difference_ua < g[G_SENSE_UA] + (setpoint_ua >> g[G_SENSE_SHIFT]):
+        g[G_DISAGREE] = 0
+        return V_NONE
+    g[G_DISAGREE] += 1
+    return V_DISAGREE if g[G_DISAGREE] >= g[G_SENSE_SAMPLES] else V_NONE
+
+
+@micropython.viper
+def judge_contact(g: ptr32, r: ptr32, setpoint_ua: int) -> int:
+    """Return a verdict on the load: lifted or shorted."""
+    current_ua = r[R_CURRENT_UA]
+    if setpoint_ua > g[G_LIFT_MIN_UA] and current_ua < g[G_LIFT_UA]:
+        g[G_LIFT] += 1
+        if g[G_LIFT] >= g[G_LIFT_SAMPLES] and r[R_DRAIN_MV] < g[G_LIFT_DRAIN_MV]:
+            return V_OPEN
+    else:
+        g[G_LIFT] = 0
+    if current_ua > g[G_SHORT_MIN_UA] and r[R_LOAD_MV] * 1_000 < g[G_SHORT_OHM] * current_ua:
+        g[G_SHORT] += 1
+        if g[G_SHORT] >= g[G_SHORT_SAMPLES]:
+            return V_SHORT
+    else:
+        g[G_SHORT] = 0
+    return V_NONE
+
+
+@micropython.viper
+def judge_supply(g: ptr32, r: ptr32) -> int:
+    """Return a verdict on USB and the rail."""
+    if r[R_VBUS] != 0 and r[R_STRAP] == 0:
+        return V_USB
+    rail_mv = r[R_RAIL_MV]
+    if rail_mv >= g[G_MIN_RAIL_MV] and rail_mv <= g[G_MAX_RAIL_MV]:
+        g[G_RAIL] = 0
+        return V_NONE
+    g[G_RAIL] += 1
+    if g[G_RAIL] < g[G_RAIL_SAMPLES]:
+        return V_NONE
+    return V_RAIL_LOW if rail_mv < g[G_MIN_RAIL_MV] else V_RAIL_HIGH
+
+
+@micropython.viper
+def judge_ceilings(g: ptr32) -> int:
+    """Return a verdict on the charge (both measurements) and the time so far."""
+    if g[G_COUNT + C_CHARGE_UC] > g[G_CHARGE_LIMIT_UC] or g[G_SENSE + C_CHARGE_UC] > g[G_SENSE_LIMIT_UC]:
+        return V_CHARGE
+    return V_TIME if g[G_COUNT + C_MS] > g[G_TIME_LIMIT_MS] else V_NONE
+
+
+@micropython.viper
+def judge(g: ptr32, r: ptr32, setpoint_ua: int, dt_us: int) -> int:
+    """Count this cycle and return the first reason to cut the output, V_NONE for none. Output on only."""
+    first = g[G_OFF_MS]  # no edge has been given yet: what came before may have been slow
+    g[G_OFF_MS] = 0
+    count(g, G_COUNT, r[R_CURRENT_UA], dt_us)
+    count(g, G_SENSE, r[R_SENSE_UA], dt_us)
+    if dt_us > g[G_LATE_US] and first == 0:
+        return V_LATE
+    verdict = int(judge_ceilings(g))
+    if r[R_FRESH] == 0:
+        g[G_STALE] += 1
+        return V_STALE if g[G_STALE] >= g[G_STALE_SAMPLES] else verdict
+    g[G_STALE] = 0
+    if verdict == V_NONE:
+        verdict = int(judge_current(g, r, setpoint_ua))
+    if verdict == V_NONE:
+        verdict = int(judge_sensor(g, r, setpoint_ua))
+    if verdict == V_NONE:
+        verdict = int(judge_contact(g, r, setpoint_ua))
+    if verdict == V_NONE:
+        verdict = int(judge_supply(g, r))
+    return verdict
+
+
+@micropython.viper
+def ramp_down_uc(s: ptr32, from_ua: int) -> int:
+    """Return the charge (uC) that the ramp down from `from_ua` will still deliver, to 8 ms."""
+    units = (s[S_RAMP_DOWN_US] // 8_000) * from_ua // s[S_TARGET_UA]
+    return from_ua * units // 250
+
+
+@micropython.viper
+def ramp(s: ptr32, dt_us: int, ramp_us: int) -> int:
+    """Return how far (uA) a ramp of full current in `ramp_us` goes in `dt_us`; the rest is carried on."""
+    if dt_us > _RAMP_STEP_US:
+        dt_us = _RAMP_STEP_US
+    acc = s[S_RAMP_ACC] + s[S_TARGET_UA] * dt_us
+    step_ua = 0
+    while acc >= ramp_us:
+        acc -= ramp_us
+        step_ua += 1
+    s[S_RAMP_ACC] = acc
+    return step_ua
+
+
+@micropython.viper
+def contact_changed(s: ptr32, r: ptr32) -> int:
+    """Return 1 when the contact begins or ceases to decide the current, instead of the set-point."""
+    setpoint_ua = s[S_SETPOINT_UA]
+    short_ua = setpoint_ua - r[R_CURRENT_UA]
+    limited = 0
+    if r[R_DRAIN_MV] < _LIMITED_DRAIN_MV and short_ua > _LIMITED_UA + (setpoint_ua >> _LIMITED_SHIFT):
+        limited = 1
+    if limited == s[S_LIMITED]:
+        s[S_LIMITED_MS] = 0
+        return 0
+    s[S_LIMITED_MS] += 1
+    if s[S_LIMITED_MS] < _LIMITED_CYCLES:
+        return 0
+    s[S_LIMITED] = limited
+    return 1
+
+
+@micropython.viper
+def ending(s: ptr32, r: ptr32, mode: int) -> int:
+    """Return why the ramp down must begin now, E_NONE for not yet."""
+    to_come_uc = s[S_RAMP_DOWN_UC]
+    setpoint_ua = s[S_SETPOINT_UA]
+    if s[S_LIMITED] != 0:
+        current_ua = r[R_CURRENT_UA]
+        to_come_uc = int(ramp_down_uc(s, current_ua if current_ua < setpoint_ua else setpoint_ua))
+    elif mode == UP:
+        to_come_uc = int(ramp_down_uc(s, setpoint_ua))
+    if s[S_CHARGE_UC] + to_come_uc >= s[S_DOSE_UC]:
+        return E_DOSE
+    if s[S_ON_MS] >= s[S_MAX_ON_MS]:
+        return E_TIME
+    if r[R_VSYS_MV] >= s[S_MIN_VSYS_MV]:
+        s[S_LOW_MS] = 0
+        return E_NONE
+    s[S_LOW_MS] += 1
+    return E_BATTERY if s[S_LOW_MS] >= _BATTERY_CYCLES else E_NONE
+
+
+@micropython.viper
+def advance(s: ptr32, r: ptr32, dt_us: int, mode: int) -> int:
+    """Let the session's clock, charge and set-point go on by `dt_us`; return what happened (E_...)."""
+    if r[R_STOP] != 0:
+        return E_STOP
+    us = s[S_T_US] + dt_us
+    while us >= 1_000:
+        us -= 1_000
+        s[S_T_MS] += 1
+    s[S_T_US] = us
+    if mode == REST:
+        return E_NONE
+    current_ua = r[R_CURRENT_UA]
+    count(s, S_COUNT, current_ua, dt_us)
+    if current_ua > s[S_MAX_UA]:
+        s[S_MAX_UA] = current_ua
+    if mode == DOWN:
+        setpoint_ua = s[S_SETPOINT_UA] - int(ramp(s, dt_us, s[S_RAMP_DOWN_US]))
+        s[S_SETPOINT_UA] = setpoint_ua if setpoint_ua > 0 else 0
+        if setpoint_ua > 0:
+            return E_NONE
+        s[S_SETTLE] += 1
+        return E_BOTTOM if s[S_SETTLE] >= _SETTLE_CYCLES else E_NONE
+    if mode == UP:
+        setpoint_ua = s[S_SETPOINT_UA] + int(ramp(s, dt_us, s[S_RAMP_UP_US]))
+        if setpoint_ua >= s[S_TARGET_UA]:
+            s[S_SETPOINT_UA] = s[S_TARGET_UA]
+            return E_TOP
+        s[S_SETPOINT_UA] = setpoint_ua
+    elif int(contact_changed(s, r)) != 0:
+        return E_LIMITED
+    return int(ending(s, r, mode))
+
+
+@micropython.viper
+def drive_ua(s: ptr32) -> int:
+    """Return the set-point for the controller: with the dither that makes a stuck sensor visible."""
+    setpoint_ua = s[S_SETPOINT_UA]
+    if setpoint_ua >= s[S_DITHER_MIN_UA] and s[S_T_MS] & _DITHER_MS != 0:
+        return setpoint_ua + s[S_DITHER_UA]
+    return setpoint_ua
+
+
+@micropython.viper
+def control(k: ptr32, setpoint_ua: int, measured_ua: int) -> int:
+    """Return the duty for this cycle: feed-forward from the set-point and a bounded integral."""
+    if setpoint_ua <= 0:
+        k[K_INTEGRAL] = K_BIAS
+        return 0
+    error = setpoint_ua - measured_ua
+    integral = k[K_INTEGRAL] - K_BIAS
+    drive = setpoint_ua
+    window = _FOLLOW_UA + (setpoint_ua >> _FOLLOW_SHIFT)
+    if error < window and error > 0 - window:
+        bound = (_TRIM_FIXED_UA + (setpoint_ua >> _TRIM_SHIFT)) << K_SHIFT
+        integral += error
+        if integral > bound:
+            integral = bound
+        elif integral < 0 - bound:
+            integral = 0 - bound
+        k[K_INTEGRAL] = integral + K_BIAS
+        if error > _NOISE_UA or error < 0 - _NOISE_UA:
+            drive += error >> _PROPORTIONAL_SHIFT
+    drive += integral >> K_SHIFT
+    full_scale_ua = k[K_FULL_SCALE_UA]
+    if drive <= 0:
+        return 0
+    if drive >= full_scale_ua:
+        return k[K_TOP]
+    return (drive * k[K_TOP] + (full_scale_ua >> 1)) // full_scale_ua
+
+
+@micropython.viper
+def window(w: ptr32, r: ptr32, t_ms: int) -> int:
+    """Fold this cycle into the log's open window; return 1 when its period has passed."""
+    current_ua = r[R_CURRENT_UA]
+    w[W_SUM_UA] += current_ua
+    w[W_SUM_MV] += r[R_LOAD_MV]
+    w[W_COUNT] += 1
+    if current_ua < w[W_MIN_UA]:
+        w[W_MIN_UA] = current_ua
+    if current_ua > w[W_MAX_UA]:
+        w[W_MAX_UA] = current_ua
+    return 1 if t_ms >= w[W_DUE_MS] else 0

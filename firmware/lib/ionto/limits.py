@@ -1,0 +1,160 @@
+"""Absolute limits of the two build variants. Nothing outside these is ever accepted; settable limits lie inside.
+
+Variant A is a drug iontophoresis build (0-5 mA hardware, 4 mA dose ceiling), variant B a tap-water build
+(0-25 mA hardware). Which one a board is, is a soldered strap read at boot. Sources: docs/hazards.md and the
+circuit's numbers in hardware/README.md.
+"""
+
+from ionto.compat import const
+
+UC_PER_MA_MIN = const(60_000)  # 1 mA*min = 60 mC
+
+
+class Limits:
+    """Limits and electrical constants of one build variant; integers, units in the names."""
+
+    variant: str
+    min_current_ua: int
+    max_current_ua: int
+    trip_current_ua: int
+    full_scale_ua: int
+    hardware_ceiling_ua: int
+    min_dose_uc: int
+    max_dose_uc: int
+    min_area_mm2: int
+    max_area_mm2: int
+    max_density_ua_cm2: int
+    min_ramp_ms: int
+    max_ramp_ms: int
+    max_session_ms: int
+    dither_ua: int
+    dither_min_ua: int
+    shunt_mohm: int
+    series_ohm: int
+    sense_mohm: int
+    pga_range_mv: int
+    min_rail_mv: int
+    max_rail_mv: int
+    min_vsys_mv: int
+
+    def __init__(self, **values: "int | str"):
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def public(self) -> dict:
+        """Return the limits a host shows and checks against, as a plain dict."""
+        return {name: getattr(self, name) for name in PUBLIC}
+
+
+PUBLIC = (
+    "variant",
+    "min_current_ua",
+    "max_current_ua",
+    "max_dose_uc",
+    "min_dose_uc",
+    "min_area_mm2",
+    "max_area_mm2",
+    "max_density_ua_cm2",
+    "min_ramp_ms",
+    "max_ramp_ms",
+    "max_session_ms",
+    "hardware_ceiling_ua",
+)
+
+
+def variant_a() -> Limits:
+    """Return the limits of variant A: drug iontophoresis."""
+    return Limits(
+        variant="A",
+        min_current_ua=100,
+        max_current_ua=4_000,  # ActivaDose II; the clinical ceiling for drugs
+        trip_current_ua=4_400,  # guard; under the full scale, so that the firmware trips before the ceiling
+        full_scale_ua=4_975,  # at 100 % duty: 1.00 V / 201 ohm
+        hardware_ceiling_ua=6_030,  # limiter at 0 C
+        min_dose_uc=6_000,  # 0.1 mA*min
+        max_dose_uc=80 * UC_PER_MA_MIN,  # ceiling of the commercial units
+        min_area_mm2=100,
+        max_area_mm2=20_000,
+        max_density_ua_cm2=500,
+        min_ramp_ms=1_000,
+        max_ramp_ms=120_000,
+        max_session_ms=90 * 60_000,
+        dither_ua=2,  # more than a PWM step, so that a live sensor always shows it
+        dither_min_ua=500,  # so that the dither stays under 1 %
+        shunt_mohm=10_000,
+        series_ohm=555,  # limiter 115 and two leads of 220, between rail and drain beside the load
+        sense_mohm=201_000,  # Rs + shunt, seen by V(SNS)
+        pga_range_mv=80,  # PGA /2: 8 mA at 10 ohm
+        min_rail_mv=20_000,
+        max_rail_mv=27_500,
+        min_vsys_mv=3_300,
+    )
+
+
+def variant_b() -> Limits:
+    """Return the limits of variant B: tap-water hyperhidrosis."""
+    return Limits(
+        variant="B",
+        min_current_ua=500,
+        max_current_ua=18_000,  # R. A. Fischer, 10-18 mA
+        trip_current_ua=20_000,
+        full_scale_ua=24_950,
+        hardware_ceiling_ua=30_800,
+        min_dose_uc=30_000,
+        max_dose_uc=360 * UC_PER_MA_MIN,  # 18 mA for 20 min
+        min_area_mm2=1_000,
+        max_area_mm2=200_000,
+        max_density_ua_cm2=500,
+        min_ramp_ms=5_000,
+        max_ramp_ms=120_000,
+        max_session_ms=40 * 60_000,
+        dither_ua=8,
+        dither_min_ua=1_000,
+        shunt_mohm=10_000,
+        series_ohm=117,  # limiter 22.5 and two leads of 47
+        sense_mohm=40_080,  # 191 in parallel with 35.7, plus the shunt
+        pga_range_mv=320,  # PGA /8: 32 mA at 10 ohm
+        min_rail_mv=20_000,
+        max_rail_mv=27_500,
+        min_vsys_mv=3_300,
+    )
+
+
+def for_variant(variant: str) -> Limits:
+    """Return the limits of `variant` ("A" or "B"); ValueError for any other."""
+    if variant == "A":
+        return variant_a()
+    if variant == "B":
+        return variant_b()
+    raise ValueError("variant must be A or B, got %r" % (variant,))
+
+
+# (left, relation, right, why): left < right in every build, or the limits contradict each other.
+RELATIONS = (
+    ("min_current_ua", "max_current_ua", "a range"),
+    ("max_current_ua", "trip_current_ua", "a legal dose never trips the guard"),
+    ("trip_current_ua", "full_scale_ua", "the guard trips before the set-point path is at its end"),
+    ("full_scale_ua", "hardware_ceiling_ua", "the limiter does not disturb regulation"),
+    ("min_dose_uc", "max_dose_uc", "a range"),
+    ("min_area_mm2", "max_area_mm2", "a range"),
+    ("min_ramp_ms", "max_ramp_ms", "a range"),
+    ("max_ramp_ms", "max_session_ms", "a session holds its ramps"),
+    ("min_rail_mv", "max_rail_mv", "a range"),
+)
+
+
+def broken_relations(limits: Limits) -> list:
+    """Return the relations that `limits` breaks, each as a sentence; an empty list for a sound table."""
+    broken = [
+        "%s must be less than %s: %s" % (left, right, why)
+        for left, right, why in RELATIONS
+        if getattr(limits, left) >= getattr(limits, right)
+    ]
+    range_ua = limits.pga_range_mv * 1_000_000 // limits.shunt_mohm
+    if range_ua <= limits.hardware_ceiling_ua:
+        broken.append("the INA219 must read past hardware_ceiling_ua: full scale is %d uA" % range_ua)
+    if limits.max_session_ms >> 4 < limits.max_ramp_ms:
+        broken.append("a sixteenth of max_session_ms, the guards' margin, must hold the last ramp")
+    if limits.max_dose_uc * 1000 > limits.max_current_ua * limits.max_session_ms:
+        broken.append("max_dose_uc must fit into max_session_ms at max_current_ua")
+    return broken

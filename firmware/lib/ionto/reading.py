@@ -1,0 +1,59 @@
+"""What one control cycle knows of the world."""
+
+from array import array
+
+from ionto import kernel
+
+
+def _number(index: int) -> property:
+    def put(self: "Reading", value: int) -> None:
+        self.block[index] = max(value, 0)
+
+    return property(lambda self: self.block[index], put)
+
+
+def _switch(index: int) -> property:
+    def put(self: "Reading", value: bool) -> None:
+        self.block[index] = 1 if value else 0
+
+    return property(lambda self: self.block[index] != 0, put)
+
+
+def _register(index: int) -> property:
+    """A signed 16-bit register, kept as it came."""
+
+    def put(self: "Reading", value: int) -> None:
+        self.block[index] = value & 0xFFFF
+
+    return property(lambda self: (self.block[index] ^ 0x8000) - 0x8000, put)
+
+
+class Reading:
+    """One cycle's measurements, reused every cycle so that the control step allocates nothing.
+
+    `current_ua` INA219, zero-corrected, never negative; `raw` its shunt register, signed; `fresh` False when this
+    cycle has no new conversion (then `current_ua` keeps its last value); `full_scale` the register is at its end;
+    `sense_ua` the independent measurement from V(SNS); `drain_mv`, `rail_mv`, `vsys_mv` voltages; `load_mv` voltage
+    across the electrodes; switches as booleans; `sensor_ok` the last configuration read-back.
+
+    The numbers live in `block` (kernel.R_...), where the cycle's arithmetic finds them.
+    """
+
+    fresh = _switch(kernel.R_FRESH)
+    full_scale = _switch(kernel.R_FULL_SCALE)
+    raw = _register(kernel.R_RAW)
+    current_ua = _number(kernel.R_CURRENT_UA)
+    sense_ua = _number(kernel.R_SENSE_UA)
+    drain_mv = _number(kernel.R_DRAIN_MV)
+    rail_mv = _number(kernel.R_RAIL_MV)
+    vsys_mv = _number(kernel.R_VSYS_MV)
+    load_mv = _number(kernel.R_LOAD_MV)
+    start_pressed = _switch(kernel.R_START)
+    stop_open = _switch(kernel.R_STOP)
+    vbus = _switch(kernel.R_VBUS)
+    bench_strap = _switch(kernel.R_STRAP)
+    sensor_ok = _switch(kernel.R_SENSOR_OK)
+
+    def __init__(self):
+        self.block = array("i", [0] * kernel.R_SIZE)
+        self.sensor_ok = True

@@ -1,0 +1,316 @@
+"""The session: which state the device is in, what set-point it wants, how much charge has flowed. Pure.
+
+`step` is called every cycle with the time since the last one, the reading and the guards' verdict. Requests
+answer at once with a code of ionto.faults (0 = accepted). Nothing here touches hardware, time or flash.
+"""
+
+from array import array
+
+from ionto import faults, kernel, protocol
+from ionto.compat import const, micropython
+from ionto.dose import Dose
+from ionto.guards import Guards
+from ionto.limits import Limits
+from ionto.protocol import (
+    ARMED,
+    DONE,
+    FAULT,
+    HOLD,
+    IDLE,
+    IN_MAINTENANCE,
+    PAUSED,
+    RAMP_DOWN,
+    RAMP_UP,
+    SELF_TESTING,
+)
+from ionto.reading import Reading
+from ionto.selftest import SelfTest
+from ionto.sessionlog_format import CONTACT_LIMITED, FAULT_LATCHED, STATE_CHANGED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_TIME_MARGIN_SHIFT = const(4)  # guards' time ceiling: the session's own, plus 1/16
+CLEAR_BELOW_UA = const(20)  # hysteresis: under half of the guards' current-when-off threshold
+
+_ENDED = (IDLE, DONE, IN_MAINTENANCE)
+_DELIVERING = (RAMP_UP, HOLD, RAMP_DOWN)
+_UNDER_WAY = (ARMED, RAMP_UP, HOLD, RAMP_DOWN, PAUSED)
+_CAN_PAUSE = (RAMP_UP, HOLD)
+_CAN_START = (IDLE, DONE)
+_AT_REST = -1
+# What `kernel.advance` does in each state, by its number; _AT_REST: nothing, not even time goes on.
+_MODES = (
+    _AT_REST,
+    kernel.REST,
+    kernel.REST,
+    kernel.UP,
+    kernel.HOLDING,
+    kernel.DOWN,
+    _AT_REST,
+    kernel.REST,
+    _AT_REST,
+    _AT_REST,
+)
+
+
+def _cell(index: int) -> property:
+    return property(lambda self: self.block[index])
+
+
+class Session:
+    """State machine of one device.
+
+    Read `state`, `outcome`, `fault`, `setpoint_ua`, `output_on`, `charge_uc`, `t_ms` (since START),
+    `on_ms` (with current), `contact_limited`. `note(event, code, a, b)` is called for every event.
+    The numbers live in `block` (kernel.S_...).
+    """
+
+    _plan: Dose  # frozen at START
+
+    charge_uc = _cell(kernel.S_CHARGE_UC)  # Charge of this session, in uC.
+    on_ms = _cell(kernel.S_ON_MS)  # Time with current, in ms.
+    t_ms = _cell(kernel.S_T_MS)  # Time since START, in ms.
+    setpoint_ua = _cell(kernel.S_SETPOINT_UA)  # Set-point, in uA.
+    max_current_ua = _cell(kernel.S_MAX_UA)  # Greatest current, in uA.
+
+    def __init__(
+        self, limits: Limits, selftest: SelfTest, guards: Guards, note: "Callable[[int, int, int, int], None]"
+    ):
+        self._limits = limits
+        self._selftest = selftest
+        self._guards = guards
+        self._note = note
+        self.state = IDLE
+        self.outcome = protocol.OUTCOME_NONE
+        self.fault = faults.NONE
+        self.dose: Dose | None = None
+        self.block = array("i", [0] * kernel.S_SIZE)
+        self._clear_session()
+
+    def _clear_session(self) -> None:
+        block, limits = self.block, self._limits
+        for cell in range(kernel.S_SIZE):
+            block[cell] = 0
+        block[kernel.S_MAX_ON_MS] = limits.max_session_ms
+        block[kernel.S_MIN_VSYS_MV] = limits.min_vsys_mv
+        block[kernel.S_DITHER_UA] = limits.dither_ua
+        block[kernel.S_DITHER_MIN_UA] = limits.dither_min_ua
+        self.output_on = False
+        self._after_ramp = protocol.OUTCOME_NONE
+        self._only_test = False
+
+    @property
+    def contact_limited(self) -> bool:
+        """The contact, not the set-point, decides the current."""
+        return self.block[kernel.S_LIMITED] != 0
+
+    # Requests: each returns a code, 0 for accepted.
+
+    def load(self, dose: Dose) -> int:
+        """Take `dose` (validated) for the next start; refused unless the device is idle or done."""
+        if self.state not in _ENDED:
+            return faults.WRONG_STATE
+        self.dose = dose
+        return faults.NONE
+
+    def start(self, reading: Reading) -> int:
+        """Begin the self-test of a new session."""
+        code = self.may_start(reading)
+        if code:
+            return code
+        if self.dose is None:
+            return faults.NO_DOSE
+        self._plan = self.dose
+        self._begin_test(False, self.dose.dose_uc)
+        return faults.NONE
+
+    def test(self, reading: Reading) -> int:
+        """Run the self-test alone; the device is IDLE again (or in FAULT) afterwards."""
+        code = self.may_start(reading)
+        if not code:
+            self._begin_test(True, self._limits.max_dose_uc)
+        return code
+
+    def may_start(self, reading: Reading) -> int:
+        """Return why no current may be asked for now, or 0."""
+        if self.state == FAULT:
+            return faults.FAULT_LATCHED
+        if self.state not in _CAN_START:
+            return faults.WRONG_STATE
+        return self._may_pass_current(reading)
+
+    def _may_pass_current(self, reading: Reading) -> int:
+        if reading.stop_open:
+            return faults.STOP_OPEN
+        if reading.vbus and not reading.bench_strap:
+            return faults.USB_PRESENT
+        return faults.NONE
+
+    def _begin_test(self, only_test: bool, dose_uc: int) -> None:
+        self._clear_session()
+        self._only_test = only_test
+        self.outcome = protocol.OUTCOME_NONE
+        limit_ms = self._limits.max_session_ms
+        self._guards.begin(dose_uc, limit_ms + (limit_ms >> _TIME_MARGIN_SHIFT))
+        self._selftest.begin()
+        self._go(SELF_TESTING)
+
+    def armed(self) -> None:
+        """The arm record is on flash: current may flow. Called by the application in ARMED only."""
+        if self.state != ARMED:
+            return
+        block, dose = self.block, self._plan
+        block[kernel.S_TARGET_UA] = dose.current_ua
+        block[kernel.S_DOSE_UC] = dose.dose_uc
+        block[kernel.S_RAMP_UP_US] = dose.ramp_up_ms * 1_000
+        block[kernel.S_RAMP_DOWN_US] = dose.ramp_down_ms * 1_000
+        block[kernel.S_RAMP_DOWN_UC] = kernel.ramp_down_uc(block, dose.current_ua)
+        block[kernel.S_SETPOINT_UA] = 0
+        block[kernel.S_RAMP_ACC] = 0
+        self._go(RAMP_UP)
+
+    def armed_dose(self) -> Dose:
+        """Return the dose of the session that has been started."""
+        return self._plan
+
+    def pause(self) -> int:
+        """Ramp down and wait; the charge is kept."""
+        if self.state not in _CAN_PAUSE:
+            return faults.WRONG_STATE
+        self._begin_ramp_down(protocol.OUTCOME_NONE)
+        return faults.NONE
+
+    def resume(self, reading: Reading) -> int:
+        """Ramp up again after a pause."""
+        if self.state != PAUSED:
+            return faults.WRONG_STATE
+        code = self._may_pass_current(reading)
+        if not code:
+            self.block[kernel.S_RAMP_ACC] = 0
+            self._go(RAMP_UP)
+        return code
+
+    def abort(self, outcome: int = protocol.ABORTED) -> int:
+        """Output off at once, in every state. A latched fault stays latched."""
+        if self.state in _ENDED or self.state == FAULT:
+            return faults.NONE
+        self.outcome = outcome
+        self._go(DONE)
+        return faults.NONE
+
+    def clear(self, reading: Reading) -> int:
+        """Clear a latched fault: its cause must be gone, with hysteresis."""
+        if self.state != FAULT:
+            return faults.NONE
+        if not reading.fresh or not reading.sensor_ok or reading.current_ua > CLEAR_BELOW_UA:
+            return faults.CAUSE_REMAINS
+        self.fault = faults.NONE
+        self._go(IDLE)
+        return faults.NONE
+
+    def leave(self) -> int:
+        """Enter MAINTENANCE; refused while a session is under way."""
+        if self.state not in _ENDED and self.state != FAULT:
+            return faults.OUTPUT_ON if self.output_on else faults.WRONG_STATE
+        self._go(IN_MAINTENANCE)
+        return faults.NONE
+
+    def fail(self, code: int, reading: Reading) -> None:
+        """Latch `code`, output off. The first fault stays the one that is shown."""
+        if self.state == FAULT:
+            return
+        self.fault = code
+        self._note(FAULT_LATCHED, code, reading.current_ua, self.setpoint_ua)
+        if self.state not in _ENDED:
+            self.outcome = protocol.FAULTED
+        self._go(FAULT)
+
+    # One control cycle.
+
+    @micropython.native
+    def step(self, dt_us: int, reading: Reading, fault: int) -> None:
+        """Advance by `dt_us` with this cycle's `reading` and the guards' verdict `fault` (0 = none)."""
+        if fault:
+            self.fail(fault, reading)
+            return
+        mode = _MODES[self.state]
+        if mode == _AT_REST:
+            return
+        event = kernel.advance(self.block, reading.block, dt_us, mode)
+        if event:
+            self._happened(event, reading)
+        elif self.state == SELF_TESTING:
+            self._step_selftest(dt_us, reading)
+
+    def drive_ua(self) -> int:
+        """Return the set-point for the controller: with the dither that makes a stuck sensor visible."""
+        return kernel.drive_ua(self.block)
+
+    def _happened(self, event: int, reading: Reading) -> None:
+        """Act on what `kernel.advance` reports."""
+        if event == kernel.E_STOP:
+            self.abort(protocol.STOPPED)
+        elif event == kernel.E_TOP:
+            self._go(HOLD)
+        elif event == kernel.E_BOTTOM:
+            self._finish_ramp_down()
+        elif event == kernel.E_LIMITED:
+            self._note(CONTACT_LIMITED, self.block[kernel.S_LIMITED], reading.current_ua, reading.load_mv)
+        elif event == kernel.E_DOSE:
+            if self.contact_limited:
+                self.block[kernel.S_SETPOINT_UA] = max(0, min(self.setpoint_ua, reading.current_ua))
+            self._begin_ramp_down(protocol.COMPLETE)
+        elif event == kernel.E_TIME:
+            self._begin_ramp_down(protocol.TIME_ENDED)
+        elif event == kernel.E_BATTERY:
+            self._begin_ramp_down(protocol.BATTERY_ENDED)
+
+    def _step_selftest(self, dt_us: int, reading: Reading) -> None:
+        test = self._selftest
+        test.step(reading)
+        self.block[kernel.S_SETPOINT_UA] = test.setpoint_ua
+        if self.output_on:
+            kernel.count(self.block, kernel.S_COUNT, reading.current_ua, dt_us)
+        self.output_on = test.heartbeat
+        if not test.finished:
+            return
+        if test.fault:
+            self.fail(test.fault, reading)
+        else:
+            self._go(IDLE if self._only_test else ARMED)
+
+    def _finish_ramp_down(self) -> None:
+        if self._after_ramp == protocol.OUTCOME_NONE:
+            self._go(PAUSED)
+        else:
+            self.outcome = self._after_ramp
+            self._go(DONE)
+
+    def _begin_ramp_down(self, outcome: int) -> None:
+        self._after_ramp = outcome
+        self.block[kernel.S_RAMP_ACC] = 0
+        self.block[kernel.S_SETTLE] = 0
+        self._go(RAMP_DOWN)
+
+    def _go(self, state: int) -> None:
+        self._note(STATE_CHANGED, state, self.state, self.charge_uc)
+        self.state = state
+        self.output_on = state in _DELIVERING
+        if not self.output_on:
+            self.block[kernel.S_SETPOINT_UA] = 0
+            self.block[kernel.S_LIMITED] = 0
+            self.block[kernel.S_LIMITED_MS] = 0
+
+    def remaining_ms(self) -> int:
+        """Return the expected time to the end of the dose with good contact, in ms; 0 when not delivering."""
+        if self.state not in _UNDER_WAY:
+            return 0
+        dose = self._plan
+        left_uc = dose.dose_uc - self.charge_uc
+        if left_uc <= 0:
+            return 0
+        current_ua = dose.current_ua
+        whole_s, rest_uc = left_uc // current_ua, left_uc % current_ua  # uC / uA = s, kept in 31 bits
+        return whole_s * 1_000 + rest_uc * 1_000 // current_ua + (dose.ramp_down_ms >> 1)

@@ -1,0 +1,211 @@
+"""Writes one session's log: the arm record before current, everything else from RAM after the output is off.
+
+During a session only `sample` and `event` are called; they pack into buffers made at boot and allocate nothing.
+"""
+
+import json
+import os
+import struct
+from array import array
+
+from ionto import crc, kernel
+from ionto import sessionlog_format as fmt
+from ionto.compat import const, micropython
+from ionto.reading import Reading
+from ionto.version import LOG_FORMAT_VERSION
+
+_MAX_SAMPLES = const(1_400)
+_MAX_EVENTS = const(120)
+_MIN_PERIOD_MS = const(100)
+_RECORD_MAX_BYTES = const(3_072)  # an arm record with the longest dose
+_REQUEST_ROOM = const(48)  # event slots that host requests may not take
+_EFBIG = const(27)
+_LAST = const(0x7FFF)
+_LAST_ID_FILE = "last"
+
+
+def file_name(log_id: int) -> str:
+    """Return the file name of session `log_id`."""
+    return "%06d.ilog" % log_id
+
+
+class SessionLog:
+    """The log of the current session in `folder`; ids count up and never repeat while a log is kept."""
+
+    def __init__(self, folder: str):
+        self._folder = folder
+        self._table = crc.make_table()
+        self._samples = bytearray(_MAX_SAMPLES * fmt.SAMPLE_BYTES)
+        self._events = bytearray(_MAX_EVENTS * fmt.EVENT_BYTES)
+        self._window = array("i", [0] * kernel.W_SIZE)
+        self._record = bytearray(_RECORD_MAX_BYTES)
+        self.log_id = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self._sequence = 0
+        self.sample_count = 0
+        self.event_count = 0
+        self.events_lost = 0
+        self.samples_lost = 0
+        self._written_samples = 0
+        self._written_events = 0
+        self._period_ms = _MIN_PERIOD_MS
+        self._window[kernel.W_DUE_MS] = _MIN_PERIOD_MS
+        self._open_window()
+
+    def _open_window(self) -> None:
+        window = self._window
+        window[kernel.W_SUM_UA] = 0
+        window[kernel.W_SUM_MV] = 0
+        window[kernel.W_COUNT] = 0
+        window[kernel.W_MIN_UA] = _LAST
+        window[kernel.W_MAX_UA] = 0
+
+    def reset(self, longest_ms: int) -> None:
+        """Begin collecting for a session of at most `longest_ms`; the sample period follows from the buffer."""
+        self._forget()
+        period_ms = -(-longest_ms // (_MAX_SAMPLES - 8))
+        self._period_ms = max(_MIN_PERIOD_MS, period_ms)
+        self._window[kernel.W_DUE_MS] = self._period_ms
+
+    # While current flows: no allocation, no flash.
+
+    @micropython.native
+    def sample(self, t_ms: int, setpoint_ua: int, reading: Reading, state: int, charge_uc: int) -> None:
+        """Fold this cycle into the open window; store the window when its period has passed."""
+        if kernel.window(self._window, reading.block, t_ms):
+            self._store(t_ms, setpoint_ua, state, charge_uc)
+
+    def _store(self, t_ms: int, setpoint_ua: int, state: int, charge_uc: int) -> None:
+        window = self._window
+        window[kernel.W_DUE_MS] = t_ms + self._period_ms
+        count = window[kernel.W_COUNT]
+        if self.sample_count < _MAX_SAMPLES:
+            struct.pack_into(
+                fmt.SAMPLE_FORMAT,
+                self._samples,
+                self.sample_count * fmt.SAMPLE_BYTES,
+                t_ms,
+                setpoint_ua,
+                window[kernel.W_SUM_UA] // count,
+                window[kernel.W_MIN_UA],
+                window[kernel.W_MAX_UA],
+                window[kernel.W_SUM_MV] // count,
+                state,
+                charge_uc,
+            )
+            self.sample_count += 1
+        else:
+            self.samples_lost += 1
+        self._open_window()
+
+    def event(self, t_ms: int, event: int, code: int, a: int, b: int) -> None:
+        """Store one event; when the buffer is full it is counted in `events_lost`, which the end record carries."""
+        room = _MAX_EVENTS - self.event_count
+        if not room or (event == fmt.REQUESTED and room <= _REQUEST_ROOM):
+            self.events_lost += 1
+            return
+        offset = self.event_count * fmt.EVENT_BYTES
+        struct.pack_into(fmt.EVENT_FORMAT, self._events, offset, t_ms, event, code, a, b)
+        self.event_count += 1
+
+    # With the output off: flash.
+
+    def _path(self, log_id: int) -> str:
+        return self._folder + "/" + file_name(log_id)
+
+    def _append(self, path: str, mode: str, kind: int, payload: "bytes | memoryview") -> None:
+        record = self._record
+        length = len(payload)
+        if length > _RECORD_MAX_BYTES - fmt.RECORD_OVERHEAD_BYTES:
+            raise OSError(_EFBIG)
+        struct.pack_into(fmt.RECORD_HEAD_FORMAT, record, 0, kind, self._sequence & 0xFF, length)
+        end = fmt.RECORD_HEAD_BYTES + length
+        record[fmt.RECORD_HEAD_BYTES : end] = payload
+        crc.store(self._table, record, 0, end)
+        with open(path, mode) as stream:
+            if mode == "wb":
+                stream.write(struct.pack(fmt.MAGIC_FORMAT, fmt.MAGIC, LOG_FORMAT_VERSION))
+            stream.write(memoryview(record)[: end + 4])
+        self._sequence += 1
+
+    def arm(self, header: dict) -> None:
+        """Create the file with the arm record `header` (dict). Raises OSError when flash refuses."""
+        self.log_id = last_id(self._folder) + 1
+        self._append(self._path(self.log_id), "wb", fmt.ARM, json.dumps(header).encode())
+
+    def flush_step(self) -> bool:
+        """Write one record of what RAM holds; True when nothing is left to write. Raises OSError."""
+        if self._written_samples < self.sample_count:
+            self._written_samples = self._flush(
+                fmt.SAMPLES,
+                self._samples,
+                fmt.SAMPLE_BYTES,
+                self._written_samples,
+                min(self.sample_count, self._written_samples + fmt.SAMPLES_PER_RECORD),
+            )
+            return False
+        if self._written_events < self.event_count:
+            self._written_events = self._flush(
+                fmt.EVENTS,
+                self._events,
+                fmt.EVENT_BYTES,
+                self._written_events,
+                min(self.event_count, self._written_events + fmt.EVENTS_PER_RECORD),
+            )
+            return False
+        return True
+
+    def _flush(self, kind: int, buffer: bytearray, size: int, start: int, end: int) -> int:
+        payload = memoryview(buffer)[start * size : end * size]
+        self._append(self._path(self.log_id), "ab", kind, payload)
+        return end
+
+    def close(self, summary: dict) -> None:
+        """Write the end record `summary` (dict); the log is complete. Raises OSError."""
+        self._append(self._path(self.log_id), "ab", fmt.END, json.dumps(summary).encode())
+
+    def delete(self, log_id: int) -> None:
+        """Delete log `log_id`; its id is remembered if it is the newest, so that ids never repeat."""
+        if log_id == last_id(self._folder):
+            with open(self._folder + "/" + _LAST_ID_FILE, "w") as stream:
+                stream.write(str(log_id))
+        os.remove(self._path(log_id))
+
+    def close_interrupted(self, log_id: int, sequence: int, summary: dict) -> None:
+        """Write the end record of session `log_id` that a reset or a power cut left open."""
+        self._sequence = sequence
+        self._append(self._path(log_id), "ab", fmt.END, json.dumps(summary).encode())
+
+
+def list_ids(folder: str) -> list:
+    """Return the ids of the logs in `folder`, ascending."""
+    return sorted([int(name[:-5]) for name in os.listdir(folder) if name.endswith(".ilog") and name[:-5].isdigit()])
+
+
+def last_id(folder: str) -> int:
+    """Return the newest id ever used in `folder`, 0 for none."""
+    ids = list_ids(folder)
+    newest = ids[-1] if ids else 0
+    if _LAST_ID_FILE in os.listdir(folder):
+        with open(folder + "/" + _LAST_ID_FILE) as stream:
+            text = stream.read()
+        if text.isdigit():
+            newest = max(newest, int(text))
+    return newest
+
+
+def scan(path: str) -> tuple:
+    """Return `(sequence of the next record, True when an end record is there)` of a log file."""
+    head = bytearray(fmt.RECORD_HEAD_BYTES)
+    sequence = 0
+    ended = False
+    with open(path, "rb") as stream:
+        stream.seek(struct.calcsize(fmt.MAGIC_FORMAT))
+        while stream.readinto(head) == fmt.RECORD_HEAD_BYTES:
+            kind, _, length = struct.unpack(fmt.RECORD_HEAD_FORMAT, head)
+            ended = kind == fmt.END
+            sequence += 1
+            stream.seek(length + 4, 1)
+    return sequence, ended

@@ -1,0 +1,53 @@
+"""Layout of a session log file, for the device that writes it and the host that reads it. Prose: docs/log_format.md.
+
+A log is a series of records: head (type u8, sequence u8, length u16), payload, CRC-32 over both. The arm
+record is on flash before the first microampere; samples, events and the end record follow when the output is off.
+"""
+
+from ionto.compat import const
+
+MAGIC = b"IONTOLOG"  # first bytes of the file, then LOG_FORMAT_VERSION as u16
+MAGIC_FORMAT = "<8sH"
+RECORD_HEAD_FORMAT = "<BBH"
+RECORD_HEAD_BYTES = const(4)
+RECORD_OVERHEAD_BYTES = const(8)
+
+ARM = const(1)  # JSON: firmware, board, dose, clock, self-test
+SAMPLES = const(2)  # up to SAMPLES_PER_RECORD samples
+EVENTS = const(3)  # up to EVENTS_PER_RECORD events
+END = const(4)  # JSON: outcome, charges, extremes
+RECORD_NAMES = {ARM: "arm", SAMPLES: "samples", EVENTS: "events", END: "end"}
+
+# One sample: means and extremes over the period that ends at t_ms. (field, struct code)
+SAMPLE_FIELDS = (
+    ("t_ms", "I"),
+    ("setpoint_ua", "H"),
+    ("current_mean_ua", "h"),
+    ("current_min_ua", "h"),
+    ("current_max_ua", "h"),
+    ("load_mv", "H"),
+    ("state", "H"),
+    ("charge_uc", "I"),
+)
+SAMPLE_FORMAT = "<" + "".join([code for _, code in SAMPLE_FIELDS])
+SAMPLE_BYTES = const(20)
+SAMPLES_PER_RECORD = const(50)
+
+# One event: when, what, and two numbers whose meaning the event names.
+EVENT_FIELDS = (("t_ms", "I"), ("event", "H"), ("code", "H"), ("value_a", "i"), ("value_b", "i"))
+EVENT_FORMAT = "<" + "".join([code for _, code in EVENT_FIELDS])
+EVENT_BYTES = const(16)
+EVENTS_PER_RECORD = const(60)
+
+STATE_CHANGED = const(1)  # code: new state; a: old state, b: charge_uc
+FAULT_LATCHED = const(2)  # code: fault; a: current_ua, b: set-point_ua
+REQUESTED = const(3)  # code: protocol command; a: state
+CONTACT_LIMITED = const(4)  # code: 1 begins, 0 ends; a: current_ua, b: load_mv
+BUTTON = const(5)  # code: 1 START, 2 STOP; a: state
+EVENT_NAMES = {
+    STATE_CHANGED: "state",
+    FAULT_LATCHED: "fault",
+    REQUESTED: "request",
+    CONTACT_LIMITED: "contact_limited",
+    BUTTON: "button",
+}

@@ -1,0 +1,173 @@
+"""Commands about the board itself: which there are, flashing, clock, maintenance."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+from ionto.limits import UC_PER_MA_MIN
+from ionto_host.cli.common import (
+    Answer,
+    IontoCommand,
+    IontoGroup,
+    examples,
+    is_terminal,
+    note,
+    open_device,
+    port_name,
+    settings,
+    stderr,
+    table,
+)
+from ionto_host.device import Device
+from ionto_host.errors import IontoError, NoFirmwareError, RefusedError
+from ionto_host.flashing import FlashResult
+from ionto_host.flashing import flash as flash_board
+from ionto_host.transport.link import Link
+from ionto_host.transport.ports import PortInfo, discover, open_port, resolve
+
+
+@click.command(cls=IontoCommand)
+@click.option("--no-probe", is_flag=True, help="List ports only; send nothing to them.")
+def devices(no_probe: bool) -> Answer:
+    """List the boards and the running simulators.
+
+    Each is asked who it is; a board without the firmware is shown as blank.
+    """
+    found = [{**vars(info), **({} if no_probe else _probe(info))} for info in discover()]
+    if not found:
+        return Answer([], "No IontoPico found. Plug a board in, or run `ionto sim` in another terminal.")
+    heads = ["port", "kind", "serial_number", "runs"]
+    rows = [[str(item.get(head) or "-") for head in heads] for item in found]
+    return Answer(found, table(rows, [head.replace("_", " ") for head in heads]))
+
+
+def _probe(info: PortInfo) -> dict[str, Any]:
+    """Return what answers at the port: `runs` in words, and the identity when it is an IontoPico."""
+    try:
+        link = Link(open_port(info.port), info.port)
+    except IontoError as error:
+        return {"runs": error.message}
+    try:
+        hello = Device(link).hello(timeout_s=0.5, tries=2)
+        runs = f"IontoPico {hello.firmware}, variant {hello.variant}, MicroPython {hello.micropython}"
+        return {"runs": runs, "serial_number": info.serial_number or hello.board_id, "hello": vars(hello)}
+    except NoFirmwareError:
+        return {"runs": "MicroPython without the firmware: `ionto flash`"}
+    except RefusedError:
+        return {"runs": "IontoPico, in a session"}
+    except IontoError:
+        return {"runs": _what_else(link)}
+    finally:
+        link.close()
+
+
+def _what_else(link: Link) -> str:
+    return "MicroPython without the firmware: `ionto flash`" if link.at_prompt() else "no answer"
+
+
+@click.command(cls=IontoCommand)
+@click.option("--dry-run", is_flag=True, help="Say what would be copied; change nothing.")
+def flash(dry_run: bool) -> Answer:
+    """Install the firmware on a board that runs MicroPython.
+
+    Compiles it for the board, copies what changed, verifies every file by its hash, restarts the board and
+    shakes hands. An interrupted run is completed by the next one. Refused while current flows.
+    """
+    port = resolve(port_name())
+    note(f"flashing {port}")
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        console=stderr(),
+        disable=settings().json or not is_terminal(),
+    )
+    with bar:
+        task = bar.add_task("connecting", total=None)
+
+        def progress(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total or None)
+
+        try:
+            result = flash_board(port, progress, dry_run=dry_run)
+        except KeyboardInterrupt:
+            note("Interrupted: the board may hold half a firmware and do nothing; `ionto flash` completes it.")
+            raise
+    return Answer(result, _flash_text(result))
+
+
+def _flash_text(result: FlashResult) -> str:
+    count, size = len(result.written), f"{result.size_bytes / 1000:.1f} kB"
+    target = f"{result.machine}, MicroPython {result.micropython}, {result.architecture or 'no native code'}"
+    if result.dry_run:
+        lines = [f"Would write {count} files, {size}, to {result.port} ({target}):", *result.written]
+        return "\n  ".join([*lines, *(f"remove {path}" for path in result.removed)])
+    did = f"{count} files, {size} written" if count else "everything was up to date"
+    text = f"Firmware {result.firmware} on {result.port} ({target}): {did}, {len(result.unchanged)} unchanged."
+    if result.hello is None:
+        return text
+    hello, highest = result.hello, result.hello.limits.get("max_current_ua", 0) / 1_000
+    return f"{text}\nBoard {hello.board_id}, variant {hello.variant} (up to {highest:g} mA), answers."
+
+
+@click.group(cls=IontoGroup)
+def clock() -> None:
+    """The clock of the device, which dates its logs."""
+
+
+@clock.command("set")
+def clock_set() -> Answer:
+    """Set the clock of the device from this computer."""
+    with open_device() as device:
+        unix_s = device.set_clock()
+    written = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(unix_s))
+    return Answer({"unix_s": unix_s, "utc": written}, f"Clock set to {written} UTC.")
+
+
+@click.command(cls=IontoCommand)
+def maintenance() -> Answer:
+    """Send the application to the MicroPython prompt, for mpremote or a serial terminal.
+
+    Refused while current flows. A reset of the board starts the application again.
+    """
+    with open_device() as device:
+        device.enter_maintenance()
+        port = device.link.name
+    return Answer(
+        {"port": port, "maintenance": True},
+        f"{port} goes to the MicroPython prompt. Back again: `mpremote connect {port} reset`.",
+    )
+
+
+@click.command(cls=IontoCommand)
+def info() -> Answer:
+    """Show who the device is: firmware, variant, limits, MicroPython, reset cause."""
+    with open_device() as device:
+        hello = device.identity
+    limits = hello.limits
+    rows = [
+        ["board", hello.board_id],
+        ["firmware", f"{hello.firmware}, protocol {hello.protocol}, log format {hello.log_format}"],
+        ["MicroPython", hello.micropython],
+        ["variant", hello.variant],
+        ["current", f"{limits['min_current_ua'] / 1000:g} to {limits['max_current_ua'] / 1000:g} mA"],
+        ["dose", f"up to {limits['max_dose_uc'] / UC_PER_MA_MIN:g} mA*min"],
+        ["last reset", f"{hello.reset_cause}, {hello.unplanned_resets} unplanned in a row"],
+        ["clock", "set" if hello.clock_set else "not set: `ionto clock set`"],
+        ["bench strap", "fitted: USB does not hold the output off" if hello.bench_strap else "not fitted"],
+    ]
+    return Answer(hello, "\n".join(f"{name:<12} {value}" for name, value in rows))
+
+
+examples("ionto devices", "ionto devices --json")(devices)
+examples("ionto flash", "ionto flash --dry-run", "ionto flash --port /dev/ttyACM0")(flash)
+examples("ionto clock set")(clock_set)
+examples("ionto clock set")(clock)
+examples("ionto maintenance", "ionto maintenance --port e661a4d4178e3c2a")(maintenance)
+examples("ionto info", "ionto info --json")(info)
+
+COMMANDS = (devices, flash, info, clock, maintenance)

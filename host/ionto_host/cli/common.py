@@ -1,0 +1,157 @@
+"""What every command shares: the common options, the answer a command returns, and opening the device."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from ionto_host.device import Device
+from ionto_host.errors import ExitCode
+
+
+@dataclasses.dataclass
+class Settings:
+    """The common options as given, before or after the subcommand."""
+
+    port: str | None = None
+    json: bool = False
+    verbose: bool = False
+
+
+@dataclasses.dataclass
+class Answer:
+    """What a command returns: `data` for `--json` (None: all was printed), `text` for a person, exit code."""
+
+    data: Any
+    text: str
+    exit_code: ExitCode = ExitCode.OK
+
+
+def _store(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    settings = context.ensure_object(Settings)
+    if value and parameter.name:
+        setattr(settings, parameter.name, value)
+
+
+def _common_options() -> list[click.Option]:
+    return [
+        click.Option(
+            ["--port"],
+            metavar="PORT",
+            callback=_store,
+            expose_value=False,
+            help="Port, serial number or pyserial URL. Default: IONTO_PORT, or the only device.",
+        ),
+        click.Option(["--json"], is_flag=True, callback=_store, expose_value=False, help="Print JSON on stdout."),
+        click.Option(
+            ["--verbose"],
+            is_flag=True,
+            callback=_store,
+            expose_value=False,
+            help="Show tracebacks of errors.",
+        ),
+    ]
+
+
+class IontoCommand(click.Command):
+    """A command with the common options."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(_common_options())
+
+
+class IontoGroup(click.Group):
+    """A group with the common options, whose commands and groups have them too."""
+
+    command_class = IontoCommand
+    group_class = type
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(_common_options())
+
+
+def settings() -> Settings:
+    """Return the common options of the command that runs."""
+    return click.get_current_context().ensure_object(Settings)
+
+
+def open_device() -> Device:
+    """Return the device that `--port` or IONTO_PORT names, or the only one; to be used in a `with`."""
+    return Device.open(port_name())
+
+
+def port_name() -> str | None:
+    """Return what `--port` or IONTO_PORT says, None for neither."""
+    return settings().port or os.environ.get("IONTO_PORT") or None
+
+
+def stderr() -> Console:
+    """Return the console for prompts and progress; colour as the terminal and NO_COLOR say."""
+    return Console(stderr=True, highlight=False)
+
+
+def note(text: str) -> None:
+    """Tell a person something that is not the answer; silent with `--json`."""
+    if not settings().json:
+        click.echo(text, err=True)
+
+
+def plain_data(value: Any) -> Any:
+    """Return `value` in terms of JSON: dataclasses as dicts, paths as text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: plain_data(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): plain_data(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_data(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def print_json(value: Any) -> None:
+    """Print `value` as one line of JSON on stdout."""
+    click.echo(json.dumps(plain_data(value), ensure_ascii=False))
+
+
+def finish(answer: Answer | None) -> None:
+    """Print the answer of a command as text or JSON and exit as it says."""
+    if answer is None:
+        return
+    if settings().json:
+        if answer.data is not None:
+            print_json(answer.data)
+    elif answer.text:
+        click.echo(answer.text)
+    if answer.exit_code:
+        click.get_current_context().exit(int(answer.exit_code))
+
+
+def examples(*lines: str) -> Callable[[click.Command], click.Command]:
+    """Give a command an Examples section in its help."""
+
+    def add(command: click.Command) -> click.Command:
+        command.epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+        return command
+
+    return add
+
+
+def table(rows: list[list[str]], heads: list[str]) -> str:
+    """Return `rows` as aligned columns under `heads`."""
+    widths = [max(len(row[index]) for row in [heads, *rows]) for index in range(len(heads))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [heads, *rows]]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def is_terminal() -> bool:
+    """Return True when stderr is a person's terminal."""
+    return sys.stderr.isatty()

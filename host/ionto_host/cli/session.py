@@ -1,0 +1,129 @@
+"""Commands that act on the session: start, pause, resume, abort, clear, self-test, status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ionto import protocol
+from ionto_host import messages
+from ionto_host.cli.common import Answer, IontoCommand, examples, open_device, table
+from ionto_host.device import Check, Device, Status
+from ionto_host.errors import ExitCode
+from ionto_host.units import clock, ma, ma_min
+
+
+def status_data(status: Status) -> dict[str, Any]:
+    """Return the status record with its names in words, as `--json` prints it."""
+    named = {"state": status.state_name, "outcome": status.outcome_name, "fault": status.fault_name}
+    return {**vars(status), **named, "flags": status.flag_names, "fault_code": status.fault}
+
+
+def _after(device: Device, did: str) -> Answer:
+    status = device.status()
+    return Answer(status_data(status), f"{did} The device is in {status.state_name}.")
+
+
+@click.command(cls=IontoCommand)
+def start() -> Answer:
+    """Arm the device and start the session of the dose it holds.
+
+    With a computer plugged in this works only on a bench, with the bench strap fitted; otherwise unplug USB
+    and press START on the device.
+    """
+    with open_device() as device:
+        device.start()
+        return _after(device, "Started; watch it with `ionto monitor`.")
+
+
+@click.command(cls=IontoCommand)
+def pause() -> Answer:
+    """Pause the session; the charge count is kept."""
+    with open_device() as device:
+        device.pause()
+        return _after(device, "Paused; go on with `ionto resume`.")
+
+
+@click.command(cls=IontoCommand)
+def resume() -> Answer:
+    """Resume a paused session with a ramp up."""
+    with open_device() as device:
+        device.resume()
+        return _after(device, "Resumed.")
+
+
+@click.command(cls=IontoCommand)
+def abort() -> Answer:
+    """End the session; accepted in every state."""
+    with open_device() as device:
+        device.abort()
+        return _after(device, "Ended.")
+
+
+@click.command(cls=IontoCommand)
+def clear() -> Answer:
+    """Clear a latched fault, when its cause is gone."""
+    with open_device() as device:
+        device.clear_fault()
+        return _after(device, "Cleared.")
+
+
+@click.command(cls=IontoCommand)
+def selftest() -> Answer:
+    """Run the self-test and show every measured value with its range."""
+    with open_device() as device:
+        checks = device.self_test()
+    passed = all(check.ok for check in checks)
+    rows = [["ok" if check.ok else "FAIL", check.name, *_value_and_range(check)] for check in checks]
+    text = table(rows, ["", "test", "value", "range"])
+    return Answer({"passed": passed, "results": checks}, text, exit_code=ExitCode.OK if passed else ExitCode.FAULT)
+
+
+def _value_and_range(check: Check) -> list[str]:
+    unit = f" {check.unit}" if check.unit else ""
+    value = "-" if check.value is None else f"{check.value}{unit}"
+    if check.low is not None and check.high is not None:
+        return [value, f"{check.low} to {check.high}{unit}"]
+    if check.high is not None:
+        return [value, f"at most {check.high}{unit}"]
+    return [value, f"at least {check.low}{unit}" if check.low is not None else "-"]
+
+
+@click.command(cls=IontoCommand)
+def status() -> Answer:
+    """Show what the device does now: state, current, load, charge, fault."""
+    with open_device() as device:
+        now = device.status()
+    exit_code = ExitCode.FAULT if now.state == protocol.FAULT else ExitCode.OK
+    return Answer(status_data(now), status_text(now), exit_code)
+
+
+def status_text(now: Status) -> str:
+    """Return the status in lines for a person."""
+    on = now.flag(protocol.FLAG_OUTPUT_ON)
+    load = f"{now.load_mv / 1000:.2f} V, {now.load_ohm / 1000:.2f} kohm" if on else "output off"
+    rows = [
+        ["state", now.state_name + (f", last session: {now.outcome_name}" if now.outcome else "")],
+        ["current", f"{ma(now.current_ua):.3f} mA, set-point {ma(now.setpoint_ua):.3f} mA"],
+        ["load", load],
+        ["charge", f"{ma_min(now.charge_uc):.3f} of {ma_min(now.dose_uc):g} mA*min"],
+        ["time", f"{clock(now.elapsed_ms / 1000)} gone, {clock(now.remaining_ms / 1000)} left"],
+        ["supply", f"rail {now.rail_mv / 1000:.1f} V, battery {now.vsys_mv / 1000:.2f} V"],
+        ["flags", ", ".join(now.flag_names) or "none"],
+    ]
+    if now.fault:
+        message = messages.message_for(now.fault)
+        rows.append(["fault", f"{now.fault_name}: {message.text}. {message.action}"])
+    return "\n".join(f"{name:<8} {value}" for name, value in rows)
+
+
+examples("ionto start", "ionto start && ionto monitor")(start)
+examples("ionto pause")(pause)
+examples("ionto resume")(resume)
+examples("ionto abort")(abort)
+examples("ionto clear")(clear)
+examples("ionto selftest", "ionto selftest --json")(selftest)
+examples("ionto status", "ionto status --json")(status)
+
+COMMANDS = (start, pause, resume, abort, clear, selftest, status)

@@ -1,0 +1,120 @@
+"""Commands about the virtual Pico: run one, and do to it what a person does to a board on a bench."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ionto_host import simulators
+from ionto_host.cli.common import Answer, IontoGroup, examples, print_json, settings
+from ionto_host.units import ma_min
+
+if TYPE_CHECKING:
+    from ionto_sim.config import SimConfig
+
+_STATE_DIR = click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of its flash and state. Default: one in the user data folder, or the only one that runs.",
+)
+
+
+@click.group(cls=IontoGroup, invoke_without_command=True)
+@_STATE_DIR
+@click.option("--variant", type=click.Choice(["A", "B"]), default="A", show_default=True, help="Build variant.")
+@click.option("--load", default="skin", show_default=True, help="Load: ohms, skin, open, short, or JSON.")
+@click.option("--speed", default="1", show_default=True, help="Factor of real time, or max.")
+@click.option("--bench-strap", is_flag=True, help="Fit the bench strap: sessions run with USB plugged in.")
+@click.option("--maintenance", is_flag=True, help="Fit the maintenance strap.")
+@click.option("--erase", is_flag=True, help="Begin with blank flash memory.")
+@click.pass_context
+def sim(context: click.Context, state_dir: Path | None, **options: Any) -> Answer | None:
+    """Run a virtual Pico in the foreground: the real firmware in a real MicroPython, on a simulated board.
+
+    It begins blank, as a board from the shop: `ionto flash` installs the firmware. Its flash is kept. Ctrl-C
+    ends it. The commands below are given in another terminal.
+    """
+    if context.invoked_subcommand is not None:
+        return None
+    config = simulators.configuration(state_dir, **options)
+    simulators.run(config, lambda port: _tell(port, config))
+    return Answer(None, "The virtual Pico has ended; its flash is kept.")
+
+
+def _tell(port: str, config: SimConfig) -> None:
+    if settings().json:
+        print_json({"port": port, "state_dir": config.state_dir})
+        return
+    straps = ", bench strap" if config.bench_strap else ""
+    click.echo(f"Virtual Pico, variant {config.variant}, load {config.load}{straps}, speed {config.speed}.")
+    click.echo(f"Port: {port}\nCtrl-C ends it.")
+
+
+@sim.command("fault")
+@click.argument("name", required=False)
+@click.option("--off", is_flag=True, help="Switch it off.")
+@_STATE_DIR
+def sim_fault(name: str | None, off: bool, state_dir: Path | None) -> Answer:
+    """Switch a fault on, or list them without a NAME."""
+    if name is None:
+        table = simulators.faults()
+        return Answer(table, "\n".join(f"{key:<22} {text}" for key, text in table.items()))
+    with simulators.connect(state_dir) as pico:
+        pico.fault(name, not off)
+    return Answer({"fault": name, "on": not off}, f"{name} is {'off' if off else 'on'}.")
+
+
+@sim.command("press")
+@click.argument("button", type=click.Choice(["start", "stop"]))
+@click.option("--ms", type=click.IntRange(min=1), default=2500, show_default=True, help="For how long, virtual ms.")
+@_STATE_DIR
+def sim_press(button: str, ms: int, state_dir: Path | None) -> Answer:
+    """Press START or STOP."""
+    with simulators.connect(state_dir) as pico:
+        (pico.press_start if button == "start" else pico.press_stop)(ms)
+    return Answer({"button": button, "ms": ms}, f"{button.upper()} pressed for {ms} ms.")
+
+
+@sim.command("load")
+@click.argument("spec")
+@_STATE_DIR
+def sim_load(spec: str, state_dir: Path | None) -> Answer:
+    """Connect another load: ohms, skin, open, short, or JSON."""
+    with simulators.connect(state_dir) as pico:
+        pico.set_load(simulators.load_spec(spec))
+    return Answer({"load": spec}, f"The load is {spec}.")
+
+
+@sim.command("cable")
+@click.argument("where", type=click.Choice(["in", "out"]))
+@_STATE_DIR
+def sim_cable(where: str, state_dir: Path | None) -> Answer:
+    """Plug the USB cable in or pull it out."""
+    with simulators.connect(state_dir) as pico:
+        if where == "in":
+            pico.plug()
+        else:
+            pico.unplug()
+    return Answer({"cable": where}, f"The USB cable is {where}.")
+
+
+@sim.command("meter")
+@_STATE_DIR
+def sim_meter(state_dir: Path | None) -> Answer:
+    """Show what the independent meter has seen flow since it was made."""
+    with simulators.connect(state_dir) as pico:
+        meter = pico.meter()
+    now, peak = meter.now_ua / 1000, meter.peak_ua / 1000
+    return Answer(vars(meter), f"{now:.3f} mA now, {peak:.3f} mA at most, {ma_min(meter.charge_uc):.3f} mA*min")
+
+
+examples("ionto sim --bench-strap", "ionto sim --speed max --load 4700 --bench-strap")(sim)
+examples("ionto sim fault", "ionto sim fault electrode_lift", "ionto sim fault electrode_lift --off")(sim_fault)
+examples("ionto sim press start", "ionto sim press stop --ms 300")(sim_press)
+examples("ionto sim load 4700", "ionto sim load open")(sim_load)
+examples("ionto sim cable out", "ionto sim cable in")(sim_cable)
+examples("ionto sim meter", "ionto sim meter --json")(sim_meter)
+
+COMMANDS = (sim,)

@@ -1,0 +1,358 @@
+"""The device as a Python object: one typed method for each command of the protocol."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
+from types import TracebackType
+from typing import Any
+
+from ionto import faults, protocol, version
+from ionto_host import messages
+from ionto_host.errors import IntegrityError, NoAnswerError, ProtocolError, RefusedError, VersionMismatchError
+from ionto_host.transport.link import TRIES, Link, decode_json, no_firmware
+from ionto_host.transport.ports import open_port, resolve
+
+RUNNING_STATES = frozenset(
+    (
+        protocol.SELF_TESTING,
+        protocol.ARMED,
+        protocol.RAMP_UP,
+        protocol.HOLD,
+        protocol.RAMP_DOWN,
+        protocol.PAUSED,
+    )
+)
+SELF_TEST_TIMEOUT_S = 15.0
+LOG_WINDOW_BYTES = 64 * 1024
+LOG_STALLS = 5
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Hello:
+    """Who the device is, from its HELLO answer."""
+
+    protocol: int
+    firmware: str
+    log_format: int
+    board_id: str
+    variant: str
+    micropython: str
+    mpy: int
+    reset_cause: str
+    limits: dict[str, Any] = field(default_factory=dict)
+    clock_set: bool = False
+    bench_strap: bool = False
+    unplanned_resets: int = 0
+
+    @classmethod
+    def decode(cls, payload: bytes) -> Hello:
+        """Return the HELLO answer `payload`; unknown keys of a newer firmware are left out."""
+        body = _json_object(payload, "the HELLO answer")
+        known = {item.name: body[item.name] for item in fields(cls) if item.name in body}
+        try:
+            return cls(**known)
+        except TypeError as error:
+            raise ProtocolError(f"the HELLO answer lacks fields: {error}") from error
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the device does now. Fields and units are those of `ionto.protocol.STATUS_FIELDS`."""
+
+    state: int
+    outcome: int
+    fault: int
+    flags: int
+    setpoint_ua: int
+    current_ua: int
+    sense_ua: int
+    load_mv: int
+    rail_mv: int
+    vsys_mv: int
+    duty: int
+    load_ohm: int
+    charge_uc: int
+    dose_uc: int
+    elapsed_ms: int
+    remaining_ms: int
+    session_id: int
+    late_max_us: int
+
+    @classmethod
+    def decode(cls, payload: bytes) -> Status:
+        """Return the status record `payload`; `ProtocolError` when its size is wrong."""
+        size = struct.calcsize(protocol.STATUS_FORMAT)
+        if len(payload) != size:
+            raise ProtocolError(f"the status record has {len(payload)} bytes, expected {size}")
+        names = [name for name, _ in protocol.STATUS_FIELDS]
+        return cls(**dict(zip(names, struct.unpack(protocol.STATUS_FORMAT, payload), strict=True)))
+
+    @property
+    def state_name(self) -> str:
+        """The state in words, as in `protocol.STATES`."""
+        return _lookup(protocol.STATES, self.state)
+
+    @property
+    def outcome_name(self) -> str:
+        """The outcome of the last session in words, as in `protocol.OUTCOMES`."""
+        return _lookup(protocol.OUTCOMES, self.outcome)
+
+    @property
+    def fault_name(self) -> str:
+        """The latched fault as its name in `ionto.faults`; "NONE" without one."""
+        return messages.name_of(self.fault)
+
+    @property
+    def running(self) -> bool:
+        """True from the self-test to the end of the ramp down, pauses included."""
+        return self.state in RUNNING_STATES
+
+    @property
+    def flag_names(self) -> list[str]:
+        """The names of the flags that are set, as in `protocol.FLAGS`."""
+        return [name for bit, name in enumerate(protocol.FLAGS) if self.flags >> bit & 1]
+
+    def flag(self, mask: int) -> bool:
+        """Return True when the flag `mask` (a `protocol.FLAG_*`) is set."""
+        return bool(self.flags & mask)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the self-test: a measured value, its range, and whether it is inside."""
+
+    name: str
+    ok: bool
+    value: float | None
+    unit: str
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """A session log on the device."""
+
+    id: int
+    size_bytes: int
+
+
+class Device:
+    """A device on an open link. Every method raises the errors of `ionto_host.errors` and no others."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self._hello: Hello | None = None
+
+    @classmethod
+    def open(cls, name: str | None = None) -> Device:
+        """Open the device `name` (port, serial number, URL; None for the only one) and shake hands.
+
+        While current flows the device answers no HELLO; it is opened without knowing its identity then.
+        """
+        port = resolve(name)
+        device = cls(Link(open_port(port), port))
+        try:
+            device.hello()
+        except RefusedError as error:
+            if error.details.get("code") != faults.OUTPUT_ON:
+                device.close()
+                raise
+        except NoAnswerError:
+            at_prompt = device.link.at_prompt()
+            device.close()
+            if at_prompt:
+                raise no_firmware(port) from None
+            raise
+        except BaseException:
+            device.close()
+            raise
+        return device
+
+    def close(self) -> None:
+        """Close the port. A session goes on."""
+        self.link.close()
+
+    def __enter__(self) -> Device:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def hello(self, *, timeout_s: float = 1.0, tries: int = TRIES) -> Hello:
+        """Return who the device is; `VersionMismatchError` when it speaks another protocol version."""
+        try:
+            payload = self.link.request(
+                protocol.HELLO, bytes([version.PROTOCOL_VERSION]), timeout_s=timeout_s, tries=tries
+            )
+        except RefusedError as error:
+            if error.details.get("code") == faults.WRONG_PROTOCOL:
+                raise _wrong_version("another version") from error
+            raise
+        hello = Hello.decode(payload)
+        if hello.protocol != version.PROTOCOL_VERSION:
+            raise _wrong_version(f"version {hello.protocol} (firmware {hello.firmware})")
+        self._hello = hello
+        return hello
+
+    @property
+    def identity(self) -> Hello:
+        """The last HELLO answer, asked for once."""
+        return self._hello or self.hello()
+
+    def status(self) -> Status:
+        """Return what the device does now."""
+        return Status.decode(self.link.request(protocol.STATUS))
+
+    def push_dose(self, raw: bytes) -> str:
+        """Give the device the canonical dose `raw`, read it back, and return its digest (64 hex digits).
+
+        Raises `RefusedError` when the device refuses it and `IntegrityError` when it holds something else.
+        """
+        expected = hashlib.sha256(raw).hexdigest()
+        answer = _json_object(self.link.request(protocol.DOSE_PUSH, raw), "the answer to DOSE_PUSH")
+        if answer.get("digest") != expected or self.read_dose() != raw:
+            raise IntegrityError("the device holds another dose than the one sent", "Push the dose again.")
+        return expected
+
+    def read_dose(self) -> bytes:
+        """Return the canonical bytes of the dose the device holds; `RefusedError` when it holds none."""
+        return self.link.request(protocol.DOSE_READ)
+
+    def start(self) -> None:
+        """Arm and start the session of the dose held: self-test, then ramp up."""
+        self._once(protocol.START, lambda status: status.running)
+
+    def pause(self) -> None:
+        """Pause the session; the charge count is kept."""
+        self._once(protocol.PAUSE, lambda status: status.state == protocol.PAUSED)
+
+    def resume(self) -> None:
+        """Resume a paused session with a ramp up."""
+        self._once(protocol.RESUME, lambda status: status.running and status.state != protocol.PAUSED)
+
+    def abort(self) -> None:
+        """End the session at once; accepted in every state."""
+        self.link.request(protocol.ABORT)
+
+    def clear_fault(self) -> None:
+        """Clear the latched fault; `RefusedError` while its cause remains."""
+        self._once(protocol.CLEAR_FAULT, lambda status: status.state != protocol.FAULT)
+
+    def set_clock(self, unix_s: int | None = None) -> int:
+        """Set the clock of the device to `unix_s` (s since 1970 UTC, now when None) and return it."""
+        value = int(time.time()) if unix_s is None else unix_s
+        self.link.request(protocol.SET_CLOCK, struct.pack(protocol.CLOCK_FORMAT, value))
+        return value
+
+    def self_test(self) -> list[Check]:
+        """Run the self-test (about 2 s) and return its lines, failed ones included."""
+        payload = self.link.request(protocol.SELF_TEST, timeout_s=SELF_TEST_TIMEOUT_S, tries=1)
+        body = _json_object(payload, "the answer to SELF_TEST")
+        try:
+            return [Check(*line) for line in body["results"]]
+        except (KeyError, TypeError) as error:
+            raise ProtocolError(f"the answer to SELF_TEST is malformed: {error}") from error
+
+    def enter_maintenance(self) -> None:
+        """Send the application to the MicroPython prompt; refused while current flows. The link ends here."""
+        self.link.request(protocol.MAINTENANCE)
+
+    def list_logs(self) -> list[LogEntry]:
+        """Return the logs on the device, oldest first."""
+        entries: list[LogEntry] = []
+        more = True
+        while more:
+            first = entries[-1].id + 1 if entries else 0
+            payload = self.link.request(protocol.LOG_LIST, struct.pack(protocol.LOG_LIST_FORMAT, first))
+            body = _json_object(payload, "the answer to LOG_LIST")
+            page = [LogEntry(int(log_id), int(size)) for log_id, size in body.get("logs", [])]
+            entries += [entry for entry in page if entry.id >= first]
+            more = bool(body.get("more")) and bool(page)
+        return entries
+
+    def read_log(
+        self,
+        entry: LogEntry,
+        offset: int = 0,
+        sink: Callable[[bytes], None] | None = None,
+        progress: Progress | None = None,
+    ) -> bytes:
+        """Return the bytes of the log `entry` from `offset` on; each piece also goes to `sink`, in order.
+
+        `progress(done_bytes, size_bytes)` is called as it goes. What is lost on the wire is asked for again;
+        `NoAnswerError` when nothing more comes.
+        """
+        data = bytearray()
+        stalls = 0
+        while offset + len(data) < entry.size_bytes:
+            before = len(data)
+            for chunk in self._log_window(entry, offset + len(data)):
+                data += chunk
+                if sink:
+                    sink(chunk)
+                if progress:
+                    progress(offset + len(data), entry.size_bytes)
+            stalls = stalls + 1 if len(data) == before else 0
+            if stalls >= LOG_STALLS:
+                raise NoAnswerError(f"log {entry.id} stops coming at byte {offset + len(data)}")
+        return bytes(data)
+
+    def _log_window(self, entry: LogEntry, start: int) -> Iterator[bytes]:
+        """Yield the chunks from `start` on, in order, up to the first gap, the end mark or silence."""
+        length = min(LOG_WINDOW_BYTES, entry.size_bytes - start)
+        request = struct.pack(protocol.LOG_READ_FORMAT, entry.id, start, length)
+        head = struct.calcsize(protocol.LOG_DATA_FORMAT)
+        expected, in_order = start, True
+        for payload in self.link.stream(protocol.LOG_READ, request):
+            if len(payload) <= head:
+                return
+            (offset,) = struct.unpack_from(protocol.LOG_DATA_FORMAT, payload)
+            in_order = in_order and offset == expected
+            if in_order:
+                expected += len(payload) - head
+                yield payload[head:]
+
+    def delete_log(self, log_id: int) -> None:
+        """Delete the log `log_id` on the device."""
+        request = struct.pack(protocol.LOG_DELETE_FORMAT, log_id)
+        try:
+            self.link.request(protocol.LOG_DELETE, request, tries=1)
+        except NoAnswerError:
+            if any(entry.id == log_id for entry in self.list_logs()):
+                self.link.request(protocol.LOG_DELETE, request, tries=1)
+
+    def _once(self, kind: int, done: Callable[[Status], bool]) -> None:
+        """Send a request that must not act twice: before a repeat, ask whether it acted."""
+        for attempt in range(TRIES):
+            try:
+                self.link.request(kind, tries=1)
+                return
+            except NoAnswerError:
+                if done(self.status()):
+                    return
+                if attempt == TRIES - 1:
+                    raise
+
+
+def _wrong_version(theirs: str) -> VersionMismatchError:
+    return VersionMismatchError(f"this host tool speaks protocol {version.PROTOCOL_VERSION}, the device {theirs}")
+
+
+def _json_object(payload: bytes, what: str) -> dict[str, Any]:
+    body = decode_json(payload, what)
+    if not isinstance(body, dict):
+        raise ProtocolError(f"{what} is not a JSON object: {payload[:60]!r}")
+    return body
+
+
+def _lookup(names: tuple[str, ...], index: int) -> str:
+    return names[index] if index < len(names) else f"unknown ({index})"

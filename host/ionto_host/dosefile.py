@@ -1,0 +1,221 @@
+"""Dose files: TOML in human units, converted exactly to the canonical dose that the device takes."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ionto import dose as device_dose
+from ionto import limits as device_limits
+from ionto.faults import Refusal
+from ionto.limits import UC_PER_MA_MIN
+from ionto.version import DOSE_SCHEMA_VERSION
+from ionto_host import messages
+from ionto_host.errors import DoseFileError, IontoError, RefusedError
+from ionto_host.units import plain
+
+tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number of the dose file: its field, the device's, device units in one human unit, the unit."""
+
+    name: str
+    device_name: str
+    factor: int
+    unit: str
+
+
+CURRENT = Quantity("current_ma", "current_ua", 1_000, "mA")
+DOSE = Quantity("dose_ma_min", "dose_uc", UC_PER_MA_MIN, "mA*min")
+DURATION = Quantity("duration_min", "duration_ms", 60_000, "min")
+AREA = Quantity("electrode_area_cm2", "area_mm2", 100, "cm2")
+RAMP_UP = Quantity("ramp_up_s", "ramp_up_ms", 1_000, "s")
+RAMP_DOWN = Quantity("ramp_down_s", "ramp_down_ms", 1_000, "s")
+MAX_DENSITY = Quantity("max_density_ma_cm2", "max_density_ua_cm2", 1_000, "mA/cm2")
+DENSITY = Quantity("current density", "density_ua_cm2", 1_000, "mA/cm2")
+
+REQUIRED_NUMBERS = (CURRENT, AREA, RAMP_UP, RAMP_DOWN)
+OPTIONAL_NUMBERS = (DOSE, DURATION, MAX_DENSITY)
+TEXTS = ("name", "drug", "site", "waveform")
+POLES = {"+": device_dose.POLE_POSITIVE, "-": device_dose.POLE_NEGATIVE}
+FIELDS = ("schema", *TEXTS, "polarity", *(item.name for item in (*REQUIRED_NUMBERS, *OPTIONAL_NUMBERS)))
+DEFAULT_MAX_DENSITY_MA_CM2 = Decimal("0.5")
+HUMAN = {item.device_name: item for item in (*REQUIRED_NUMBERS, *OPTIONAL_NUMBERS, DENSITY)}
+VARIANTS = ("A", "B")
+MAX_DECIMALS = 12
+
+
+@dataclass(frozen=True)
+class DoseFile:
+    """A dose read from a file: canonical fields (device units), their bytes, the variants that admit it."""
+
+    path: Path
+    fields: dict[str, Any]
+    raw: bytes
+    variants: tuple[str, ...]
+
+
+def load(path: Path) -> DoseFile:
+    """Return the dose in the TOML file `path`, without checking it against limits.
+
+    Raises `DoseFileError` naming the field, its value, what is allowed and the line; OSError when unreadable.
+    """
+    try:
+        return loads(path.read_bytes().decode("utf-8"), path)
+    except UnicodeDecodeError as error:
+        raise DoseFileError(f"{path}: not a text file: {error.reason} at byte {error.start}") from error
+
+
+def loads(text: str, path: Path) -> DoseFile:
+    """Return the dose in the TOML `text`, which is or becomes the content of `path`; as `load`."""
+    try:
+        table = tomllib.loads(text, parse_float=Decimal)
+    except (tomllib.TOMLDecodeError, ArithmeticError, RecursionError) as error:
+        raise DoseFileError(f"{path}: not TOML: {error}") from error
+    fields = _Reader(path, text, table).fields()
+    raw = device_dose.canonical(fields)
+    return DoseFile(path, fields, raw, tuple(variant for variant in VARIANTS if _admits(raw, variant)))
+
+
+def check(loaded: DoseFile, variant: str | None = None) -> device_dose.Dose:
+    """Return the dose of `loaded` validated for `variant` (None: any of them); `RefusedError` if refused."""
+    chosen = variant or (loaded.variants[0] if loaded.variants else _closest_variant(loaded))
+    return validate(loaded.raw, chosen, str(loaded.path))
+
+
+def validate(raw: bytes, variant: str, where: str = "dose") -> device_dose.Dose:
+    """Return the canonical dose `raw` validated by the device's own rules; `RefusedError` otherwise."""
+    try:
+        return device_dose.parse(raw, device_limits.for_variant(variant))
+    except Refusal as refusal:
+        raise explain(refusal.as_dict(), f"{where} (build variant {variant})") from refusal
+
+
+def explain(detail: dict[str, Any], where: str) -> IontoError:
+    """Return the refusal `detail` (code, field, value, low, high in device units) in human units."""
+    quantity = HUMAN.get(str(detail.get("field")))
+    if quantity is None or not isinstance(detail.get("value"), int):
+        error = messages.error_for(detail)
+        return type(error)(f"{where}: {error.message}", error.action, **error.details)
+    text = messages.message_for(int(detail["code"])).text
+    span = [_human(quantity, detail.get(end)) for end in ("low", "high")]
+    allowed = f", allowed {span[0]} to {span[1]} {quantity.unit}" if all(span) else ""
+    value = f"{_human(quantity, detail['value'])} {quantity.unit}"
+    action = messages.message_for(int(detail["code"])).action
+    return RefusedError(f"{where}: {text}: {quantity.name} is {value}{allowed}", action, **detail)
+
+
+def _human(quantity: Quantity, value: Any) -> str:
+    return plain(Decimal(value) / quantity.factor) if isinstance(value, int) else ""
+
+
+def _admits(raw: bytes, variant: str) -> bool:
+    try:
+        device_dose.parse(raw, device_limits.for_variant(variant))
+    except Refusal:
+        return False
+    return True
+
+
+def _closest_variant(loaded: DoseFile) -> str:
+    return "A" if loaded.fields["current_ua"] <= device_limits.variant_a().max_current_ua else "B"
+
+
+class _Reader:
+    """Reads one table field by field and knows the line of each for its complaints."""
+
+    def __init__(self, path: Path, text: str, table: dict[str, Any]) -> None:
+        self.path = path
+        self.lines = text.splitlines()
+        self.table = table
+
+    def fields(self) -> dict[str, Any]:
+        """Return the canonical fields, in device units."""
+        for name in self.table:
+            if name not in FIELDS:
+                raise self.error(name, f"unknown field {name}", f"known fields: {', '.join(FIELDS)}")
+        result: dict[str, Any] = {"schema": self._schema(), **{name: self._text(name) for name in TEXTS}}
+        result |= {item.device_name: self._integer(item, self._number(item.name)) for item in REQUIRED_NUMBERS}
+        density = self._number(MAX_DENSITY.name, DEFAULT_MAX_DENSITY_MA_CM2)
+        result[MAX_DENSITY.device_name] = self._integer(MAX_DENSITY, density)
+        result["polarity"] = self._polarity()
+        result[DOSE.device_name] = self._dose_uc(result)
+        return result
+
+    def _schema(self) -> int:
+        value = self._get("schema")
+        if value != DOSE_SCHEMA_VERSION or not isinstance(value, int) or isinstance(value, bool):
+            raise self.error("schema", f"schema is {value!r}", f"this version reads schema = {DOSE_SCHEMA_VERSION}")
+        return value
+
+    def _text(self, name: str) -> str:
+        value = self._get(name)
+        if not isinstance(value, str):
+            raise self.error(name, f"{name} is {value!r}", "a text in quotes is expected")
+        return value
+
+    def _polarity(self) -> int:
+        value = self._get("polarity")
+        if not isinstance(value, str) or value not in POLES:
+            raise self.error("polarity", f"polarity is {value!r}", 'write "+" or "-", the pole under the drug')
+        return POLES[value]
+
+    def _number(self, name: str, default: Decimal | None = None) -> Decimal:
+        if default is not None and name not in self.table:
+            return default
+        value = self._get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, Decimal)) or not Decimal(value).is_finite():
+            raise self.error(name, f"{name} is {value!r}", "a number without quotes is expected")
+        return Decimal(value)
+
+    def _integer(self, quantity: Quantity, value: Decimal) -> int:
+        """Return `value` in device units; refuse what does not land on an integer or is absurd."""
+        if abs(value) > 10**9:
+            raise self.error(quantity.name, f"{quantity.name} is {value:.3e} {quantity.unit}", "far out of range")
+        fine = value.is_zero() or int(value.as_tuple().exponent) >= -MAX_DECIMALS
+        scaled = Fraction(value if fine else 1) * quantity.factor
+        if not fine or scaled.denominator != 1:
+            step = plain(Decimal(1) / quantity.factor) if quantity is not DOSE else "1/60000"
+            raise self.error(
+                quantity.name,
+                f"{quantity.name} is {value} {quantity.unit}",
+                f"the device counts in steps of {step} {quantity.unit}",
+            )
+        return scaled.numerator
+
+    def _dose_uc(self, fields: dict[str, Any]) -> int:
+        given = [item for item in (DOSE, DURATION) if item.name in self.table]
+        if len(given) != 1:
+            both = f"{DOSE.name} or {DURATION.name}"
+            raise self.error(DURATION.name, f"give {both}, and only one of them", "see `ionto dose new --help`")
+        value = self._integer(given[0], self._number(given[0].name))
+        if given[0] is DOSE:
+            return value
+        ramps_ms = fields["ramp_up_ms"] + fields["ramp_down_ms"]
+        charge, rest = divmod(fields["current_ua"] * (2 * value - ramps_ms), 2_000)
+        if rest:
+            raise self.error(DURATION.name, "the duration gives no whole number of uC", f"give {DOSE.name} instead")
+        return charge
+
+    def _get(self, name: str) -> Any:
+        if name not in self.table:
+            raise self.error(name, f"field {name} is missing", "every field but max_density_ma_cm2 is required")
+        return self.table[name]
+
+    def error(self, name: str, what: str, allowed: str) -> DoseFileError:
+        """Return the complaint about field `name`, with its line when the file has it."""
+        line = self._line(name)
+        where = f"{self.path}, line {line}" if line else str(self.path)
+        return DoseFileError(f"{where}: {what}; {allowed}", field=name, line=line)
+
+    def _line(self, name: str) -> int | None:
+        pattern = re.compile(rf"""^\s*\[*["']?{re.escape(name)}["']?\s*[=\].]""")
+        return next((number for number, line in enumerate(self.lines, 1) if pattern.match(line)), None)

@@ -1,0 +1,379 @@
+"""Session logs as the device writes them: read up to and after damage, typed, summed up, exported as CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+from ionto import protocol
+from ionto import sessionlog_format as layout
+from ionto.version import LOG_FORMAT_VERSION
+from ionto_host import messages
+from ionto_host.errors import NotALogError
+from ionto_host.units import ma_min
+
+NO_END = "the end record is missing"
+
+MIN_LOAD_CURRENT_UA = 50  # below it, voltage over current is noise
+
+_MAGIC = struct.Struct(layout.MAGIC_FORMAT)
+_HEAD = struct.Struct(layout.RECORD_HEAD_FORMAT)
+_CRC = struct.Struct("<I")
+_SAMPLE = struct.Struct(layout.SAMPLE_FORMAT)
+_EVENT = struct.Struct(layout.EVENT_FORMAT)
+
+
+class Sample(NamedTuple):
+    """Means and extremes over the period that ends at `t_ms`; the fields are `layout.SAMPLE_FIELDS`."""
+
+    t_ms: int
+    setpoint_ua: int
+    current_mean_ua: int
+    current_min_ua: int
+    current_max_ua: int
+    load_mv: int
+    state: int
+    charge_uc: int
+
+
+class Event(NamedTuple):
+    """Something that happened at `t_ms`; the fields are `layout.EVENT_FIELDS`."""
+
+    t_ms: int
+    event: int
+    code: int
+    value_a: int
+    value_b: int
+
+    @property
+    def name(self) -> str:
+        """The kind of event in words."""
+        return layout.EVENT_NAMES.get(self.event, f"event {self.event}")
+
+    def describe(self) -> str:
+        """Return what happened, e.g. "state HOLD" or "fault OPEN_CIRCUIT"."""
+        if self.event == layout.STATE_CHANGED:
+            return f"state {_state_name(self.code)}"
+        if self.event == layout.FAULT_LATCHED:
+            return f"fault {messages.name_of(self.code)}"
+        if self.event == layout.REQUESTED:
+            return f"request {_COMMANDS.get(self.code, self.code)}"
+        if self.event == layout.CONTACT_LIMITED:
+            return "contact limited" if self.code else "contact good again"
+        if self.event == layout.BUTTON:
+            return {1: "button START", 2: "button STOP"}.get(self.code, f"button {self.code}")
+        return f"{self.name}, code {self.code}"
+
+
+_COMMANDS = {
+    protocol.START: "start",
+    protocol.PAUSE: "pause",
+    protocol.RESUME: "resume",
+    protocol.ABORT: "abort",
+    protocol.CLEAR_FAULT: "clear",
+    protocol.SELF_TEST: "self-test",
+    protocol.SET_CLOCK: "clock",
+    protocol.MAINTENANCE: "maintenance",
+}
+
+
+class Damage(NamedTuple):
+    """A stretch of the file that cannot be trusted, and why."""
+
+    offset: int
+    size_bytes: int
+    reason: str
+
+    def describe(self) -> str:
+        """Return the damage in one line."""
+        return f"byte {self.offset}, {self.size_bytes} bytes: {self.reason}"
+
+
+@dataclass
+class Session:
+    """A session log, read. `header` and `end` are the JSON of the arm and end records, empty when missing."""
+
+    size_bytes: int = 0
+    records: int = 0
+    header: dict[str, Any] = field(default_factory=dict)
+    samples: list[Sample] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    end: dict[str, Any] = field(default_factory=dict)
+    damage: list[Damage] = field(default_factory=list)
+
+    @property
+    def verified(self) -> bool:
+        """True when every byte belongs to a record whose CRC holds, none missing, arm and end are there."""
+        return not self.damage and bool(self.header) and bool(self.end)
+
+    @property
+    def open_ended(self) -> bool:
+        """True when nothing but the end record is missing: its session goes on, or is just being written."""
+        return not self.end and [item.reason for item in self.damage] == [NO_END]
+
+    @property
+    def dose(self) -> dict[str, Any]:
+        """The canonical dose in the arm record; empty when the record is missing or holds none."""
+        dose = self.header.get("dose")
+        return _json_object(dose.encode()) or {} if isinstance(dose, str) else {}
+
+    @property
+    def outcome(self) -> str:
+        """The outcome in words; "unknown" when the end record is missing."""
+        value = self.end.get("outcome", "unknown")
+        if isinstance(value, int) and 0 <= value < len(protocol.OUTCOMES):
+            return protocol.OUTCOMES[value]
+        return str(value)
+
+    @property
+    def charge_uc(self) -> int:
+        """The delivered charge by the controller, uC: of the end record, or of the last sample."""
+        value = self.end.get("charge_uc")
+        if isinstance(value, int):
+            return value
+        return self.samples[-1].charge_uc if self.samples else 0
+
+    @property
+    def duration_s(self) -> float:
+        """Time of the last sample or event, s after the session began."""
+        times = [self.samples[-1].t_ms] if self.samples else []
+        times += [self.events[-1].t_ms] if self.events else []
+        return max(times, default=0) / 1_000
+
+
+def read(path: Path) -> Session:
+    """Return the session in the log file `path`; see `decode`. OSError when the file cannot be read."""
+    return decode(path.read_bytes())
+
+
+def decode(data: bytes) -> Session:
+    """Return the session in the bytes of a log; damage is named in `Session.damage` and read past.
+
+    Raises `NotALogError` when `data` does not begin as a log, or is of an unknown format version.
+    """
+    _check_magic(data)
+    session = Session(size_bytes=len(data))
+    expected_sequence = 0
+    for record in _records(data):
+        if isinstance(record, Damage):
+            session.damage.append(record)
+            continue
+        missing = (record.sequence - expected_sequence) & 0xFF
+        if missing and not (session.damage and _adjacent(session.damage[-1], record)):
+            session.damage.append(Damage(record.offset, 0, f"{missing} records are missing before this one"))
+        expected_sequence = (record.sequence + 1) & 0xFF
+        session.records += 1
+        _add(session, record)
+    _check_ends(session)
+    return session
+
+
+def good_prefix(data: bytes) -> int:
+    """Return how many bytes from the start are an intact beginning of a log: magic and whole records."""
+    try:
+        _check_magic(data)
+    except NotALogError:
+        return 0
+    position, sequence = _MAGIC.size, 0
+    while (record := _record_at(data, position)) and record.sequence == sequence:
+        position += record.size_bytes
+        sequence = (sequence + 1) & 0xFF
+    return position
+
+
+class _Record(NamedTuple):
+    kind: int
+    sequence: int
+    offset: int
+    payload: bytes
+
+    @property
+    def size_bytes(self) -> int:
+        return layout.RECORD_OVERHEAD_BYTES + len(self.payload)
+
+
+def _check_magic(data: bytes) -> None:
+    if len(data) < _MAGIC.size:
+        raise NotALogError(f"not a session log: only {len(data)} bytes")
+    magic, version = _MAGIC.unpack_from(data)
+    if magic != layout.MAGIC:
+        raise NotALogError("not a session log: it does not begin with IONTOLOG")
+    if version != LOG_FORMAT_VERSION:
+        raise NotALogError(f"log format {version}; this host tool reads format {LOG_FORMAT_VERSION}")
+
+
+def _records(data: bytes) -> Iterator[_Record | Damage]:
+    position = _MAGIC.size
+    while position < len(data):
+        record = _record_at(data, position)
+        if record:
+            position += record.size_bytes
+            yield record
+            continue
+        start, position = position, _next_record(data, position + 1)
+        reason = "cut off" if position == len(data) and _looks_cut(data, start) else "damaged"
+        yield Damage(start, position - start, reason)
+
+
+def _record_at(data: bytes, position: int) -> _Record | None:
+    if len(data) - position < layout.RECORD_OVERHEAD_BYTES:
+        return None
+    kind, sequence, length = _HEAD.unpack_from(data, position)
+    body_end = position + layout.RECORD_HEAD_BYTES + length
+    if body_end + 4 > len(data) or not _plausible(data, kind, position, length):
+        return None
+    if zlib.crc32(memoryview(data)[position:body_end]) != _CRC.unpack_from(data, body_end)[0]:
+        return None
+    return _Record(kind, sequence, position, data[position + layout.RECORD_HEAD_BYTES : body_end])
+
+
+def _plausible(data: bytes, kind: int, position: int, length: int) -> bool:
+    """Return True when a record of `kind` can have `length` bytes; keeps the search after damage fast."""
+    if kind == layout.SAMPLES:
+        return length % layout.SAMPLE_BYTES == 0 and length <= layout.SAMPLES_PER_RECORD * layout.SAMPLE_BYTES
+    if kind == layout.EVENTS:
+        return length % layout.EVENT_BYTES == 0 and length <= layout.EVENTS_PER_RECORD * layout.EVENT_BYTES
+    first = data[position + layout.RECORD_HEAD_BYTES : position + layout.RECORD_HEAD_BYTES + 1]
+    return kind in layout.RECORD_NAMES and first == b"{"
+
+
+def _next_record(data: bytes, position: int) -> int:
+    while position < len(data) and not _record_at(data, position):
+        position += 1
+    return position
+
+
+def _looks_cut(data: bytes, start: int) -> bool:
+    if len(data) - start < layout.RECORD_OVERHEAD_BYTES:
+        return True
+    kind, _, length = _HEAD.unpack_from(data, start)
+    return kind in layout.RECORD_NAMES and start + layout.RECORD_OVERHEAD_BYTES + length > len(data)
+
+
+def _adjacent(damage: Damage, record: _Record) -> bool:
+    return damage.size_bytes > 0 and damage.offset + damage.size_bytes == record.offset
+
+
+def _add(session: Session, record: _Record) -> None:
+    if record.kind == layout.SAMPLES:
+        session.samples += map(Sample._make, _SAMPLE.iter_unpack(record.payload))
+    elif record.kind == layout.EVENTS:
+        session.events += map(Event._make, _EVENT.iter_unpack(record.payload))
+    else:
+        body = _json_object(record.payload)
+        if body is None:
+            reason = f"the {layout.RECORD_NAMES[record.kind]} record is not JSON"
+            session.damage.append(Damage(record.offset, record.size_bytes, reason))
+        elif record.kind == layout.ARM:
+            session.header = body
+        else:
+            session.end = body
+
+
+def _json_object(payload: bytes) -> dict[str, Any] | None:
+    try:
+        body = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _check_ends(session: Session) -> None:
+    if not session.header:
+        session.damage.append(Damage(_MAGIC.size, 0, "the arm record is missing"))
+    if not session.end:
+        session.damage.append(Damage(session.size_bytes, 0, NO_END))
+
+
+def summary(session: Session) -> dict[str, Any]:
+    """Return the session in a dozen numbers, human units in the names; what a damaged log lacks is None."""
+    dose_uc = session.dose.get("dose_uc")
+    currents = [sample.current_max_ua for sample in session.samples]
+    loaded_mv = [sample.load_mv for sample in session.samples if has_current(sample)]
+    return {
+        "outcome": session.outcome,
+        "name": session.dose.get("name"),
+        "drug": session.dose.get("drug"),
+        "dose_prescribed_ma_min": ma_min(dose_uc) if isinstance(dose_uc, int) else None,
+        "dose_delivered_ma_min": ma_min(session.charge_uc),
+        "duration_s": session.duration_s,
+        "current_max_ma": max(currents) / 1_000 if currents else None,
+        "load_max_v": max(loaded_mv) / 1_000 if loaded_mv else None,
+        "faults": [messages.name_of(item.code) for item in session.events if item.event == layout.FAULT_LATCHED],
+        "samples": len(session.samples),
+        "events": len(session.events),
+        "records": session.records,
+        "size_bytes": session.size_bytes,
+        "log_verified": session.verified,
+        "damage": [item.describe() for item in session.damage],
+    }
+
+
+CSV_COLUMNS = (
+    "time_s",
+    "state",
+    "setpoint_ma",
+    "current_mean_ma",
+    "current_min_ma",
+    "current_max_ma",
+    "load_v",
+    "load_kohm",
+    "charge_ma_min",
+    "event",
+)
+
+
+def write_csv(session: Session, out: TextIO) -> None:
+    """Write samples and events to `out` as CSV in order of time, units in the column names.
+
+    An event stands in a row of its own, with its time and its description only.
+    """
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    rows: list[tuple[int, list[Any]]] = [(item.t_ms, _sample_row(item)) for item in session.samples]
+    rows += [(item.t_ms, _event_row(item)) for item in session.events]
+    writer.writerows(row for _, row in sorted(rows, key=lambda pair: pair[0]))
+
+
+def has_current(sample: Sample) -> bool:
+    """Return True when enough current flows in `sample` for its load voltage to mean something."""
+    return sample.current_mean_ua > MIN_LOAD_CURRENT_UA
+
+
+def load_kohm(sample: Sample) -> float | None:
+    """Return the load of `sample` in kohm; None without current, or while the current changes quickly.
+
+    The voltage is that at the end of the period and the current its mean, so a steep ramp would mislead.
+    """
+    steady = 5 * (sample.current_max_ua - sample.current_min_ua) < sample.current_mean_ua
+    return sample.load_mv / sample.current_mean_ua if has_current(sample) and steady else None
+
+
+def _sample_row(sample: Sample) -> list[Any]:
+    load = load_kohm(sample)
+    return [
+        sample.t_ms / 1_000,
+        _state_name(sample.state),
+        sample.setpoint_ua / 1_000,
+        sample.current_mean_ua / 1_000,
+        sample.current_min_ua / 1_000,
+        sample.current_max_ua / 1_000,
+        sample.load_mv / 1_000,
+        "" if load is None else f"{load:.3f}",
+        f"{ma_min(sample.charge_uc):.6f}",
+        "",
+    ]
+
+
+def _event_row(event: Event) -> list[Any]:
+    return [event.t_ms / 1_000, *[""] * (len(CSV_COLUMNS) - 2), event.describe()]
+
+
+def _state_name(state: int) -> str:
+    return protocol.STATES[state] if state < len(protocol.STATES) else f"state {state}"

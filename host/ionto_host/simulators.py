@@ -1,0 +1,165 @@
+"""The virtual Picos of this user: starting one, finding those that run, controlling one.
+
+Everything of `ionto_sim` is imported where it is used, since it is not there on every platform.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+
+from ionto_host.errors import (
+    AmbiguousDeviceError,
+    MissingPartError,
+    NoDeviceError,
+    SimulatorError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from ionto_sim.client import SimClient
+    from ionto_sim.config import SimConfig
+
+
+@dataclass(frozen=True)
+class Running:
+    """A virtual Pico that runs: the process, its port, state folder and serial number."""
+
+    pid: int
+    port: str
+    state_dir: str
+    serial_number: str
+
+
+def data_folder() -> Path:
+    """Return the folder of this user's virtual Picos: IONTO_SIMS, or one in the user data folder."""
+    named = os.environ.get("IONTO_SIMS")
+    return Path(named) if named else Path(platformdirs.user_data_dir("ionto", appauthor=False)) / "sims"
+
+
+def running() -> list[Running]:
+    """Return the virtual Picos that run, oldest first; forgets those that ended without a word."""
+    found: list[Running] = []
+    folder = data_folder() / "running"
+    for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
+        try:
+            entry = Running(**json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError):
+            continue
+        if _alive(entry.pid):
+            found.append(entry)
+        else:
+            path.unlink(missing_ok=True)
+    return found
+
+
+def _alive(pid: int) -> bool:
+    """Return True when the process `pid` is there; elsewhere than on POSIX no virtual Pico runs."""
+    if os.name != "posix":
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def configuration(state_dir: Path | None, *, load: str, speed: str, erase: bool, **options: Any) -> SimConfig:
+    """Return the settings of a virtual Pico; with `erase` its flash is made blank."""
+    with _errors():
+        from ionto_sim.config import Paths, SimConfig
+
+        folder = state_dir or data_folder() / "default"
+        config = SimConfig(state_dir=str(folder), load=load_spec(load), speed=speed, **options)
+        config.for_vm()
+    if erase:
+        for path in (Paths(folder).image, Paths(folder).state):
+            path.unlink(missing_ok=True)
+    return config
+
+
+def load_spec(text: str) -> Any:
+    """Return the load that `text` says: a number of ohms, JSON, or a word; `UsageError` for broken JSON."""
+    if text.startswith("{"):
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise UsageError(f"the load is not JSON: {error}") from error
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def run(config: SimConfig, ready: Callable[[str], None]) -> None:
+    """Run a virtual Pico in the foreground until a signal; `ready(port)` is called when it is up."""
+    entry = data_folder() / "running" / f"{os.getpid()}.json"
+
+    def up(information: dict[str, Any]) -> None:
+        serial_number = str(config.for_vm()["unique_id"])
+        port = information["port"]
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        entry.write_text(json.dumps(vars(Running(os.getpid(), port, information["state_dir"], serial_number))))
+        ready(port)
+
+    try:
+        with _errors():
+            from ionto_sim.supervisor import run_foreground
+
+            run_foreground(config, up)
+    finally:
+        entry.unlink(missing_ok=True)
+
+
+@contextmanager
+def connect(state_dir: Path | None) -> Iterator[SimClient]:
+    """Yield the control of the virtual Pico in `state_dir`, or of the only one that runs."""
+    folder = str(state_dir) if state_dir else _only_one().state_dir
+    with _errors():
+        from ionto_sim.client import SimClient
+
+        client = SimClient(folder)
+        try:
+            yield client
+        finally:
+            client.disconnect()
+
+
+def _only_one() -> Running:
+    entries = running()
+    if not entries:
+        raise NoDeviceError("no virtual Pico runs", "Start one in another terminal: ionto sim")
+    if len(entries) > 1:
+        folders = ", ".join(entry.state_dir for entry in entries)
+        raise AmbiguousDeviceError(f"{len(entries)} virtual Picos run: {folders}", "Choose with --state-dir.")
+    return entries[0]
+
+
+def faults() -> dict[str, str]:
+    """Return the fault switches of a virtual Pico with what each does."""
+    with _errors():
+        from ionto_sim.faults import describe
+
+        return describe()
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Turn the errors of the simulator, and its absence, into those of the host tool."""
+    try:
+        yield
+    except ImportError as error:
+        raise MissingPartError(f"the virtual Pico does not run here: {error}") from error
+    except Exception as error:
+        if not type(error).__module__.startswith("ionto_sim"):
+            raise
+        raise SimulatorError(str(error)) from error

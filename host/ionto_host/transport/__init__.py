@@ -1,0 +1,1 @@
+"""How bytes reach a device: ports and their discovery, frames, and requests with their answers."""

@@ -1,0 +1,100 @@
+"""Which ports there are, which of them are IontoPico devices, and opening one."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from typing import Any
+
+import serial
+from serial.tools import list_ports
+
+from ionto_host import simulators
+from ionto_host.errors import (
+    AmbiguousDeviceError,
+    NoDeviceError,
+    PortBusyError,
+    PortPermissionError,
+    TransportError,
+)
+
+RASPBERRY_PI_VID = 0x2E8A
+PICO_PID = 0x0005  # MicroPython on a Pico
+BAUD = 115_200  # ignored by USB CDC
+WRITE_TIMEOUT_S = 5.0  # not known to pyserial's network ports
+
+
+@dataclass(frozen=True)
+class PortInfo:
+    """A port that may be a device: `kind` is "board" or "simulator"."""
+
+    port: str
+    kind: str
+    serial_number: str
+    description: str
+
+
+def discover() -> list[PortInfo]:
+    """Return the boards and running simulators that can be seen, boards first."""
+    return [*_boards(), *_simulators()]
+
+
+def _boards() -> list[PortInfo]:
+    return [
+        PortInfo(info.device, "board", (info.serial_number or "").lower(), info.description or "")
+        for info in sorted(list_ports.comports(), key=lambda info: info.device)
+        if info.vid == RASPBERRY_PI_VID
+    ]
+
+
+def _simulators() -> list[PortInfo]:
+    return [
+        PortInfo(entry.port, "simulator", entry.serial_number, f"virtual Pico in {entry.state_dir}")
+        for entry in simulators.running()
+    ]
+
+
+def resolve(name: str | None) -> str:
+    """Return the port (a path or a pyserial URL) that `name` means.
+
+    `name` is a path, a URL, a serial number of a board or simulator, or None for the only device. Raises
+    `NoDeviceError` or `AmbiguousDeviceError`.
+    """
+    if name and ("://" in name or "/" in name or name.upper().startswith("COM")):
+        return name
+    found = discover()
+    if name:
+        found = [info for info in found if info.serial_number == name.lower()]
+        if not found:
+            raise NoDeviceError(f"no device with serial number {name}")
+    if not found:
+        raise NoDeviceError("no IontoPico found")
+    if len(found) > 1:
+        names = ", ".join(f"{info.port} ({info.serial_number or info.kind})" for info in found)
+        raise AmbiguousDeviceError(f"{len(found)} devices found: {names}")
+    return found[0].port
+
+
+def open_port(port: str) -> serial.Serial:
+    """Return `port` opened for this process alone.
+
+    Raises `NoDeviceError` for no such port, `PortBusyError`, `PortPermissionError` or `TransportError`.
+    """
+    local: dict[str, Any] = {} if "://" in port else {"exclusive": True, "write_timeout": WRITE_TIMEOUT_S}
+    try:
+        return serial.serial_for_url(port, baudrate=BAUD, **local)
+    except (ValueError, NotImplementedError) as error:
+        raise TransportError(f"cannot open {port}: {error}", "Give a port, a serial number or a URL.") from error
+    except (OSError, serial.SerialException) as error:
+        raise _open_error(port, error) from error
+
+
+def _open_error(port: str, error: OSError) -> TransportError | NoDeviceError:
+    code, text = error.errno, str(error)
+    if code == errno.ENOENT or "FileNotFound" in text or "No such file" in text:
+        return NoDeviceError(f"there is no port {port}")
+    if code == errno.EACCES or "Permission denied" in text:
+        return PortPermissionError(f"no permission to open {port}", port=port)
+    if code in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text or "PermissionError" in text:
+        return PortBusyError(f"{port} is in use by another program", port=port)
+    return TransportError(f"cannot open {port}: {text}", port=port)

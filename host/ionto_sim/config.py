@@ -1,0 +1,127 @@
+"""What a virtual Pico is made of: the settings of one simulator and the files of its state directory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from . import load, parameters
+from .errors import SimStartError
+
+BANNER = "MicroPython v1.28.0 (virtual Pico); Raspberry Pi Pico with RP2040"
+MACHINE = "Raspberry Pi Pico with RP2040"
+
+
+@dataclass
+class SimConfig:
+    """Settings of a virtual Pico; all have defaults.
+
+    `speed` is a factor of real time or "max"; `load` a spec of `ionto_sim.load`; `values` changes to
+    `parameters.board`; `ideal` removes all tolerances; `pins` and `sensor_address` come from the firmware's own
+    table unless given. Starting in a state directory that was used before is a power-on, which keeps flash, meter
+    and virtual time; with `resume` it is a reset that keeps scratch registers and clock as well.
+
+    A VM that has not answered for `stuck_s` of wall time is in a loop of Python, in which virtual time stands still:
+    an armed watchdog then resets it.
+    """
+
+    state_dir: str = ""
+    variant: str = "A"
+    load: Any = "skin"
+    speed: Any = "max"
+    bench_strap: bool = True
+    maintenance: bool = False
+    plugged: bool = True
+    powered: bool = True
+    resume: bool = False
+    stuck_s: float = 5.0
+    ideal: bool = False
+    values: dict[str, float] = field(default_factory=dict)
+    pins: dict[str, int] = field(default_factory=dict)
+    sensor_address: int = 0
+    unique_id: str = ""
+
+    def to_json(self) -> str:
+        """Return the settings as JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> SimConfig:
+        """Return the settings that `to_json` wrote."""
+        return cls(**json.loads(text))
+
+    def factor(self) -> float:
+        """Return the speed as the VM wants it: 0 for "max"; SimStartError when it is neither."""
+        if self.speed == "max":
+            return 0.0
+        try:
+            factor = float(self.speed)
+        except (TypeError, ValueError):
+            factor = -1.0
+        if not factor > 0:
+            raise SimStartError(f"speed must be 'max' or a factor above 0, got {self.speed!r}")
+        return factor
+
+    def for_vm(self) -> dict[str, Any]:
+        """Return what the VM needs to know; SimStartError when a setting is wrong."""
+        pins, address = dict(self.pins), self.sensor_address
+        if not pins:
+            pins, address = firmware_pins()
+        try:
+            changes = {**(parameters.IDEAL if self.ideal else {}), **self.values}
+            values = parameters.board(self.variant, **changes)
+            spec = load.normal_spec(self.load)
+        except (TypeError, ValueError) as error:
+            raise SimStartError(f"{error}; correct the setting and start again") from error
+        return {
+            "variant": self.variant,
+            "values": values,
+            "load": spec,
+            "speed": self.factor(),
+            "bench_strap": self.bench_strap,
+            "maintenance": self.maintenance,
+            "plugged": self.plugged,
+            "pins": pins,
+            "sensor_address": address or 0x40,
+            "unique_id": self.unique_id or self._unique_id(),
+            "image": str(Paths(self.state_dir).image),
+            "banner": BANNER,
+            "machine": MACHINE,
+        }
+
+    def _unique_id(self) -> str:
+        """Return 16 hex digits that stay the same for a state directory."""
+        return "e6" + hashlib.sha256(str(Path(self.state_dir).resolve()).encode()).hexdigest()[:14]
+
+
+class Paths:
+    """The files of a state directory."""
+
+    def __init__(self, state_dir: str | Path) -> None:
+        self.root = Path(state_dir).resolve()
+        self.image = self.root / "flash.img"
+        self.state = self.root / "state.json"
+        self.port = self.root / "port"
+        self.socket = self.root / "control.sock"
+        self.lock = self.root / "lock"
+        self.errors = self.root / "vm-errors.txt"
+
+
+def firmware_pins() -> tuple[dict[str, int], int]:
+    """Return the firmware's own pin table and sensor address; SimStartError when it cannot be imported."""
+    beside = Path(__file__).resolve().parents[2] / "firmware" / "lib"
+    if beside.is_dir() and str(beside) not in sys.path:
+        sys.path.append(str(beside))
+    try:
+        pins = import_module("ionto.pins")
+        return dict(pins.table()), int(pins.INA219_ADDRESS)
+    except (ImportError, AttributeError) as error:
+        raise SimStartError(
+            f"the firmware's pin table ionto.pins cannot be imported ({error}); "
+            "put firmware/lib on PYTHONPATH or give the setting pins"
+        ) from error

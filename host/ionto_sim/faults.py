@@ -1,0 +1,45 @@
+"""The fault switches: one table of name, where it acts, and what it does.
+
+Kinds: `circuit` acts on the analogue board, `sensor` on the INA219 or its bus, `chip` on the Pico. A fault in
+`MOMENTARY` happens once when it is switched on.
+"""
+
+TABLE = (
+    ("electrode_lift", "circuit", "an electrode is off the skin: open load"),
+    ("electrode_short", "circuit", "the electrodes touch: shorted load"),
+    ("sink_stuck_high", "circuit", "op-amp stuck high or sink FET shorted: ceiling current whatever the set-point"),
+    ("sink_stuck_low", "circuit", "op-amp stuck low: only the divider's 2 uA flow"),
+    ("sense_short", "circuit", "Rs shorted: the sink regulates on the shunt alone, up to the ceiling"),
+    ("shunt_short", "circuit", "shunt shorted: 5 % more current, the INA219 reads 0"),
+    ("shunt_open", "circuit", "shunt open: no current"),
+    ("reference_open", "circuit", "set-point reference open: up to 13 % more than full scale"),
+    ("pwm_stuck_high", "circuit", "set-point switch stuck on the reference: full-scale current"),
+    ("pwm_stuck_low", "circuit", "set-point switch stuck on ground: no set-point"),
+    ("q3_short", "circuit", "Q3 shorted: the dead-man has no effect, STOP still cuts (latent)"),
+    ("highside_short", "circuit", "high-side FET shorted: neither dead-man nor STOP cuts (latent)"),
+    ("limiter_failed", "circuit", "high-side limiter gone: no ceiling (latent)"),
+    ("heartbeat_stuck_low", "circuit", "the heartbeat line no longer rises"),
+    ("heartbeat_stuck_high", "circuit", "the heartbeat line stays high"),
+    ("boost_dead", "circuit", "the boost converter does not start: the rail is at battery voltage"),
+    ("rail_low", "circuit", "the rail reaches 15 V only"),
+    ("battery_low", "circuit", "the battery is at 2.9 V and drops the rail"),
+    ("stop_broken", "circuit", "the STOP loop is broken, as if STOP were pressed"),
+    ("relay_stuck", "circuit", "the polarity relay does not move"),
+    ("sensor_stuck", "sensor", "the INA219 keeps its last shunt reading"),
+    ("sensor_missing", "sensor", "the INA219 does not acknowledge: OSError EIO"),
+    ("i2c_dead", "sensor", "SDA held low for good: every transfer times out"),
+    ("i2c_hang", "sensor", "SDA held low until nine clock pulses free it"),
+    ("sensor_reset", "sensor", "brown-out of the INA219: configuration back to 399Fh"),
+    ("loop_hung", "chip", "the firmware does not return from its next call to the hardware"),
+    ("firmware_exception", "chip", "the next call to the hardware raises RuntimeError"),
+    ("flash_fails", "chip", "every erase or program of the flash raises OSError EIO"),
+    ("adc_stuck", "chip", "the ADC keeps its last reading of every channel"),
+)
+
+MOMENTARY = ("sensor_reset", "firmware_exception")
+KINDS = {name: kind for name, kind, _ in TABLE}
+
+
+def describe() -> dict:
+    """Return `{name: description}`."""
+    return {name: text for name, _, text in TABLE}

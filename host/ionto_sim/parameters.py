@@ -1,0 +1,61 @@
+"""Component values of the two build variants, from the board's design (hardware/README.md)."""
+
+_COMMON = {
+    "reference_v": 2.5,
+    "reference_error": 0.0005,
+    "opamp_offset_v": 80e-6,
+    "shunt_ohm": 10.0,
+    "divider_ohm": 11e6,
+    "rail_v": 24.0,
+    "rail_rise_us": 1200.0,
+    "rail_uf": 1.0,
+    "boost_diode_v": 0.35,
+    "boost_min_v": 3.2,
+    "battery_v": 3.9,
+    "schottky_v": 0.25,
+    "usb_vsys_v": 4.7,
+    "relay_us": 4000,
+    "pump_v": 2.9,  # 3.3 V less two BAS70
+    "pump_c1_nf": 22.0,
+    "pump_c2_nf": 150.0,
+    "pump_kohm": 470.0,
+    "gate_v": 1.031,  # BSS138, so that the dead-man's nominal times come out
+    "interlock_us": 125.0,  # time constant of the pump output shorted by the VBUS transistor
+    "ina_gain": 1.001,
+    "ina_offset_uv": 12.0,
+    "ina_noise_uv": 6.0,
+    "adc_noise_lsb": 1.2,
+    "seed": 1,
+}
+
+_VARIANTS = {
+    "A": {
+        "sense_ohm": 191.0,
+        "lead_ohm": 440.0,
+        "high_ohm": 125.0,
+        "sink_ohm": 24.0,
+        "ceiling_ua": 5610.0,
+    },
+    "B": {
+        "sense_ohm": 191.0 * 35.7 / (191.0 + 35.7),
+        "lead_ohm": 94.0,
+        "high_ohm": 27.5,
+        "sink_ohm": 17.4,
+        "ceiling_ua": 28600.0,
+    },
+}
+
+IDEAL = {"reference_error": 0.0, "opamp_offset_v": 0.0, "ina_gain": 1.0, "ina_offset_uv": 0.0, "ina_noise_uv": 0.0}
+
+
+def board(variant: str, **changes: float) -> dict:
+    """Return the values of variant "A" or "B" with `changes`; ValueError for an unknown variant or name."""
+    if variant not in _VARIANTS:
+        raise ValueError("variant must be A or B, got %r" % (variant,))
+    values = dict(_COMMON)
+    values.update(_VARIANTS[variant])
+    for name in changes:
+        if name not in values:
+            raise ValueError("unknown board parameter %r; known: %s" % (name, ", ".join(sorted(values))))
+    values.update(changes)
+    return values

@@ -1,0 +1,527 @@
+"""Keeps a virtual Pico alive: starts and kills the VM as the chip resets, bridges its port, serves control clients.
+
+One thread, one poll loop. Clients speak JSON lines over the Unix socket of the state directory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+try:
+    import fcntl
+except ImportError as error:
+    from .errors import SimUnsupportedError
+
+    raise SimUnsupportedError("the virtual Pico needs Linux or macOS; on Windows run it in WSL") from error
+
+from . import image
+from .compat import NEVER_US
+from .config import Paths, SimConfig
+from .errors import SimError, SimStartError
+from .meter import Meter
+from .port import Port
+from .vmprocess import VmProcess, sources
+
+_BUFFER = 4096
+_CONSOLE = 65536
+_LOOK_S = 0.02
+_STALL_S = 0.002
+_INTERRUPT_PAUSE_S = 0.003
+_ANSWER_S = 1.0
+_CUT_S = 0.5
+_CHECKPOINT_S = 1.0
+_CRASHES = 3
+_CRASH_WINDOW_S = 10.0
+_OFF_AFTER = ("cut", "bootloader")
+_WITHOUT_ANSWER = ("reset", "cut")
+_CTRL_C = 3
+
+
+class _Client:
+    """A control connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.buffer = b""
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send one answer; a client that has gone is not an error."""
+        try:
+            self.connection.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
+            return
+
+
+class Supervisor:
+    """Runs one virtual Pico from `config`; `start`, then `step` for ever, then `close`."""
+
+    def __init__(self, config: SimConfig) -> None:
+        self.config = config
+        self.paths = Paths(config.state_dir)
+        self.vm_config = config.for_vm()
+        self.port = Port(self.paths.port)
+        self.console = bytearray()
+        self.crashes = 0
+        self.stopping = False
+        self._vm: VmProcess | None = None
+        self._state: dict[str, Any] | None = None
+        self._mode = "friendly"
+        self._boot = "power"
+        self._to_host = bytearray()
+        self._to_vm = bytearray()
+        self._hold_until = 0.0
+        self._events = b""
+        self._clients: dict[int, _Client] = {}
+        self._outstanding: dict[int, tuple[_Client | None, Any, dict[str, Any]]] = {}
+        self._asked = -1
+        self._checkpoint_s = 0.0
+        self._next_id = 1
+        self._crash_times: list[float] = []
+        self._cut_deadline = 0.0
+        self._socket_dir = ""
+        self._lock = -1
+        self._sources = Path()
+
+    # Life.
+
+    def start(self) -> None:
+        """Take the state directory, make port and socket appear, power on. SimStartError when it is in use."""
+        self.paths.root.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self.paths.lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            raise SimStartError(
+                f"a simulator already runs in {self.paths.root}; stop it or choose another state directory"
+            ) from error
+        self._sources = sources(self.paths.root / "vm")
+        self.paths.errors.unlink(missing_ok=True)
+        if not self.paths.image.exists():
+            image.create_blank(self.paths.image)
+        if self.paths.state.exists():
+            self._state = json.loads(self.paths.state.read_text())
+        self._listen()
+        if self.config.plugged:
+            self.port.plug()
+        if self.config.powered:
+            self._spawn("resume" if self.config.resume and self._state is not None else "power", fresh=True)
+
+    def _listen(self) -> None:
+        """Open the control socket in a short path, linked from the state directory."""
+        self._socket_dir = tempfile.mkdtemp(prefix="ionto-sim-")
+        address = Path(self._socket_dir) / "s"
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(str(address))
+        self._listener.listen(16)
+        self.paths.socket.unlink(missing_ok=True)
+        self.paths.socket.symlink_to(address)
+
+    def _spawn(self, kind: str, fresh: bool = False) -> None:
+        """Start the VM after a reset of `kind`; `fresh` lets the settings win over the state."""
+        self.vm_config["plugged"] = self.port.descriptor >= 0
+        setup = {"config": self.vm_config, "state": self._state, "kind": kind, "mode": self._mode, "fresh": fresh}
+        self._vm = VmProcess(setup, self._sources, self.paths.errors)
+        self._events = b""
+        self._checkpoint_s = time.monotonic()
+        for _, _, message in self._outstanding.values():
+            self._vm.send(message)
+
+    def close(self) -> None:
+        """End: keep the state, kill the VM, leave nothing behind but the state directory."""
+        if self._vm is not None:
+            self._save_running()
+            self._end_vm()
+        if self._state is not None:
+            self._state["schedule"] = [[], []]
+            self.paths.state.write_text(json.dumps(self._state))
+        self.port.unplug()
+        for client in self._clients.values():
+            client.connection.close()
+        self._listener.close()
+        self.paths.socket.unlink(missing_ok=True)
+        shutil.rmtree(self._socket_dir, ignore_errors=True)
+        os.close(self._lock)
+
+    def _save_running(self) -> None:
+        """Ask the running VM for its state, and take what it last gave if it does not answer."""
+        request = self._ask({"cmd": "dump"}, None, None)
+        deadline = time.monotonic() + _ANSWER_S
+        while request in self._outstanding and self._vm is not None and time.monotonic() < deadline:
+            self.step(0.05)
+
+    # The loop.
+
+    def step(self, timeout_s: float) -> None:
+        """Serve everything that is ready, waiting at most `timeout_s`."""
+        wait = min(timeout_s, self._patience())
+        for descriptor, event in self._poll().poll(wait * 1000):
+            self._serve(descriptor, event)
+        self.port.look()
+        self._pump_to_vm()
+        self._pump_to_host()
+        if self._cut_deadline and time.monotonic() > self._cut_deadline:
+            self._force_off()
+        if self._vm is not None and time.monotonic() > self._checkpoint_s + _CHECKPOINT_S:
+            self._checkpoint()
+
+    def _patience(self) -> float:
+        """Return how long the loop may sleep without looking at what cannot be polled."""
+        patience = _CHECKPOINT_S
+        if self.port.descriptor >= 0 and not self.port.host_open:
+            patience = _LOOK_S
+        if self._to_host:
+            patience = min(patience, _STALL_S)
+        if self._to_vm and self._hold_until:
+            patience = min(patience, _INTERRUPT_PAUSE_S)
+        if self._cut_deadline:
+            patience = min(patience, 0.05)
+        return patience
+
+    def _poll(self) -> select.poll:
+        poll = select.poll()
+        poll.register(self._listener, select.POLLIN)
+        for descriptor in self._clients:
+            poll.register(descriptor, select.POLLIN)
+        if self.port.host_open:
+            poll.register(self.port.descriptor, select.POLLIN if len(self._to_vm) < _BUFFER else 0)
+        if self._vm is not None:
+            poll.register(self._vm.events, select.POLLIN)
+            if len(self._to_host) < _BUFFER:
+                poll.register(self._vm.stdout, select.POLLIN)
+            if self._to_vm and not self._hold_until:
+                poll.register(self._vm.stdin, select.POLLOUT)
+        return poll
+
+    def _serve(self, descriptor: int, event: int) -> None:
+        vm = self._vm
+        if vm is not None and descriptor == vm.events:
+            self._read_events(vm)
+        elif vm is not None and descriptor == vm.stdout:
+            self._take_output(_read(vm.stdout))
+        elif descriptor == self.port.descriptor:
+            self._read_port(event)
+        elif descriptor == self._listener.fileno():
+            client = _Client(self._listener.accept()[0])
+            self._clients[client.connection.fileno()] = client
+        elif descriptor in self._clients:
+            self._read_client(self._clients[descriptor])
+
+    # The bridge.
+
+    def _take_output(self, data: bytes) -> None:
+        self.console += data
+        del self.console[:-_CONSOLE]
+        if self.port.host_open:
+            self._to_host += data
+            self._pump_to_host()
+
+    def _read_port(self, event: int) -> None:
+        data = self.port.read()
+        if self._vm is not None:
+            self._to_vm += data
+            self._pump_to_vm()
+        if event & select.POLLHUP and not data:
+            self.port.hang_up()
+            self._to_host.clear()
+
+    def _pump_to_host(self) -> None:
+        while self._to_host and self.port.host_open:
+            sent = self.port.write(bytes(self._to_host))
+            if not sent:
+                return
+            del self._to_host[:sent]
+
+    def _pump_to_vm(self) -> None:
+        """Pass input on. After a Ctrl-C that interrupts, pause: a second one on its heels would end the VM."""
+        vm = self._vm
+        if vm is None or not self._to_vm:
+            return
+        if self._hold_until and time.monotonic() < self._hold_until:
+            return
+        self._hold_until = 0.0
+        size = len(self._to_vm)
+        at = self._to_vm.find(_CTRL_C)
+        if at >= 0 and vm.interrupts():
+            size = at + 1
+            self._hold_until = time.monotonic() + _INTERRUPT_PAUSE_S
+        try:
+            sent = os.write(vm.stdin, self._to_vm[:size])
+        except BlockingIOError:
+            return
+        del self._to_vm[:sent]
+
+    # The VM.
+
+    def _read_events(self, vm: VmProcess) -> None:
+        data = _read(vm.events)
+        if not data:
+            self._crashed()
+            return
+        *lines, self._events = (self._events + data).split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            if "event" in message:
+                self._on_event(message)
+            else:
+                self._on_answer(message)
+
+    def _on_event(self, message: dict[str, Any]) -> None:
+        event = message["event"]
+        if event == "leave":
+            self._reset(message["kind"], message["state"])
+        elif event == "checkpoint":
+            self._state = message["state"]
+        elif event == "mode":
+            self._mode = message["mode"]
+        elif event == "plug":
+            self._plug(message["on"], tell=False)
+
+    def _end_vm(self) -> bytes:
+        """Kill the VM, keep what it wrote, return what it had not read."""
+        vm, self._vm = self._vm, None
+        assert vm is not None
+        unread = vm.kill()
+        self._take_output(vm.read_stdout())
+        vm.close()
+        self._hold_until = 0.0
+        self._cut_deadline = 0.0
+        return unread
+
+    def _reset(self, kind: str, state: dict[str, Any]) -> None:
+        """The chip resets: kill the VM and, unless it is off now, start it again."""
+        self._state = state
+        unread = self._end_vm()
+        if kind == "soft":
+            self._to_vm[:0] = unread
+        else:
+            self._to_vm.clear()
+            self._mode = "friendly"
+        self._settle_outstanding(state, kind in _OFF_AFTER)
+        if kind in _OFF_AFTER:
+            self._boot = "power" if kind == "cut" else "run"
+        else:
+            self._spawn(kind)
+
+    def _settle_outstanding(self, state: dict[str, Any], off: bool) -> None:
+        """Answer or keep the commands that the old VM did not answer."""
+        waiting = [item[1] for item in state["schedule"][1]]
+        for request, (_, _, message) in list(self._outstanding.items()):
+            if message["cmd"] in _WITHOUT_ANSWER:
+                self._on_answer({"id": request, "ok": True, "result": {"t_us": state["now_us"]}})
+            elif off:
+                self._on_answer({"id": request, **self._answer_while_off(message)})
+            elif request in waiting:
+                self._outstanding[request] = (*self._outstanding[request][:2], {"cmd": "ping", "id": 0})
+
+    def _crashed(self) -> None:
+        """The VM ended by itself, which a chip cannot."""
+        self._end_vm()
+        self.crashes += 1
+        now = time.monotonic()
+        self._crash_times = [at for at in self._crash_times if now - at < _CRASH_WINDOW_S] + [now]
+        with self.paths.errors.open("ab") as file:
+            file.write(b"the VM ended unexpectedly, after:\n" + self.console[-2000:] + b"\n")
+        if len(self._crash_times) >= _CRASHES:
+            text = self.paths.errors.read_text(errors="replace")[-1000:]
+            raise SimError(f"the VM keeps ending unexpectedly; report this: {text}")
+        self._spawn("run" if self._state is not None else "power")
+
+    def _force_off(self) -> None:
+        """The VM did not heed a power cut: it is off all the same, with the state it last gave."""
+        self._end_vm()
+        self._boot = "power"
+        if self._state is not None:
+            self._settle_outstanding(self._state, True)
+
+    def _checkpoint(self) -> None:
+        """Ask for the state from time to time; a VM that has not answered for long is stuck in a loop of Python."""
+        now = time.monotonic()
+        if self._asked not in self._outstanding:
+            self._checkpoint_s = now
+            self._asked = self._ask({"cmd": "dump"}, None, None)
+        elif now > self._checkpoint_s + self.config.stuck_s and self._state is not None:
+            self._checkpoint_s = now
+            if self._state["watchdog_us"] < NEVER_US:
+                self._reset("stuck", self._state)
+
+    # Clients.
+
+    def _read_client(self, client: _Client) -> None:
+        try:
+            data = client.connection.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            self._clients = {key: other for key, other in self._clients.items() if other is not client}
+            client.connection.close()
+            return
+        *lines, client.buffer = (client.buffer + data).split(b"\n")
+        for line in lines:
+            self._command(client, json.loads(line))
+
+    def _command(self, client: _Client, message: dict[str, Any]) -> None:
+        """Serve a client's command here or in the VM."""
+        name = message.get("cmd", "")
+        own = getattr(self, f"_do_{name}", None)
+        try:
+            if own is not None:
+                result = own(message)
+            elif self._vm is None:
+                result = self._while_off(message)
+            else:
+                if name == "cut" and not message.get("operation"):
+                    self._cut_deadline = time.monotonic() + _CUT_S
+                self._ask(message, client, message.get("id"))
+                return
+        except (SimError, OSError, KeyError) as error:
+            client.send({"id": message.get("id"), "ok": False, "error": str(error)})
+            return
+        client.send({"id": message.get("id"), "ok": True, "result": result})
+
+    def _ask(self, message: dict[str, Any], client: _Client | None, client_id: Any) -> int:
+        """Send a command to the VM under an id of our own; return the id."""
+        request, self._next_id = self._next_id, self._next_id + 1
+        message = {**message, "id": request}
+        self._outstanding[request] = (client, client_id, message)
+        if self._vm is not None:
+            self._vm.send(message)
+        return request
+
+    def _on_answer(self, message: dict[str, Any]) -> None:
+        request = message["id"]
+        client, client_id, original = self._outstanding.pop(request, (None, None, {}))
+        if original.get("cmd") == "status" and message.get("ok"):
+            message["result"].update(self._about())
+        if client is not None:
+            client.send({**message, "id": client_id})
+        elif original.get("cmd") == "dump" and message.get("ok"):
+            self._state = message["result"]
+
+    def _about(self) -> dict[str, Any]:
+        """Return what the supervisor adds to a status."""
+        return {
+            "powered": self._vm is not None,
+            "plugged": self.port.descriptor >= 0,
+            "host_open": self.port.host_open,
+            "crashes": self.crashes,
+            "pid": self._vm.pid if self._vm is not None else None,
+            "port": str(self.paths.port),
+            "variant": self.config.variant,
+        }
+
+    def _answer_while_off(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer to a command that the power cut overtook."""
+        try:
+            return {"ok": True, "result": self._while_off(message)}
+        except (SimError, KeyError) as error:
+            return {"ok": False, "error": str(error)}
+
+    def _while_off(self, message: dict[str, Any]) -> Any:
+        """Serve what can be served without power."""
+        name = message.get("cmd")
+        if name == "status":
+            now = self._state["now_us"] if self._state else 0
+            return {"t_us": now, "current_ua": 0.0, "output_on": False, **self._about()}
+        if name in ("meter", "mark") and self._state is not None:
+            meter = Meter()
+            meter.restore(self._state["circuit"]["meter"])
+            if name == "mark":
+                meter.mark(message["name"])
+                self._state["circuit"]["meter"] = meter.dump()
+                return {"t_us": meter.now_us}
+            return meter.read_mark(message["mark"]) if message.get("mark") else meter.read()
+        raise SimError("the power is off; power on first")
+
+    def _do_power(self, message: dict[str, Any]) -> Any:
+        if self._vm is None:
+            self._spawn(self._boot)
+        return None
+
+    def _do_plug(self, message: dict[str, Any]) -> Any:
+        self._plug(bool(message.get("on", True)), tell=True)
+        return {"port": str(self.paths.port)}
+
+    def _plug(self, on: bool, tell: bool) -> None:
+        """Plug or unplug the USB cable; `tell` the board unless it told us."""
+        if tell and self._vm is not None:
+            self._ask({"cmd": "vbus", "on": on}, None, None)
+        if on:
+            self.port.plug()
+        else:
+            self.port.unplug()
+            self._to_host.clear()
+            self._to_vm.clear()
+
+    def _do_console(self, message: dict[str, Any]) -> Any:
+        return self.console.decode("utf-8", "replace")
+
+    def _do_stop(self, message: dict[str, Any]) -> Any:
+        self.stopping = True
+        return None
+
+
+def _read(descriptor: int) -> bytes:
+    """Return what a non-blocking descriptor holds."""
+    try:
+        return os.read(descriptor, 65536)
+    except BlockingIOError:
+        return b""
+
+
+def run_foreground(config: SimConfig, on_ready: Callable[[dict[str, Any]], None], parent: int = -1) -> None:
+    """Run a virtual Pico until SIGINT, SIGTERM, a stop command, or the end of the descriptor `parent`.
+
+    `on_ready` is called once with `port` and `state_dir`. SimError when it cannot start or cannot go on.
+    """
+    supervisor = Supervisor(config)
+    supervisor.start()
+    previous = {number: signal.signal(number, _stopper(supervisor)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        on_ready({"port": str(supervisor.paths.port), "state_dir": str(supervisor.paths.root)})
+        while not supervisor.stopping:
+            supervisor.step(0.2)
+            if parent >= 0 and select.select([parent], [], [], 0)[0]:
+                break
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        supervisor.close()
+
+
+def _stopper(supervisor: Supervisor) -> Callable[[int, Any], None]:
+    """Return a signal handler that lets the loop end."""
+
+    def stop(number: int, frame: Any) -> None:
+        supervisor.stopping = True
+
+    return stop
+
+
+def main() -> int:
+    """Entry of the subprocess behind `client.VirtualPico`: settings as the only argument, JSON answers on stdout."""
+
+    def ready(information: dict[str, Any]) -> None:
+        print(json.dumps({"ready": information}), flush=True)
+
+    try:
+        run_foreground(SimConfig.from_json(sys.argv[1]), ready, parent=0)
+    except SimError as error:
+        print(json.dumps({"error": str(error), "type": type(error).__name__}), flush=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

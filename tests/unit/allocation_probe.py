@@ -1,0 +1,196 @@
+"""Run by the MicroPython VM: how many bytes the application allocates while current flows, one line a case.
+
+Arguments: the folder of the device package. Output: `case bytes state`. The board is a bare minimum that holds the
+set-point, so that whatever is allocated is the application's.
+"""
+
+import gc
+import struct
+import sys
+
+sys.path.insert(0, sys.argv[1])
+
+from ionto import app, bootmode, crc, dose, kernel, limits, protocol
+
+TICKS = 400
+
+
+def ignore(level):
+    """Do nothing."""
+
+
+class Hal:
+    """The methods of ionto.hal_rp2.Hal; the current follows the duty while the heartbeat runs."""
+
+    def __init__(self):
+        self.zero_ua = 0
+        self.set_ua = 0
+        self.current_ua = 0
+        self.count = 0
+        self.alive = False
+        self.timing = ignore  # an attribute, as the pin's own method is on the board
+
+    def wait_tick(self):
+        return 1000
+
+    def slack_us(self):
+        return 800
+
+    def read(self, reading):
+        self.count += 1
+        self.current_ua = (self.current_ua + self.set_ua + 1) >> 1 if self.alive else 0
+        block = reading.block
+        block[kernel.R_FRESH] = 1
+        block[kernel.R_RAW] = self.current_ua + (self.count & 1)
+        block[kernel.R_CURRENT_UA] = block[kernel.R_RAW]
+        block[kernel.R_SENSE_UA] = self.current_ua
+        block[kernel.R_RAIL_MV] = 24000
+        block[kernel.R_VSYS_MV] = 3900
+        block[kernel.R_DRAIN_MV] = 12000
+        block[kernel.R_LOAD_MV] = 8000
+
+    def set_duty(self, duty):
+        self.set_ua = duty * 4975 // 4095
+
+    def duty(self):
+        return self.set_ua
+
+    def beat(self, output_on):
+        self.alive = output_on
+
+    def reversed(self):
+        return False
+
+    def nothing(self):
+        pass
+
+    def nothing_with(self, value):
+        pass
+
+    cut_off = power_up = still_heart = start_watchdog = feed = nothing
+    show = set_reversed = nothing_with
+
+
+class Board:
+    """Scratch registers, clock and identity."""
+
+    def __init__(self):
+        self.scratch = [0, 0, 0, 0]
+
+    def read_scratch(self, index):
+        return self.scratch[index]
+
+    def write_scratch(self, index, value):
+        self.scratch[index] = value
+
+    def board_id(self):
+        return "probe"
+
+    def unix_time_s(self):
+        return 0
+
+
+class Port:
+    """Gives what `load` was given, takes everything."""
+
+    def __init__(self):
+        self.data = b""
+        self.at = 0
+
+    def load(self, data):
+        self.data, self.at = data, 0
+
+    def get(self):
+        if self.at >= len(self.data):
+            return -1
+        self.at += 1
+        return self.data[self.at - 1]
+
+    def put(self, byte):
+        return True
+
+    def put_all(self, view):
+        return True
+
+
+class Os:
+    """A file system with room and without files."""
+
+    def listdir(self, path):
+        return ["logs"] if path == "/" else []
+
+    def statvfs(self, path):
+        return (4096, 4096, 200, 200, 200, 0, 0, 0, 0, 0)
+
+
+def frame(kind, payload=b""):
+    """Return a request."""
+    table = crc.make_table()
+    data = bytearray(protocol.HEADER_BYTES + len(payload) + protocol.CRC_BYTES)
+    struct.pack_into("<2sBBH", data, 0, protocol.SYNC, kind, 1, len(payload))
+    data[8 : 8 + len(payload)] = payload
+    keep = bytes(data[8:10])
+    crc.store(table, data, 0, 6)
+    data[8:10] = keep
+    crc.store(table, data, 0, len(data) - 4)
+    return bytes(data)
+
+
+def measure(name, device, port, data, ticks=TICKS):
+    """Print what `ticks` cycles allocate while `data` arrives."""
+    port.load(data)
+    gc.collect()
+    gc.disable()
+    before = gc.mem_alloc()
+    for _ in range(ticks):
+        device.tick()
+    after = gc.mem_alloc()
+    gc.enable()
+    print(name, after - before, device.session.state)
+
+
+def main():
+    build = limits.variant_a()
+    port = Port()
+    app.os = Os()
+    device = app.App(Hal(), Board(), port, bootmode.Boot(0, False), build)
+    device.log.arm = lambda header: None
+    device._clock_set = False
+    fields = {
+        "schema": 1,
+        "name": "probe",
+        "drug": "none",
+        "site": "bench",
+        "current_ua": 2000,
+        "dose_uc": 60000,
+        "area_mm2": 1000,
+        "polarity": 1,
+        "ramp_up_ms": 1000,
+        "ramp_down_ms": 1000,
+        "waveform": "dc",
+        "max_density_ua_cm2": 500,
+    }
+    for _ in range(10):
+        device.tick()
+    device.session.load(dose.parse(dose.canonical(fields), build))
+    device.start()
+    for _ in range(2000):
+        if device.session.state == protocol.RAMP_UP:
+            break
+        device.tick()
+    measure("ramp_up", device, port, b"")
+    while device.session.state == protocol.RAMP_UP:
+        device.tick()
+    status = frame(protocol.STATUS)
+    measure("hold", device, port, b"", 3000)
+    measure("status", device, port, status * 15)
+    measure("hello", device, port, frame(protocol.HELLO))
+    measure("enter", device, port, b"\r\n")
+    measure("garbage", device, port, b"\xa5\xc3garbage\x00\xa5" * 30)
+    measure("damaged", device, port, status[:-1] + b"\x00")
+    measure("refused", device, port, frame(protocol.START) * 4)
+    measure("unknown", device, port, frame(0x7E) * 4)
+    measure("pause", device, port, frame(protocol.PAUSE))
+
+
+main()

@@ -1,0 +1,46 @@
+"""Invariant 5 in the real VM: the control step, and answering the host while current flows, allocate nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ionto import protocol
+
+HERE = Path(__file__).parent
+VM = Path(sys.executable).with_name("micropython")
+STATES = {
+    "ramp_up": protocol.RAMP_UP,
+    "hold": protocol.HOLD,
+    "status": protocol.HOLD,
+    "hello": protocol.HOLD,
+    "enter": protocol.HOLD,
+    "garbage": protocol.HOLD,
+    "damaged": protocol.HOLD,
+    "refused": protocol.HOLD,
+    "unknown": protocol.HOLD,
+    "pause": protocol.RAMP_DOWN,
+}
+
+
+@pytest.fixture(scope="module")
+def allocated() -> dict[str, tuple[int, int]]:
+    """Return {case: (bytes, state)} as the VM printed it."""
+    if not VM.exists():
+        pytest.skip("unsupported feature(s): micropython in the environment")
+    package = HERE.parents[1] / "firmware" / "lib"
+    run = subprocess.run(
+        [str(VM), str(HERE / "allocation_probe.py"), str(package)], capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    rows = [line.split() for line in run.stdout.splitlines()]
+    return {name: (int(size), int(state)) for name, size, state in rows}
+
+
+@pytest.mark.parametrize("case", list(STATES))
+def test_nothing_is_allocated_while_current_flows(allocated: dict[str, tuple[int, int]], case: str) -> None:
+    """Hazard: garbage collection in a control cycle. Not one byte, whatever arrives on the link."""
+    assert allocated[case] == (0, STATES[case])

@@ -1,0 +1,1330 @@
+"""The application on a fake board: order of things, evidence for the heartbeat, flash, buttons, boot, commands.
+
+The fake board asserts in every test that the heartbeat comes from the control step with a fresh sample, and that
+nothing is written to flash with the output on (plant.Device).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import runpy
+import struct
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from plant import OPEN_OHM, Board, Device, FakeHal, Flash, Plant, Port, answers, device, dose_fields, read_log, request
+
+from ionto import app as app_module
+from ionto import bootmode, dose, faults, limits, protocol
+
+FIRMWARE = Path(__file__).parents[2] / "firmware"
+LIVE = (protocol.HELLO, protocol.STATUS, protocol.PAUSE, protocol.ABORT)
+COMMANDS = {
+    name: value
+    for name, value in vars(protocol).items()
+    if name
+    in "HELLO STATUS DOSE_PUSH DOSE_READ START PAUSE RESUME ABORT CLEAR_FAULT SET_CLOCK SELF_TEST MAINTENANCE "
+    "LOG_LIST LOG_READ LOG_DELETE".split()
+}
+LONG = {"current_ua": 2_000, "dose_uc": 60_000}
+
+
+def detail(content: bytes) -> dict[str, Any]:
+    """Return the JSON of an error frame."""
+    return json.loads(content[3:])
+
+
+# A session.
+
+
+@pytest.mark.parametrize("variant", ["A", "B"])
+def test_a_session_from_push_to_log(variant: str) -> None:
+    """The main job: the dose by the independent meter, and a log that says the same."""
+    with device(variant, load_ohm=600.0) as board:
+        board.hal.bench_strap = True
+        board.run(2)
+        board.start()
+        board.finish()
+        fields = dose_fields(board.build)
+        records = board.log()
+        summary = records[-1][1]
+        assert abs(board.plant.charge_uc - fields["dose_uc"]) <= fields["dose_uc"] * 0.005
+        assert (summary["outcome"], summary["fault"]) == (protocol.COMPLETE, faults.NONE)
+        for name in ("charge_uc", "guard_charge_uc", "sense_charge_uc"):
+            assert abs(summary[name] - board.plant.charge_uc) <= fields["dose_uc"] * 0.005
+        assert [name for name, _ in records][0] == "arm"
+        assert json.loads(records[0][1]["dose"]) == fields
+        assert records[0][1]["digest"] == hashlib.sha256(dose.canonical(fields)).hexdigest()
+        assert summary["samples"] == sum(len(rows) for name, rows in records if name == "samples")
+        assert summary["events"] == sum(len(rows) for name, rows in records if name == "events")
+        assert summary["samples_lost"] == summary["events_lost"] == 0
+
+
+def test_the_arm_record_is_on_flash_before_the_first_edge_of_the_ramp() -> None:
+    """Hazard: current without a record. At the first heartbeat after ARMED the file is there, whole and named."""
+    with device() as board:
+        seen: list[list[str]] = []
+        check = board.hal.on_beat
+
+        def beaten(alive: bool) -> None:
+            check(alive)
+            if alive and board.state == protocol.RAMP_UP and not seen:
+                seen.append([name for name, _ in board.log()])
+
+        board.hal.on_beat = beaten
+        board.hal.bench_strap = True
+        board.run(2)
+        board.start()
+        board.until(protocol.ARMED)
+        assert board.flash.files.keys() <= {"/logs/000001.ilog"}
+        assert not board.app.session.output_on
+        board.until(protocol.HOLD)
+        assert seen == [["arm"]]
+
+
+@pytest.mark.parametrize("write_us", [0, 5_000, 150_000, 800_000])
+def test_slow_flash_does_not_fail_the_start(write_us: int) -> None:
+    """A flash write stops the CPU for far longer than a cycle; it is over before lateness counts."""
+    with device() as board:
+        board.flash.write_us = write_us
+        board.hold()
+        assert (board.state, board.app.session.fault) == (protocol.HOLD, faults.NONE)
+        assert board.plant.peak_ua <= 2_020
+        board.finish()
+        assert board.log()[-1][1]["outcome"] == protocol.COMPLETE
+
+
+def test_an_edge_every_second_cycle_while_current_flows() -> None:
+    with device() as board:
+        board.hold(**LONG)
+        before = board.hal.beats
+        board.run(1_000)
+        assert board.hal.beats - before == 500
+
+
+def test_no_edge_without_a_fresh_sample() -> None:
+    """Hazard: sensor stale. A cycle whose read fails gives no edge; the second one in a row ends the session."""
+    with device() as board:
+        board.hold(**LONG)
+        for _ in range(10):
+            board.plant.sensor = "stale"
+            before = board.hal.beats
+            board.run(1)
+            assert board.hal.beats == before
+            board.plant.sensor = "ok"
+            board.run(1)
+        assert board.app.session.fault == faults.NONE
+        board.plant.sensor = "stale"
+        board.run(2)
+        assert board.app.session.fault == faults.SENSOR_STALE
+        before = board.hal.beats
+        board.plant.sensor = "ok"
+        board.run(100)
+        assert board.hal.beats == before
+
+
+@pytest.mark.parametrize("ticks", [400])
+def test_no_edge_at_rest_and_the_watchdog_is_fed_all_the_time(ticks: int) -> None:
+    with device() as board:
+        beats, feeds = board.hal.beats, board.hal.feeds
+        board.run(ticks)
+        assert board.hal.beats == beats == 0
+        assert board.hal.feeds - feeds == ticks // 2
+
+
+FAULTS: list[tuple[str, dict[str, Any], list[int], int]] = [
+    ("electrode lift", {"load_ohm": OPEN_OHM}, [faults.OPEN_CIRCUIT], 3),
+    ("electrodes shorted", {"load_ohm": 0.0}, [faults.SHORT_CIRCUIT], 10),
+    ("sensor stale", {"sensor": "stale"}, [faults.SENSOR_STALE], 3),
+    ("sensor stuck", {"sensor": "stuck"}, [faults.SENSOR_STUCK], 400),
+    ("sensor reset", {"sensor_ok": False}, [faults.SENSOR_CONFIG], 2),
+    ("sink stuck high", {"forced_ua": 5_610.0}, [faults.OVER_CURRENT, faults.OVER_CURRENT_ABSOLUTE], 3),
+    ("shunt shorted", {"shunt_factor": 0.0}, [faults.SENSE_DISAGREE], 5),
+    ("rail low", {"nominal_rail_mv": 19_000}, [faults.RAIL_LOW], 22),
+    ("rail high", {"nominal_rail_mv": 28_000}, [faults.RAIL_HIGH], 22),
+]
+
+
+@pytest.mark.parametrize(("hazard", "change", "codes", "within"), FAULTS, ids=[row[0] for row in FAULTS])
+def test_a_fault_cuts_the_output_in_the_tick_that_sees_it(
+    hazard: str, change: dict[str, Any], codes: list[int], within: int
+) -> None:
+    """Hazard: the one in the test's name. `cut_off` is called in that tick, and the log tells the fault."""
+    with device() as board:
+        board.hold(**LONG)
+        for name, value in change.items():
+            setattr(board.plant, name, value)
+        for _ in range(within):
+            board.hal.calls.clear()
+            board.app.tick()
+            if board.app.session.fault:
+                break
+        assert board.app.session.fault in codes
+        assert board.hal.calls[:1] == ["cut_off"]
+        assert (board.hal.powered, board.hal.duty(), board.app.session.output_on) == (False, 0, False)
+        board.run(200)
+        assert board.plant.current_ua == 0
+        end = board.log()[-1]
+        assert (end[0], end[1]["outcome"], end[1]["fault"]) == ("end", protocol.FAULTED, board.app.session.fault)
+        latched = [row for name, rows in board.log() if name == "events" for row in rows if row["event"] == 2]
+        assert [row["code"] for row in latched] == [board.app.session.fault]
+
+
+def test_a_late_loop_cuts_the_output_and_the_log_says_how_late() -> None:
+    """Hazard: loop hung and came back."""
+    with device() as board:
+        board.hold(**LONG)
+        board.hal.spend(40_000)
+        board.run(1)
+        assert board.app.session.fault == faults.LATE_LOOP
+        assert not board.hal.powered
+        board.run(100)
+        assert board.log()[-1][1]["late_max_us"] == 40_000
+
+
+def test_stop_cuts_the_output_in_the_same_tick() -> None:
+    """Hazard: STOP pressed. Hardware cuts by itself; the firmware ends the session as well."""
+    with device() as board:
+        board.hold(**LONG)
+        board.hal.stop_open = True
+        board.run(1)
+        assert (board.state, board.hal.powered) == (protocol.DONE, False)
+        board.run(50)
+        assert board.log()[-1][1]["outcome"] == protocol.STOPPED
+
+
+def test_abort_over_usb_cuts_the_output_within_a_tick_of_the_last_byte() -> None:
+    """Hazard: abort not obeyed. The request's 12 bytes take one poll; the next tick is off."""
+    with device() as board:
+        board.hold(**LONG)
+        board.send(protocol.ABORT)
+        board.run(1)
+        assert not board.app.session.output_on
+        board.run(1)
+        assert not board.hal.powered
+
+
+def test_a_computer_that_appears_without_the_strap_is_a_fault() -> None:
+    """Hazard: computer on USB."""
+    with device() as board:
+        board.hold(**LONG)
+        board.hal.bench_strap, board.hal.vbus = False, True
+        board.run(1)
+        assert (board.app.session.fault, board.hal.powered) == (faults.USB_APPEARED, False)
+
+
+def test_without_slack_the_link_is_polled_every_eighth_cycle_only() -> None:
+    """Hazard: link delays the loop, or an abort is never heard. With the ticks used up, both are bounded."""
+    with device() as board:
+        board.hold(**LONG)
+        with patch.object(board.hal, "slack_us", lambda: 200):
+            board.port.to_device.extend(bytes(1_000))
+            before = board.port.moved_in
+            board.run(80)
+            assert board.port.moved_in - before == 10 * 12
+            assert board.state == protocol.HOLD
+            board.port.to_device.clear()
+            board.send(protocol.ABORT)
+            board.run(10)
+            assert not board.hal.powered
+
+
+def test_twelve_bytes_a_tick_at_most_while_current_flows() -> None:
+    """Hazard: link delays the loop. However much the host sends."""
+    with device() as board:
+        board.hold(**LONG)
+        board.port.to_device.extend(b"\x00\xa5garbage" * 200 + request(protocol.STATUS) * 50)
+        for _ in range(300):
+            before = board.port.moved_in, board.port.moved_out
+            board.run(1)
+            assert board.port.moved_in - before[0] <= 12
+            assert board.port.moved_out - before[1] <= 12
+        assert board.state == protocol.HOLD
+
+
+def test_the_zero_found_by_the_self_test_corrects_the_current() -> None:
+    """Hazard: sensor offset taken for current."""
+    for offset_ua in (-15, 15):
+        with device() as board:
+            board.plant.sensor_offset_ua = offset_ua
+            board.hold(current_ua=500, dose_uc=6_000)
+            assert abs(board.hal.zero_ua - offset_ua) <= 1
+            board.run(300)
+            assert abs(board.plant.current_ua - 500) <= 5
+            board.finish()
+            assert abs(board.plant.charge_uc - 6_000) <= 60
+            assert board.app.session.outcome == protocol.COMPLETE
+
+
+def test_a_negative_offset_never_shows_as_a_huge_charge() -> None:
+    """Hazard: wrapped counter. Status, samples and scratch registers hold unsigned numbers."""
+    with device() as board:
+        board.plant.sensor_offset_ua = -18
+        board.hal.bench_strap = True
+        board.run(2)
+        board.start(current_ua=100, dose_uc=13_000, ramp_up_ms=120_000)
+        for _ in range(30):
+            board.run(50)
+            assert board.status()["charge_uc"] < 100
+            assert board.board.scratch[bootmode.SCRATCH_CHARGE_UC] < 100
+        board.code(protocol.ABORT)
+        board.run(50)
+        rows = [row for name, content in board.log() if name == "samples" for row in content]
+        assert rows and all(row["charge_uc"] < 100 for row in rows)
+
+
+@pytest.mark.parametrize("polarity", [1, -1])
+def test_polarity_reaches_the_relay_and_the_status(polarity: int) -> None:
+    """Hazard: wrong polarity. The relay moves before the ramp, never under current, and the status tells it."""
+    with device() as board:
+        board.hold(polarity=polarity, **LONG)
+        assert board.hal.relay == (polarity == -1)
+        assert bool(board.status()["flags"] & protocol.FLAG_REVERSED) == (polarity == -1)
+        relay = board.hal.calls.index("relay") if "relay" in board.hal.calls else -1
+        assert relay < len(board.hal.calls) - board.hal.calls[::-1].index("power_up")
+
+
+def test_a_second_dose_of_the_other_polarity_moves_the_relay_back() -> None:
+    with device() as board:
+        for polarity in (-1, 1):
+            board.hold(polarity=polarity)
+            assert board.hal.relay == (polarity == -1)
+            board.finish()
+        assert len(board.flash.files) == 2
+
+
+# The log while things go wrong.
+
+
+def test_a_refused_start_leaves_the_log_of_a_paused_session_alone() -> None:
+    """Hazard: log lost. START in PAUSED is refused and nothing of what was logged before is gone."""
+    with device() as board:
+        board.hold(dose_uc=8_000)
+        board.run(500)
+        assert board.code(protocol.PAUSE) == 0
+        board.until(protocol.PAUSED)
+        assert board.code(protocol.START) == faults.WRONG_STATE
+        assert board.code(protocol.SELF_TEST) == faults.WRONG_STATE
+        board.run(300)
+        assert board.code(protocol.RESUME) == 0
+        board.finish()
+        records = board.log()
+        times = [row["t_ms"] for name, rows in records if name == "samples" for row in rows]
+        assert times[0] < 300
+        assert records[-1][1]["charge_uc"] == pytest.approx(8_000, abs=50)
+
+
+@pytest.mark.parametrize("request_name", ["START", "SELF_TEST"])
+def test_a_refused_start_during_a_self_test_changes_nothing(request_name: str) -> None:
+    with device() as board:
+        board.hal.bench_strap = True
+        board.run(2)
+        board.start()
+        board.run(50)
+        assert board.code(COMMANDS[request_name]) == faults.WRONG_STATE
+        board.finish()
+        assert board.log()[-1][1]["outcome"] == protocol.COMPLETE
+
+
+@pytest.mark.parametrize("way", ["abort", "stop", "fault"])
+def test_a_session_that_ends_between_arm_and_ramp_has_a_whole_log(way: str) -> None:
+    """Hazard: log left open. Whatever happens while the arm record is written, the file gets its end."""
+    with device() as board:
+        board.hal.bench_strap = True
+        board.run(2)
+        board.start()
+        board.until(protocol.ARMED)
+        if way == "abort":
+            board.app.session.abort()
+        elif way == "stop":
+            board.hal.stop_open = True
+        else:
+            board.plant.switch_shorted, board.plant.forced_ua = True, 500.0
+        board.until(protocol.DONE, protocol.FAULT, most=300)
+        board.run(100)
+        for data in board.flash.files.values():
+            assert read_log(data)[-1][0] == "end"
+        board.hal.stop_open, board.plant.switch_shorted, board.plant.forced_ua = False, False, None
+        board.run(200)
+        board.code(protocol.CLEAR_FAULT)
+        assert board.code(protocol.START) == 0
+
+
+@pytest.mark.parametrize("after_ms", [*range(494, 506), 515, 530, 535])
+def test_an_abort_around_arm_leaves_no_log_open(after_ms: int) -> None:
+    """Hazard: log left open. The request may arrive in any cycle while the record is written and the relay settles."""
+    with device() as board:
+        board.hal.bench_strap = True
+        board.run(2)
+        board.start()
+        board.run(after_ms)
+        assert board.code(protocol.ABORT) == 0
+        board.run(60)
+        assert board.state == protocol.DONE
+        assert all(read_log(data)[-1][0] == "end" for data in board.flash.files.values())
+        assert board.code(protocol.START) == 0
+
+
+def test_every_event_that_matters_is_in_the_log() -> None:
+    with device() as board:
+        board.hold(dose_uc=8_000)
+        board.code(protocol.PAUSE)
+        board.until(protocol.PAUSED)
+        board.code(protocol.RESUME)
+        board.finish()
+        events = [row for name, rows in board.log() if name == "events" for row in rows]
+        states = [row["code"] for row in events if row["event"] == 1]
+        requests = [row["code"] for row in events if row["event"] == 3]
+        assert states == [1, 2, 3, 4, 5, 7, 3, 4, 5, 6]
+        assert requests == [protocol.PAUSE, protocol.RESUME]
+        assert [row["t_ms"] for row in events] == sorted(row["t_ms"] for row in events)
+
+
+def test_full_disk_refuses_the_start() -> None:
+    """Hazard: full disk. Refused with its own code before anything moves; after a deletion it starts."""
+    with device() as board:
+        board.hal.bench_strap = True
+        board.run(2)
+        assert board.push() == 0
+        board.flash.free_blocks = 15
+        assert board.code(protocol.START) == faults.FILESYSTEM_FULL
+        assert (board.state, board.hal.calls.count("power_up")) == (protocol.IDLE, 0)
+        board.flash.free_blocks = 16
+        assert board.code(protocol.START) == 0
+
+
+@pytest.mark.parametrize("operation", ["open wb", "write"])
+def test_flash_that_refuses_the_arm_record_means_no_current(operation: str) -> None:
+    """Hazard: full disk at ARM. Fault, and the output never came on after the self-test."""
+    with device() as board:
+        board.hal.bench_strap = True
+        board.run(2)
+
+        def fail(name: str) -> None:
+            if name == operation:
+                raise OSError(28)
+
+        board.flash.fail = fail
+        board.start()
+        board.until(protocol.FAULT)
+        assert board.app.session.fault == faults.LOG_WRITE_FAILED
+        charge_uc = board.plant.charge_uc
+        assert charge_uc < 20, "the self-test's"
+        board.run(200)
+        assert board.plant.charge_uc == charge_uc
+
+
+def test_flash_that_fails_after_the_session_is_a_fault_and_nothing_hangs() -> None:
+    """Hazard: log not written. Told as a fault; after clearing, the device works on."""
+    with device() as board:
+        board.hold()
+        board.until(protocol.DONE)
+
+        def fail(name: str) -> None:
+            raise OSError(28)
+
+        board.flash.fail = fail
+        board.run(50)
+        assert board.app.session.fault == faults.LOG_WRITE_FAILED
+        board.flash.fail = lambda name: None
+        board.run(200)
+        assert board.code(protocol.CLEAR_FAULT) == 0
+        assert board.code(protocol.START) == 0
+
+
+def longest_dose() -> bytes:
+    """Return the longest dose that is accepted: every text full of characters that JSON escapes, all 768 bytes."""
+    fields = dose_fields(limits.variant_a(), name='"' * 40, drug="\\" * 40, site="\x01" * 40)
+    raw = dose.canonical(fields)
+    return raw[:-1] + b" " * (dose.MAX_BYTES - len(raw)) + b"}"
+
+
+def test_the_largest_dose_fits_the_arm_record() -> None:
+    """Hazard: memory overrun. The record buffer is held, so growing it would raise BufferError."""
+    with device() as board:
+        held = memoryview(board.app.log._record)
+        board.hal.bench_strap = True
+        board.run(2)
+        assert board.code(protocol.DOSE_PUSH, longest_dose()) == 0
+        assert board.ask(protocol.DOSE_READ)[1] == longest_dose()
+        assert board.code(protocol.START) == 0
+        board.until(protocol.HOLD)
+        assert board.log()[0][1]["dose"].encode() == longest_dose()
+        assert len(held) >= len(board.flash.files["/logs/000001.ilog"]) - 10
+
+
+# The START button.
+
+
+def press(board: Device, ms: int) -> None:
+    """Hold START for `ms`, then let go."""
+    board.hal.start_pressed = True
+    board.run(ms)
+    board.hal.start_pressed = False
+    board.run(3)
+
+
+def test_a_press_of_two_seconds_starts_and_a_shorter_one_does_not() -> None:
+    """Hazard: start by a touch."""
+    with device() as board:
+        board.push()
+        for ms in (1, 500, 1_990):
+            press(board, ms)
+            assert board.state == protocol.IDLE
+        press(board, 2_010)
+        assert board.state == protocol.SELF_TESTING
+        board.finish()
+        assert board.app.session.outcome == protocol.COMPLETE
+
+
+def test_a_button_held_for_ever_starts_once() -> None:
+    """Hazard: START stuck. One session at most until it is let go."""
+    with device() as board:
+        board.push()
+        board.hal.start_pressed = True
+        board.run(2_100)
+        board.finish()
+        board.run(3_000)
+        assert board.state == protocol.DONE
+        assert len(board.flash.files) == 1
+
+
+def test_a_press_on_battery_needs_no_strap_and_with_usb_it_does() -> None:
+    """Hazard: computer on USB. The button obeys the same interlock as the command."""
+    with device() as board:
+        board.hal.vbus = True
+        board.run(2)
+        board.push()
+        press(board, 2_100)
+        assert board.state == protocol.IDLE
+        board.hal.vbus = False
+        press(board, 2_100)
+        assert board.state == protocol.SELF_TESTING
+
+
+def test_a_press_resumes_a_pause() -> None:
+    with device() as board:
+        board.hold(dose_uc=8_000)
+        board.code(protocol.PAUSE)
+        board.until(protocol.PAUSED)
+        press(board, 1_500)
+        assert board.state == protocol.PAUSED
+        press(board, 2_100)
+        assert board.state == protocol.RAMP_UP
+        board.finish()
+        assert board.app.session.outcome == protocol.COMPLETE
+
+
+def test_a_press_clears_no_fault() -> None:
+    with device() as board:
+        board.hold(**LONG)
+        board.plant.load_ohm = OPEN_OHM
+        board.until(protocol.FAULT)
+        board.plant.load_ohm = 2_000.0
+        press(board, 5_000)
+        assert board.state == protocol.FAULT
+
+
+def test_lights_follow_the_state() -> None:
+    with device() as board:
+        board.run(300)
+        assert board.hal.lights == 1
+        board.hold(**LONG)
+        board.run(300)
+        assert board.hal.lights == 2
+
+
+@pytest.mark.parametrize(("state", "bit", "share"), [(protocol.PAUSED, 2, 1 / 8), (protocol.FAULT, 4, 1 / 2)])
+def test_lights_blink_as_their_pattern_says(state: int, bit: int, share: float) -> None:
+    with device() as board:
+        board.hold(dose_uc=8_000)
+        if state == protocol.PAUSED:
+            board.code(protocol.PAUSE)
+        else:
+            board.plant.load_ohm = OPEN_OHM
+        board.until(state)
+        board.run(200)
+        shown = []
+        for _ in range(9_000):
+            board.run(1)
+            shown.append(bool(board.hal.lights & bit))
+        assert abs(sum(shown) / len(shown) - share) < 0.05
+        changes = sum(first != second for first, second in zip(shown, shown[1:], strict=False))
+        assert abs(changes - 2 * 9 * (share * 8)) <= 4, "on and off again as often as the pattern says"
+
+
+def test_the_heartbeat_rests_low_after_the_self_test() -> None:
+    """Hazard: heartbeat stuck high. Between self-test and ramp the pin is low, not where the last edge left it."""
+    with device() as board:
+        board.hal.bench_strap = True
+        board.run(2)
+        board.start()
+        levels = set()
+        while board.state in (protocol.IDLE, protocol.SELF_TESTING, protocol.ARMED):
+            board.run(1)
+            if not board.app.session.output_on:
+                levels.add(board.hal.level)
+        assert levels == {0}
+        assert board.hal.beats > 50
+
+
+# Boot.
+
+
+def crash_in_hold() -> tuple[Flash, Board, int]:
+    """Run into a session and leave it there, as a watchdog reset does; return flash, board and the charge so far."""
+    with device() as board:
+        board.hold(**LONG)
+        board.run(2_000)
+        return board.flash, board.board, board.app.session.charge_uc
+
+
+def test_a_lost_session_is_closed_with_what_the_chip_still_knows() -> None:
+    """Hazard: watchdog reset in a session. Charge and time to 64 ms, cause told, fault latched."""
+    flash, scratch, charge_uc = crash_in_hold()
+    with device(flash=flash, board=scratch) as board:
+        end = board.log()[-1]
+        assert end[0] == "end"
+        assert end[1]["outcome"] == protocol.INTERRUPTED
+        assert end[1]["cause"] == bootmode.WATCHDOG
+        assert 0 <= charge_uc - end[1]["charge_uc"] <= 2_000 * 65 // 1_000
+        assert end[1]["t_ms"] > 2_000
+        assert (board.state, board.app.session.fault) == (protocol.FAULT, faults.UNPLANNED_RESET)
+        assert not board.app.session.output_on
+        assert board.code(protocol.START) == faults.FAULT_LATCHED
+        assert board.code(protocol.CLEAR_FAULT) == 0
+        board.hold()
+        assert board.app.log.log_id == 2
+
+
+def test_a_session_lost_with_the_power_is_closed_without_numbers() -> None:
+    """Hazard: power cut. What is not known is not invented."""
+    flash, _, _ = crash_in_hold()
+    with device(flash=flash) as board:
+        end = board.log()[-1][1]
+        assert (end["outcome"], end["cause"]) == (protocol.INTERRUPTED, bootmode.POWER_ON)
+        assert "charge_uc" not in end
+        assert board.state == protocol.IDLE
+
+
+def test_a_finished_session_is_left_alone_at_boot() -> None:
+    with device() as board:
+        board.hold()
+        board.finish()
+        flash, scratch = board.flash, board.board
+    before = dict(flash.files)
+    with device(flash=flash, board=scratch) as board:
+        assert board.flash.files == before
+        assert board.app.log.log_id == 1
+
+
+def test_a_reset_while_the_log_is_written_closes_what_is_there() -> None:
+    """Hazard: power cut in a flush. The records that made it stay readable, the end is added behind them."""
+    with device() as board:
+        board.hold(current_ua=1_000, dose_uc=9_000)
+        board.until(protocol.DONE)
+        board.run(2)
+        flash, scratch = board.flash, board.board
+    assert read_names(flash)[-1] != "end"
+    with device(flash=flash, board=scratch):
+        assert read_names(flash)[-1] == "end"
+        assert "samples" in read_names(flash)
+
+
+def read_names(flash: Flash) -> list[str]:
+    """Return the record names of the one log on `flash`."""
+    (data,) = flash.files.values()
+    return [name for name, _ in read_log(data)]
+
+
+def test_full_flash_at_boot_is_a_fault_and_the_application_runs() -> None:
+    """Hazard: full disk. A lost session that cannot be closed must not keep the device from coming up."""
+    flash, scratch, _ = crash_in_hold()
+
+    def fail(name: str) -> None:
+        if name in ("write", "open ab"):
+            raise OSError(28)
+
+    flash.fail = fail
+    with device(flash=flash, board=scratch) as board:
+        board.run(10)
+        assert board.state == protocol.FAULT
+        assert board.ask(protocol.STATUS)[0] == protocol.STATUS | protocol.RESPONSE
+
+
+def test_stray_files_do_not_stop_the_application() -> None:
+    flash = Flash()
+    flash.files["/logs/readme.ilog"] = b"hello"
+    with device(flash=flash) as board:
+        assert json.loads(board.ask(protocol.LOG_LIST, struct.pack("<I", 0))[1]) == {"logs": [], "more": False}
+
+
+def test_the_log_folder_is_made() -> None:
+    flash = Flash()
+    flash.folders.clear()
+    with device(flash=flash):
+        assert flash.folders == {"/logs"}
+
+
+def test_resets_are_forgiven_after_a_minute() -> None:
+    """Two unplanned resets an hour apart are not a loop."""
+    scratch = Board()
+    scratch.scratch[0] = bootmode.mark(bootmode.RUNNING, 1)
+    with device(board=scratch) as board:
+        assert scratch.scratch[0] == bootmode.mark(bootmode.RUNNING, 2)
+        board.run(59_000)
+        assert scratch.scratch[0] == bootmode.mark(bootmode.RUNNING, 2)
+        board.run(2_000)
+        assert scratch.scratch[0] == bootmode.mark(bootmode.RUNNING, 0)
+        assert json.loads(board.ask(protocol.HELLO, b"\x01")[1])["unplanned_resets"] == 0
+
+
+def test_a_dead_sensor_is_tried_again_once_a_second_at_rest() -> None:
+    """Hazard: I2C dead. Bus recovery at rest; never with current."""
+    with device() as board:
+        board.plant.sensor = "stale"
+        board.hal.recovers = False
+        board.hal.calls.clear()
+        board.run(3_000)
+        assert board.hal.calls.count("recover_sensor") == 3
+        board.hal.recovers = True
+        board.run(1_000)
+        assert board.app.reading.fresh
+        board.hal.calls.clear()
+        board.run(3_000)
+        assert "recover_sensor" not in board.hal.calls
+
+
+def test_without_a_sensor_nothing_starts() -> None:
+    """Hazard: sensor missing."""
+    with device() as board:
+        board.hal.recovers = False
+        board.plant.sensor = "stale"
+        board.hal.bench_strap = True
+        board.run(2)
+        board.start()
+        board.until(protocol.FAULT)
+        assert board.app.session.fault == faults.SELFTEST_SENSOR
+        assert board.code(protocol.CLEAR_FAULT) == faults.CAUSE_REMAINS
+        assert board.plant.charge_uc == 0
+
+
+# Leaving, and main.py.
+
+
+def test_maintenance_is_answered_before_leaving() -> None:
+    """App.run ends, the output is off, the next boot is maintenance, and the host has its answer."""
+    with device(booted=False) as board:
+        board.hal.on_wait = lambda: board.send(protocol.MAINTENANCE) if not board.port.moved_in else None
+        board.app.run()
+        assert answers(board.port.from_device)[0] == (protocol.MAINTENANCE | protocol.RESPONSE, 1, b"")
+        assert board.hal.calls[-1] == "cut_off"
+        assert bootmode.Boot(board.board.scratch[0], False).maintenance
+
+
+def test_maintenance_does_not_wait_for_a_host_that_is_gone() -> None:
+    with device(booted=False) as board:
+        board.port.reading_host = False
+        board.hal.on_wait = lambda: board.send(protocol.MAINTENANCE) if not board.port.moved_in else None
+        board.app.run()
+        assert board.plant.now_us < 5_000_000
+
+
+class Script:
+    """main.py under fakes: pushes a dose, starts, and in HOLD calls `then`."""
+
+    def __init__(self, then: Any):
+        self.then = then
+        self.board = Board()
+        self.port = Port()
+        self.plant = Plant(limits.variant_a())
+        self.hal = FakeHal(limits.variant_a(), self.plant)
+        self.hal.on_wait = self._wait
+        self.hal.bench_strap = True
+        self.app: Any = None
+        self.resets = 0
+        self.interrupts: list[int] = []
+        self._cycle = 0
+
+    def _wait(self) -> None:
+        self._cycle += 1
+        if self._cycle == 10:
+            self.port.to_device.extend(request(3, 1, dose.canonical(dose_fields(limits.variant_a(), **LONG))))
+        elif self._cycle == 50:
+            self.port.to_device.extend(request(5, 2))
+        elif self._cycle > 3_000:
+            raise AssertionError("the script did not end the run")
+        elif self.app.session.state == protocol.HOLD and self.app.session.setpoint_ua == LONG["current_ua"]:
+            self.then(self)
+
+    def run(self, boot: Any = None) -> None:
+        """Run firmware/main.py itself, the modules of the board replaced."""
+        script = self
+
+        class App(app_module.App):
+            """The application, with a handle for the script."""
+
+            def __init__(self, *parts: Any):
+                super().__init__(*parts)
+                script.app = self
+
+        board_module = ModuleType("ionto.hal_rp2")
+        for name in ("read_scratch", "write_scratch", "board_id", "unix_time_s", "set_clock"):
+            setattr(board_module, name, getattr(self.board, name))
+        board_module.__dict__.update(
+            Hal=lambda build: self.hal, read_variant=lambda: "A", quiet_pins=self.hal.cut_off, reset=self._reset
+        )
+        serial_module = ModuleType("ionto.serialport")
+        serial_module.__dict__["SerialPort"] = lambda: self.port
+        micropython = SimpleNamespace(kbd_intr=self.interrupts.append)
+        fakes = {"micropython": micropython, "ionto.hal_rp2": board_module, "ionto.serialport": serial_module}
+        with device(booted=False), patch.dict(sys.modules, fakes), patch.object(app_module, "App", App):
+            boot = boot or bootmode.Boot(0, False)
+            runpy.run_path(str(FIRMWARE / "main.py"), {"BOOT": boot}, run_name="__main__")
+
+    def _reset(self) -> None:
+        self.resets += 1
+
+
+class Bang(Exception):
+    """Raised by a test inside the tick."""
+
+
+def bang(*parts: Any) -> Any:
+    raise Bang
+
+
+PLACES = {
+    "sampling": lambda script: patch.object(script.hal, "read", bang),
+    "guards": lambda script: patch.object(script.app.guards, "step", bang),
+    "session": lambda script: patch.object(script.app.session, "step", bang),
+    "controller": lambda script: patch.object(app_module.kernel, "control", bang),
+    "duty": lambda script: patch.object(script.hal, "set_duty", bang),
+    "heartbeat": lambda script: patch.object(script.hal, "beat", bang),
+    "log": lambda script: patch.object(script.app.log, "sample", bang),
+    "link": lambda script: patch.object(script.app.link, "poll", bang),
+    "lights": lambda script: patch.object(script.hal, "show", bang),
+}
+
+
+@pytest.mark.parametrize("place", list(PLACES))
+def test_an_exception_anywhere_in_the_tick_cuts_the_output(place: str) -> None:
+    """Hazard: firmware exception with current flowing. main.py's last act is to cut, whatever was raised where."""
+    script = Script(lambda script: PLACES[place](script).start())
+    try:
+        with pytest.raises(Bang):
+            script.run()
+    finally:
+        patch.stopall()
+    assert script.hal.calls[-1] == "cut_off"
+    assert (script.hal.powered, script.hal.duty()) == (False, 0)
+    assert script.plant.current_ua > 1_000, "it did flow"
+    script.plant.advance(110_000)
+    assert script.plant.current_ua == 0
+    assert bootmode.Boot(script.board.scratch[0], False).cause == bootmode.WATCHDOG
+    assert script.interrupts == [-1, 3]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, SystemExit])
+def test_what_is_no_ordinary_exception_cuts_the_output_as_well(error: type[BaseException]) -> None:
+    """Hazard: firmware exception with current flowing."""
+
+    def raise_it(script: Script) -> None:
+        raise error
+
+    script = Script(raise_it)
+    with pytest.raises(error):
+        script.run()
+    assert script.hal.calls[-1] == "cut_off"
+
+
+def test_main_resets_into_maintenance_when_the_application_leaves() -> None:
+    def leave(script: Script) -> None:
+        script.app.session.abort()
+        if not script.resets and script.app.leave_for_maintenance() == 0:
+            script.hal.on_wait = lambda: None
+
+    script = Script(leave)
+    script.hal.on_wait = lambda: leave(script)
+    script.run()
+    assert script.resets == 1
+    assert script.hal.calls[-1] == "cut_off"
+
+
+def test_main_in_maintenance_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """No watchdog, no application, every pin quiet; the person is told."""
+    script = Script(bang)
+    script.run(bootmode.Boot(0, True))
+    assert script.app is None
+    assert not script.hal.watchdog
+    assert script.hal.calls[-1] == "cut_off"
+    assert "output is off" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("broken", ["max_current_ua", "trip_current_ua"])
+def test_main_refuses_limits_that_contradict_each_other(broken: str) -> None:
+    """Hazard: contradicting limits. The application does not start."""
+    build = limits.variant_a()
+    setattr(build, broken, 10_000)
+    script = Script(bang)
+    with patch.object(limits, "for_variant", lambda name: build), pytest.raises(ValueError, match=broken):
+        script.run()
+    assert script.app is None
+
+
+def test_boot_py_quiets_the_pins_first_and_leaves_word() -> None:
+    """Hazard: PWM pin left high by a soft reset. The first act of every boot is to drive it low."""
+    acts: list[Any] = []
+    fake = ModuleType("ionto.hal_rp2")
+    fake.__dict__.update(
+        quiet_pins=lambda: acts.append("quiet"),
+        read_scratch=lambda index: acts.append("read") or bootmode.mark(bootmode.RUNNING, 0),
+        maintenance_strap=lambda: False,
+        write_scratch=lambda index, word: acts.append((index, word)),
+    )
+    with patch.dict(sys.modules, {"ionto.hal_rp2": fake}):
+        left = runpy.run_path(str(FIRMWARE / "boot.py"))
+    assert acts[0] == "quiet"
+    assert acts[-1] == (bootmode.SCRATCH_MARK, bootmode.mark(bootmode.BOOTED, 1))
+    assert left["BOOT"].cause == bootmode.WATCHDOG
+
+
+# Commands.
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_while_current_flows_only_four_commands_are_answered(name: str) -> None:
+    """Hazard: host disturbs a session. The others get OUTPUT_ON, without any detail, and change nothing."""
+    with device() as board:
+        board.hold(**LONG)
+        kind = COMMANDS[name]
+        payload = dose.canonical(dose_fields(board.build)) if name == "DOSE_PUSH" else b"\x01\x00\x00\x00"
+        answer, content = board.ask(kind, payload)
+        if kind in LIVE:
+            assert answer == kind | protocol.RESPONSE
+        else:
+            assert (answer, content) == (protocol.ERROR, struct.pack("<HB", faults.OUTPUT_ON, kind))
+            assert board.state == protocol.HOLD
+            assert board.app.session.dose.dose_uc == LONG["dose_uc"]
+
+
+def test_every_unknown_command_is_answered_as_such() -> None:
+    """Hazard: a way in that nobody meant. All 241 of them, at rest."""
+    with device() as board:
+        for kind in sorted(set(range(256)) - set(COMMANDS.values())):
+            told = (protocol.ERROR, struct.pack("<HB", faults.UNKNOWN_COMMAND, kind))
+            assert board.ask(kind, b"import os") == told
+
+
+@pytest.mark.parametrize("name", ["SET_CLOCK", "LOG_LIST", "LOG_READ", "LOG_DELETE"])
+@pytest.mark.parametrize("length", [0, 1, 3, 5, 11, 13, 100])
+def test_a_payload_of_the_wrong_length_is_refused(name: str, length: int) -> None:
+    with device() as board:
+        assert board.code(COMMANDS[name], bytes(length)) == faults.BAD_PAYLOAD
+
+
+def test_a_damaged_request_is_told() -> None:
+    with device() as board:
+        frame = bytearray(request(protocol.START, 9))
+        frame[-1] ^= 0xFF
+        board.port.to_device.extend(frame)
+        board.run(10)
+        assert answers(board.port.from_device) == [
+            (protocol.ERROR, 9, struct.pack("<HB", faults.BAD_FRAME, protocol.START))
+        ]
+
+
+def test_hello_says_who_the_board_is() -> None:
+    with device("B") as board:
+        told = json.loads(board.ask(protocol.HELLO, b"\x01")[1])
+        assert told["board_id"] == board.board.board_id()
+        assert (told["variant"], told["protocol"], told["micropython"]) == ("B", 1, "1.29.0")
+        assert told["reset_cause"] == bootmode.POWER_ON
+        assert told["limits"] == board.build.public()
+        assert len(json.dumps(told)) <= protocol.MAX_PAYLOAD_BYTES
+
+
+def test_hello_while_current_flows() -> None:
+    """A host that attaches in the middle of a session learns who the board is, as well as at rest."""
+    with device() as board:
+        board.hold(**LONG)
+        told = json.loads(board.ask(protocol.HELLO, b"\x01")[1])
+        assert told["board_id"] == board.board.board_id()
+        assert told["limits"] == board.build.public()
+
+
+def flag_names(flags: int) -> set[str]:
+    """Return the names of the flags that are set."""
+    return {name for index, name in enumerate(protocol.FLAGS) if flags >> index & 1}
+
+
+def test_the_status_record_tells_the_truth() -> None:
+    with device() as board:
+        rest = board.status()
+        assert (rest["state"], rest["outcome"], rest["fault"], rest["charge_uc"], rest["duty"]) == (0, 0, 0, 0, 0)
+        assert rest["flags"] == 0
+        assert rest["load_ohm"] == 1_000_000
+        board.hold(**LONG)
+        board.run(200)
+        held = board.status()
+        assert held["state"] == protocol.HOLD
+        assert flag_names(held["flags"]) == {"output_on", "bench_strap", "dose_loaded", "log_open"}
+        assert held["setpoint_ua"] == 2_000
+        assert abs(held["current_ua"] - 2_000) <= 10 and abs(held["sense_ua"] - 2_000) <= 10
+        assert abs(held["load_ohm"] - 2_000) <= 60
+        assert abs(held["duty"] - 2_000 * 4_095 / 4_975) <= 10
+        assert (held["rail_mv"], held["vsys_mv"], held["dose_uc"]) == (24_000, 3_900, 60_000)
+        assert abs(held["charge_uc"] - board.plant.charge_uc) <= 20
+        assert abs(held["remaining_ms"] - (60_000 - held["charge_uc"]) / 2 - 500) <= 10
+        assert held["session_id"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "flag"),
+    [
+        ("vbus", True, protocol.FLAG_VBUS),
+        ("bench_strap", True, protocol.FLAG_BENCH_STRAP),
+        ("stop_open", True, protocol.FLAG_STOP_OPEN),
+    ],
+)
+def test_switches_show_in_the_flags(name: str, value: bool, flag: int) -> None:
+    with device() as board:
+        setattr(board.hal, name, value)
+        board.run(2)
+        assert board.status()["flags"] == flag
+
+
+def test_a_pushed_dose_is_read_back_and_a_refused_one_leaves_it() -> None:
+    """Hazard: dose not what the person confirmed."""
+    with device() as board:
+        assert board.code(protocol.DOSE_READ) == faults.NO_DOSE
+        raw = dose.canonical(dose_fields(board.build, dose_uc=7_777))
+        told = json.loads(board.ask(protocol.DOSE_PUSH, raw)[1])
+        assert told == {"digest": hashlib.sha256(raw).hexdigest()}
+        answer, content = board.ask(
+            protocol.DOSE_PUSH, dose.canonical(dose_fields(board.build, current_ua=4_001)), sequence=7
+        )
+        assert answer == protocol.ERROR
+        assert struct.unpack_from("<HB", content) == (faults.OUT_OF_RANGE, protocol.DOSE_PUSH)
+        assert detail(content) == {
+            "code": faults.OUT_OF_RANGE,
+            "field": "current_ua",
+            "value": 4_001,
+            "low": 100,
+            "high": 4_000,
+        }
+        assert board.ask(protocol.DOSE_READ) == (protocol.DOSE_READ | protocol.RESPONSE, raw)
+
+
+def test_the_longest_refusal_still_fits_a_frame() -> None:
+    """Hazard: overrun of the answer's buffer. The buffer is held, so growing it would raise BufferError."""
+    with device() as board:
+        held = memoryview(board.app.link.payload())
+        raw = b'{"' + b"\\u00e9" * 127 + b'":1}'
+        assert board.code(protocol.DOSE_PUSH, raw) == faults.UNKNOWN_FIELD
+        big = dose.canonical(dose_fields(board.build)).replace(b'"dose_uc":6000', b'"dose_uc":' + b"9" * 500)
+        assert board.code(protocol.DOSE_PUSH, big) == faults.OUT_OF_RANGE
+        assert len(held) >= protocol.MAX_PAYLOAD_BYTES + protocol.OVERHEAD_BYTES
+
+
+def test_start_without_dose_strap_or_closed_stop_is_refused() -> None:
+    with device() as board:
+        assert board.code(protocol.START) == faults.NO_DOSE
+        board.push()
+        board.hal.vbus = True
+        board.run(2)
+        assert board.code(protocol.START) == faults.USB_PRESENT
+        board.hal.bench_strap = True
+        board.hal.stop_open = True
+        board.run(2)
+        assert board.code(protocol.START) == faults.STOP_OPEN
+        assert board.state == protocol.IDLE
+        assert board.hal.calls.count("power_up") == 0
+
+
+def test_the_clock_is_set() -> None:
+    with device() as board:
+        assert board.code(protocol.SET_CLOCK, struct.pack("<I", 1_800_000_000)) == 0
+        assert board.board.clock_s == 1_800_000_000
+        assert board.status()["flags"] & protocol.FLAG_CLOCK_SET
+
+
+def test_a_clock_from_before_the_release_was_never_set() -> None:
+    for clock_s, known in ((0, False), (1_600_000_000, False), (1_750_000_000, True)):
+        scratch = Board()
+        scratch.clock_s = clock_s
+        with device(board=scratch) as board:
+            assert bool(board.status()["flags"] & protocol.FLAG_CLOCK_SET) == known
+
+
+def test_a_self_test_by_command_is_answered_when_it_is_over() -> None:
+    with device() as board:
+        board.hal.bench_strap = True
+        board.run(2)
+        answer, content = board.ask(protocol.SELF_TEST, sequence=5)
+        assert answer == protocol.SELF_TEST | protocol.RESPONSE
+        rows = json.loads(content)["results"]
+        assert len(rows) == 7 and all(row[1] for row in rows)
+        assert board.state == protocol.IDLE
+        assert board.flash.files == {}
+
+
+def test_a_failed_self_test_is_answered_with_the_row_that_failed() -> None:
+    with device() as board:
+        board.plant.load_ohm = OPEN_OHM
+        rows = json.loads(board.ask(protocol.SELF_TEST)[1])["results"]
+        assert [row[1] for row in rows][-1] is False
+        assert board.state == protocol.FAULT
+
+
+@pytest.mark.parametrize("offset_ms", range(490, 503))
+def test_the_self_test_answer_waits_for_the_one_before(offset_ms: int) -> None:
+    """Hazard: answers mixed up. A status on its way out is finished before the self-test's answer begins."""
+    with device() as board:
+        board.send(protocol.SELF_TEST, sequence=1)
+        board.run(offset_ms)
+        board.port.reading_host = False
+        board.send(protocol.STATUS, sequence=2)
+        board.run(20)
+        board.port.reading_host = True
+        board.run(200)
+        kinds = sorted(kind for kind, _, _ in answers(board.port.from_device))
+        assert kinds == [protocol.STATUS | protocol.RESPONSE, protocol.SELF_TEST | protocol.RESPONSE]
+
+
+# Logs over the link.
+
+
+def with_logs(board: Device, sizes: dict[int, int]) -> None:
+    """Put files of these sizes on the flash."""
+    for log_id, size in sizes.items():
+        board.flash.files[f"/logs/{log_id:06d}.ilog"] = bytes((log_id + at) % 251 for at in range(size))
+
+
+def read_log_over_link(board: Device, log_id: int, offset: int, count: int) -> bytes:
+    """Send LOG_READ, check every frame and return the bytes."""
+    del board.port.from_device[:]
+    board.send(protocol.LOG_READ, struct.pack("<III", log_id, offset, count), sequence=3)
+    board.run(30)
+    data, at = b"", offset
+    frames = answers(board.port.from_device)
+    for kind, sequence, payload in frames:
+        assert (kind, sequence) == (protocol.LOG_READ | protocol.RESPONSE, 3)
+        assert struct.unpack_from("<I", payload)[0] == at
+        data += payload[4:]
+        at += len(payload) - 4
+    assert len(frames[-1][2]) == 4, "an empty frame ends it"
+    return data
+
+
+@pytest.mark.parametrize(
+    ("offset", "count"), [(0, 65_536), (0, 5_000), (0, 1_024), (1, 1_024), (1_023, 2), (4_999, 10), (0, 0)]
+)
+def test_a_log_is_read_in_any_piece(offset: int, count: int) -> None:
+    with device() as board:
+        with_logs(board, {4: 5_000})
+        content = board.flash.files["/logs/000004.ilog"]
+        assert read_log_over_link(board, 4, offset, count) == content[offset : offset + count]
+
+
+@pytest.mark.parametrize("offset", [5_000, 5_001, 2**31, 2**32 - 1])
+def test_reading_behind_the_end_gives_nothing(offset: int) -> None:
+    with device() as board:
+        with_logs(board, {4: 5_000})
+        assert read_log_over_link(board, 4, offset, 100) == b""
+
+
+def test_too_long_a_read_and_no_such_log_are_refused() -> None:
+    with device() as board:
+        with_logs(board, {4: 10})
+        answer, content = board.ask(protocol.LOG_READ, struct.pack("<III", 4, 0, 65_537))
+        assert answer == protocol.ERROR
+        assert detail(content)["high"] == 65_536
+        for kind, payload in (
+            (protocol.LOG_READ, struct.pack("<III", 5, 0, 1)),
+            (protocol.LOG_DELETE, struct.pack("<I", 2**32 - 1)),
+        ):
+            assert board.code(kind, payload) == faults.NO_SUCH_LOG
+
+
+def test_a_host_that_stops_reading_a_log_does_not_stop_the_device() -> None:
+    """Hazard: host dies in the middle of a pull."""
+    with device() as board:
+        with_logs(board, {4: 60_000})
+        board.port.reading_host = False
+        board.send(protocol.LOG_READ, struct.pack("<III", 4, 0, 60_000))
+        board.run(50)
+        board.port.reading_host = True
+        board.run(50)
+        assert board.code(protocol.LOG_LIST, struct.pack("<I", 0)) == 0
+
+
+@pytest.mark.parametrize("first", [0, 1, 39, 40, 61, 100])
+def test_logs_are_listed_from_an_id_on_sixty_at_a_time(first: int) -> None:
+    with device() as board:
+        with_logs(board, {log_id: 20_000 + log_id for log_id in range(1, 100)})
+        held = memoryview(board.app.link.payload())
+        told = json.loads(board.ask(protocol.LOG_LIST, struct.pack("<I", first))[1])
+        expected = [[log_id, 20_000 + log_id] for log_id in range(max(first, 1), 100)]
+        assert told == {"logs": expected[:60], "more": len(expected) > 60}
+        assert len(held) >= protocol.MAX_PAYLOAD_BYTES
+
+
+def test_a_log_is_deleted_and_the_open_one_is_not() -> None:
+    """Hazard: log lost. The file of the session under way cannot be deleted; finished ones can."""
+    with device() as board:
+        board.hold(dose_uc=8_000)
+        board.code(protocol.PAUSE)
+        board.until(protocol.PAUSED)
+        board.run(5)
+        assert board.code(protocol.LOG_DELETE, struct.pack("<I", 1)) == faults.WRONG_STATE
+        board.code(protocol.ABORT)
+        board.run(100)
+        assert board.log()[-1][1]["outcome"] == protocol.ABORTED
+        assert board.code(protocol.LOG_DELETE, struct.pack("<I", 1)) == 0
+        assert board.logs == {}
+
+
+def test_an_id_is_never_used_twice() -> None:
+    """Hazard: logs mixed up. The id of a deleted log is not given to another session, reset or not."""
+    flash, scratch = Flash(), Board()
+    for expected in (1, 2, 3):
+        with device(flash=flash, board=scratch) as board:
+            board.code(protocol.CLEAR_FAULT)
+            board.hold()
+            assert board.status()["session_id"] == expected
+            board.finish()
+            assert not flag_names(board.status()["flags"]) & {"log_open", "output_on"}
+            assert board.code(protocol.LOG_DELETE, struct.pack("<I", expected)) == 0
+
+
+def test_a_log_that_cannot_be_read_is_an_error_and_not_an_exception() -> None:
+    with device() as board:
+        with_logs(board, {1: 100})
+
+        def fail(name: str) -> None:
+            raise OSError(5)
+
+        board.flash.fail = fail
+        assert board.code(protocol.LOG_READ, struct.pack("<III", 1, 0, 10)) == faults.LOG_WRITE_FAILED
+        assert board.code(protocol.LOG_DELETE, struct.pack("<I", 1)) == faults.LOG_WRITE_FAILED
+
+
+class DeviceMachine(RuleBasedStateMachine):
+    """A whole device with commands, garbage, buttons, loads and resets at random.
+
+    The fake board checks heartbeat and flash in every cycle; here are the dose, the answers and the logs.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flash, self.scratch = Flash(), Board()
+        self.open()
+
+    def open(self) -> None:
+        self._context = device(flash=self.flash, board=self.scratch)
+        self.board = self._context.__enter__()
+        self.board.hal.bench_strap = True
+        self.board.run(2)
+
+    def teardown(self) -> None:
+        self.board.code(protocol.ABORT)
+        self.board.run(100)
+        for log_id in range(1, len(self.board.logs) + 1):
+            assert self.board.log(log_id)[0][0] == "arm"
+            assert self.board.log(log_id)[-1][0] == "end"
+        self._context.__exit__(None, None, None)
+
+    @rule(ms=st.sampled_from([1, 5, 60, 300, 700]))
+    def time_passes(self, ms: int) -> None:
+        self.board.run(ms)
+
+    @rule(kind=st.sampled_from([protocol.START, protocol.PAUSE, protocol.RESUME, protocol.ABORT, protocol.STATUS]))
+    def command(self, kind: int) -> None:
+        self.board.code(kind)
+        if kind == protocol.ABORT:
+            assert not self.board.app.session.output_on
+
+    @rule(current_ua=st.sampled_from([500, 2_000, 4_000]))
+    def push(self, current_ua: int) -> None:
+        before = self.board.app.session.dose
+        code = self.board.push(current_ua=current_ua, dose_uc=max(6_000, current_ua * 3 // 2))
+        assert (code == 0) == (self.board.app.session.dose is not before)
+
+    @rule()
+    def session(self) -> None:
+        self.board.push()
+        if self.board.code(protocol.START) == 0:
+            self.board.until(protocol.HOLD, protocol.FAULT, most=4_000)
+
+    @rule()
+    def clear(self) -> None:
+        self.board.run(150)
+        self.board.code(protocol.CLEAR_FAULT)
+
+    @rule(data=st.binary(max_size=40))
+    def garbage(self, data: bytes) -> None:
+        self.board.port.to_device.extend(data)
+        self.board.run(220)
+        del self.board.port.from_device[:]
+
+    @rule(load_ohm=st.sampled_from([0.0, 20_000.0, OPEN_OHM]), ms=st.sampled_from([1, 3, 200]))
+    def contact(self, load_ohm: float, ms: int) -> None:
+        self.board.plant.load_ohm = load_ohm
+        self.board.run(ms)
+        self.board.plant.load_ohm = 2_000.0
+
+    @rule(ms=st.sampled_from([1, 2, 50]))
+    def sensor_fails(self, ms: int) -> None:
+        self.board.plant.sensor = "stale"
+        self.board.run(ms)
+        self.board.plant.sensor = "ok"
+
+    @rule()
+    def stop(self) -> None:
+        self.board.hal.stop_open = True
+        self.board.run(3)
+        assert not self.board.hal.powered
+        self.board.hal.stop_open = False
+
+    @rule(ms=st.sampled_from([300, 2_100]))
+    def start_button(self, ms: int) -> None:
+        press(self.board, ms)
+
+    @rule(power=st.booleans())
+    def reset(self, power: bool) -> None:
+        self._context.__exit__(None, None, None)
+        if power:
+            self.scratch.scratch = [0, 0, 0, 0]
+        elif bootmode.Boot(self.scratch.scratch[0], False).unplanned >= 3:
+            self.scratch.scratch[0] = bootmode.mark(bootmode.BOOTED, 0)
+        self.open()
+        assert not self.board.app.session.output_on
+        assert not self.board.hal.powered
+
+    @invariant()
+    def the_board_is_off_unless_a_session_says_on(self) -> None:
+        hal, session = self.board.hal, self.board.app.session
+        assert hal.powered or hal.duty() == 0
+        if session.state in (protocol.IDLE, protocol.PAUSED, protocol.IN_MAINTENANCE):
+            assert not session.output_on and session.setpoint_ua == 0
+        if session.state == protocol.FAULT:
+            assert session.fault and not session.output_on
+
+    @invariant()
+    def no_more_than_the_dose(self) -> None:
+        session = self.board.app.session
+        if session.dose is not None and session.state not in (protocol.IDLE, protocol.SELF_TESTING):
+            assert session.charge_uc <= session.armed_dose().dose_uc * 1.005 + 60
+
+
+TestDeviceMachine = DeviceMachine.TestCase
+TestDeviceMachine.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)

@@ -1,0 +1,354 @@
+"""The session log, read back by a decoder of our own: what was put in is on flash, in order, and nothing overflows."""
+
+from __future__ import annotations
+
+import errno
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plant import Flash, read_log
+
+from ionto import sessionlog
+from ionto import sessionlog_format as fmt
+from ionto.reading import Reading
+from ionto.sessionlog import SessionLog
+
+MINUTE_MS = 60_000
+
+
+@contextmanager
+def logging(flash: Flash | None = None) -> Iterator[tuple[SessionLog, Flash]]:
+    """Yield a log and its flash."""
+    flash = flash or Flash()
+    with patch.object(sessionlog, "os", flash), patch.object(sessionlog, "open", flash.open, create=True):
+        yield SessionLog("/logs"), flash
+
+
+def reading(current_ua: int = 0, load_mv: int = 0) -> Reading:
+    """Return a reading with these two."""
+    made = Reading()
+    made.current_ua, made.load_mv = current_ua, load_mv
+    return made
+
+
+def flush(log: SessionLog) -> int:
+    """Flush to the end; return the number of steps."""
+    for steps in range(1, 100):
+        if log.flush_step():
+            return steps
+    raise AssertionError("never done")
+
+
+def rows(records: list[tuple[str, Any]], kind: str) -> list[dict[str, int]]:
+    """Return the rows of all records of `kind`."""
+    return [row for name, content in records if name == kind for row in content]
+
+
+def only_log(flash: Flash) -> list[tuple[str, Any]]:
+    """Return the records of the one log on `flash`."""
+    (data,) = flash.files.values()
+    return read_log(data)
+
+
+def test_the_layout_is_what_the_format_page_says() -> None:
+    """Golden sizes: a change of them is a new format version."""
+    assert fmt.SAMPLE_BYTES == struct.calcsize(fmt.SAMPLE_FORMAT) == 20
+    assert fmt.EVENT_BYTES == struct.calcsize(fmt.EVENT_FORMAT) == 16
+    assert fmt.RECORD_HEAD_BYTES == struct.calcsize(fmt.RECORD_HEAD_FORMAT) == 4
+    assert (fmt.ARM, fmt.SAMPLES, fmt.EVENTS, fmt.END) == (1, 2, 3, 4)
+    assert (fmt.SAMPLES_PER_RECORD, fmt.EVENTS_PER_RECORD) == (50, 60)
+
+
+def test_the_arm_record_is_a_whole_file_by_itself() -> None:
+    with logging() as (log, flash):
+        log.arm({"dose": "x", "digest": "y"})
+        assert flash.files.keys() == {"/logs/000001.ilog"}
+        assert only_log(flash) == [("arm", {"dose": "x", "digest": "y"})]
+
+
+def test_golden_bytes_of_a_small_log() -> None:
+    with logging() as (log, flash):
+        log.reset(1_000)
+        log.arm({"a": 1})
+        log.sample(100, 4_000, reading(3_999, 8_000), 4, 400)
+        log.event(100, 1, 4, 3, 400)
+        flush(log)
+        log.close({"b": 2})
+    expected = (
+        "494f4e544f4c4f470100"  # IONTOLOG, version 1
+        "010008007b2261223a20317d" + "0a9b246d"
+        "02011400" + "64000000a00f9f0f9f0f9f0f401f040090010000" + "f6dbeb03"
+        "03021000" + "64000000010004000300000090010000" + "cb2d58b7"
+        "040308007b2262223a20327d" + "76abdcc1"
+    )
+    assert flash.files["/logs/000001.ilog"].hex() == expected
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.lists(st.integers(0, 6_000), min_size=100, max_size=100), min_size=1, max_size=4),
+    st.integers(0, 4_000),
+    st.integers(0, 30_000),
+)
+def test_mean_least_and_greatest_are_those_of_the_period(
+    windows: list[list[int]], setpoint_ua: int, load_mv: int
+) -> None:
+    """Every reading is in exactly one period, so no extreme is lost."""
+    with logging() as (log, flash):
+        log.reset(10_000)
+        log.arm({})
+        t_ms = 0
+        for window in windows:
+            for current_ua in window:
+                t_ms += 1
+                log.sample(t_ms, setpoint_ua, reading(current_ua, load_mv + current_ua), 4, t_ms * 2)
+        flush(log)
+        got = rows(only_log(flash), "samples")
+    assert got == [
+        {
+            "t_ms": (index + 1) * 100,
+            "setpoint_ua": setpoint_ua,
+            "current_mean_ua": sum(window) // 100,
+            "current_min_ua": min(window),
+            "current_max_ua": max(window),
+            "load_mv": load_mv + sum(window) // 100,
+            "state": 4,
+            "charge_uc": (index + 1) * 200,
+        }
+        for index, window in enumerate(windows)
+    ]
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 90 * MINUTE_MS * 3 // 2))
+def test_the_period_is_chosen_so_that_the_session_fits(longest_ms: int) -> None:
+    """0.1 s or more, and as fine as the memory allows."""
+    with logging() as (log, flash):
+        log.reset(longest_ms)
+        log.arm({})
+        step = 10  # a clock of 10 ms, to be quick
+        for t_ms in range(step, longest_ms + 1, step):
+            if t_ms % 200 == 0 or longest_ms < 100_000:
+                log.sample(t_ms, 0, reading(), 4, 0)
+        assert log.samples_lost == 0
+        flush(log)
+        times = [row["t_ms"] for row in rows(only_log(flash), "samples")]
+        assert len(times) == log.sample_count <= 1_400
+    if longest_ms >= 100_000:
+        assert log.sample_count >= 200
+    gaps = [second - first for first, second in zip(times, times[1:], strict=False)]
+    assert all(gap >= 100 for gap in gaps)
+
+
+def test_the_buffers_never_overflow_and_what_was_lost_is_counted() -> None:
+    """Hazard: log overrun. A session ten times as long as planned keeps its beginning and counts the rest."""
+    with logging() as (log, flash):
+        log.reset(1_000)
+        log.arm({})
+        for index in range(2_000):
+            log.sample((index + 1) * 100, 1, reading(index % 100), 4, index)
+        for index in range(500):
+            log.event(index, fmt.STATE_CHANGED, 1, index, 0)
+        assert (log.sample_count, log.samples_lost) == (1_400, 600)
+        assert (log.event_count, log.events_lost) == (120, 380)
+        flush(log)
+        log.close({})
+        records = only_log(flash)
+    assert [row["charge_uc"] for row in rows(records, "samples")] == list(range(1_400))
+    assert [row["value_a"] for row in rows(records, "events")] == list(range(120))
+    assert records[-1] == ("end", {})
+
+
+def test_chatter_of_the_host_leaves_room_for_what_matters() -> None:
+    """Hazard: fault event crowded out. Requests alone cannot fill the buffer."""
+    with logging() as (log, flash):
+        log.reset(1_000)
+        log.arm({})
+        for index in range(1_000):
+            log.event(index, fmt.REQUESTED, 6, 4, 0)
+        log.event(1_000, fmt.FAULT_LATCHED, 140, 12, 2_000)
+        flush(log)
+        last = rows(only_log(flash), "events")[-1]
+        assert last == {"t_ms": 1_000, "event": 2, "code": 140, "value_a": 12, "value_b": 2_000}
+        assert log.event_count + log.events_lost == 1_001
+
+
+@given(st.integers(0, 160), st.integers(0, 100))
+def test_records_hold_what_they_may_and_keep_the_order(samples: int, events: int) -> None:
+    with logging() as (log, flash):
+        log.reset(1_000)
+        log.arm({})
+        for index in range(samples):
+            log.sample((index + 1) * 100, index, reading(), 4, 0)
+        for index in range(events):
+            log.event(index, fmt.STATE_CHANGED, 1, -index, 2**31 - 1)
+        flush(log)
+        log.close({"samples": samples})
+        records = only_log(flash)
+    assert [len(content) for name, content in records if name == "samples"] == sizes(samples, 50)
+    assert [len(content) for name, content in records if name == "events"] == sizes(events, 60)
+    assert [row["setpoint_ua"] for row in rows(records, "samples")] == list(range(samples))
+    assert [row["value_a"] for row in rows(records, "events")] == [-index for index in range(events)]
+    assert [name for name, _ in records][-1] == "end"
+
+
+def sizes(count: int, most: int) -> list[int]:
+    """Return how `count` rows are split into records of `most`."""
+    return [most] * (count // most) + ([count % most] if count % most else [])
+
+
+def test_one_flush_step_writes_one_record() -> None:
+    """Each step is one short flash operation, so the watchdog is fed in between."""
+    with logging() as (log, flash):
+        writes: list[str] = []
+        log.reset(1_000)
+        log.arm({})
+        for index in range(120):
+            log.sample((index + 1) * 100, 0, reading(), 4, 0)
+        flash.on_write = writes.append
+        for _ in range(3):
+            before = len(writes)
+            assert not log.flush_step()
+            assert len(writes) == before + 1
+        assert log.flush_step()
+        assert len(writes) == 3
+
+
+def test_ids_count_up_and_are_found_again() -> None:
+    with logging() as (log, flash):
+        for expected in (1, 2, 3):
+            log.reset(1_000)
+            log.arm({})
+            assert log.log_id == expected
+        flash.files["/logs/000041.ilog"] = b""
+        log.arm({})
+        assert log.log_id == 42
+        assert sessionlog.list_ids("/logs") == [1, 2, 3, 41, 42]
+
+
+def test_a_deleted_id_does_not_come_back() -> None:
+    """Hazard: logs mixed up. Also when the file that remembers is damaged, nothing is overwritten."""
+    with logging() as (log, flash):
+        for expected in (1, 2, 3):
+            log.arm({})
+            assert log.log_id == expected
+        log.delete(1)
+        log.delete(3)
+        assert sessionlog.list_ids("/logs") == [2]
+        log.arm({})
+        assert log.log_id == 4
+        log.delete(4)
+        for path in [path for path in flash.files if not path.endswith(".ilog")]:
+            flash.files[path] = b""
+        log.arm({})
+        assert log.log_id == 3
+        assert sessionlog.list_ids("/logs") == [2, 3]
+
+
+def test_other_files_in_the_folder_are_no_logs() -> None:
+    """Hazard: a stray file ends the application. Names that are no ids are left alone."""
+    with logging() as (log, flash):
+        for name in ("notes.txt", "x.ilog", ".ilog", "1234567.ilog", "000002.ilog.bak"):
+            flash.files["/logs/" + name] = b""
+        assert sessionlog.list_ids("/logs") == [1_234_567]
+        log.arm({})
+        assert log.log_id == 1_234_568
+
+
+def test_a_reset_forgets_the_last_session() -> None:
+    with logging() as (log, flash):
+        log.reset(1_000)
+        log.sample(50, 0, reading(5_000), 4, 0)
+        log.sample(100, 0, reading(5_000), 4, 0)
+        log.sample(150, 0, reading(5_000), 4, 0)
+        log.event(1, 1, 1, 1, 1)
+        log.reset(1_000)
+        log.arm({})
+        log.sample(100, 0, reading(7), 4, 0)
+        flush(log)
+        records = only_log(flash)
+    assert [name for name, _ in records] == ["arm", "samples"]
+    assert rows(records, "samples")[0]["current_max_ua"] == 7
+
+
+@pytest.mark.parametrize("operation", ["open wb", "write"])
+def test_flash_that_refuses_is_told(operation: str) -> None:
+    """Hazard: full disk. An OSError comes out, whatever the operation."""
+    with logging() as (log, flash):
+        flash.fail = full(operation)
+        with pytest.raises(OSError, match="28"):
+            log.arm({})
+
+
+def full(operation: str) -> Any:
+    """Return what raises ENOSPC at `operation`."""
+
+    def fail(name: str) -> None:
+        if name == operation:
+            raise OSError(errno.ENOSPC, "28")
+
+    return fail
+
+
+def test_a_record_that_does_not_fit_is_refused_before_anything_is_written() -> None:
+    """Hazard: memory overrun. The record's buffer keeps its size; a resize would raise BufferError here."""
+    with logging() as (log, flash):
+        held = memoryview(log._record)
+        with pytest.raises(OSError):
+            log.arm({"text": "x" * len(held)})
+        assert flash.files == {}
+        fits = "x" * (len(held) - 8 - len('{"text": ""}'))
+        log.arm({"text": fits})
+        assert only_log(flash) == [("arm", {"text": fits})]
+        with pytest.raises(OSError):
+            log.close({"text": fits + "x"})
+
+
+# Found at boot.
+
+
+@pytest.mark.parametrize("records", range(4))
+def test_a_session_that_was_cut_short_is_closed_in_sequence(records: int) -> None:
+    """Hazard: power cut. Whatever was written, the end record continues the count and the log reads whole."""
+    with logging() as (log, flash):
+        log.reset(1_000)
+        log.arm({"x": 1})
+        for index in range(120):
+            log.sample((index + 1) * 100, 0, reading(), 4, 0)
+        for _ in range(records):
+            log.flush_step()
+        path = "/logs/000001.ilog"
+        assert sessionlog.scan(path) == (1 + records, False)
+        SessionLog("/logs").close_interrupted(1, 1 + records, {"outcome": 7})
+        assert sessionlog.scan(path) == (2 + records, True)
+        assert only_log(flash)[-1] == ("end", {"outcome": 7})
+
+
+def test_a_finished_session_is_seen_as_such() -> None:
+    with logging() as (log, _):
+        log.reset(1_000)
+        log.arm({})
+        flush(log)
+        log.close({})
+        assert sessionlog.scan("/logs/000001.ilog") == (2, True)
+
+
+@given(st.integers(0, 32_000), st.integers(0, 2**30 - 1), st.integers(0, 2**30 - 1))
+def test_extremes_of_every_field_are_kept(current_ua: int, t_ms: int, charge_uc: int) -> None:
+    with logging() as (log, flash):
+        log.reset(1_000)
+        log.arm({})
+        log.sample(100, 24_950, reading(current_ua, 36_300), 9, charge_uc)
+        log.event(t_ms, 5, 65_535, -(2**31), 2**31 - 1)
+        flush(log)
+        records = only_log(flash)
+    sample = rows(records, "samples")[0]
+    assert (sample["current_mean_ua"], sample["charge_uc"], sample["load_mv"]) == (current_ua, charge_uc, 36_300)
+    event = rows(records, "events")[0]
+    assert (event["t_ms"], event["code"], event["value_a"], event["value_b"]) == (t_ms, 65_535, -(2**31), 2**31 - 1)

@@ -1,0 +1,272 @@
+"""Integers on the RP2040: viper ones have 32 bits and wrap, MicroPython's small ones 31 and would allocate beyond.
+
+Here the blocks that the control cycle works on are made of `Cell` ints, whose every result is a `Cell` again and
+checks itself, at the extreme numbers that sensor, converters, limits and doses can give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import product
+from typing import Any
+
+import pytest
+from plant import a_dose
+
+from ionto import dose, kernel, limits, protocol
+from ionto.controller import Controller
+from ionto.guards import Guards
+from ionto.limits import Limits
+from ionto.pins import PWM_TOP
+from ionto.reading import Reading
+from ionto.selftest import SelfTest
+from ionto.session import Session
+from ionto.sessionlog import SessionLog
+
+VARIANTS = pytest.mark.parametrize("variant", ["A", "B"])
+SMALL_BITS, VIPER_BITS = 30, 31  # besides the sign
+DT_US = (1, 1_000, 2_500, 60_000, 10_000_000)
+
+
+class TooBig(AssertionError):
+    """A number that does not fit where the RP2040 would keep it."""
+
+
+class Cell(int):
+    """A viper int: 32 bits, sign included."""
+
+    def __new__(cls, value: int) -> Cell:
+        if not -(1 << VIPER_BITS) <= value < 1 << VIPER_BITS:
+            raise TooBig(value)
+        return super().__new__(cls, value)
+
+
+def _checked(name: str) -> Callable[..., Any]:
+    plain = getattr(int, name)
+
+    def operation(self: int, *others: int) -> Any:
+        result = plain(self, *others)
+        return result if result is NotImplemented else Cell(result)
+
+    return operation
+
+
+for _name in "add sub mul floordiv mod and or xor lshift rshift".split():
+    setattr(Cell, f"__{_name}__", _checked(f"__{_name}__"))
+    setattr(Cell, f"__r{_name}__", _checked(f"__r{_name}__"))
+for _name in ("neg", "abs", "invert"):
+    setattr(Cell, f"__{_name}__", _checked(f"__{_name}__"))
+
+
+class Block(list[int]):
+    """An array('i') whose cells are never negative and whose reads are `Cell` ints."""
+
+    def __init__(self, values: Iterable[int]):
+        super().__init__(Cell(value) for value in values)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if not 0 <= value < 1 << VIPER_BITS:
+            raise TooBig(f"cell {index} = {value}")
+        super().__setitem__(index, Cell(value))
+
+
+def small(value: int) -> Cell:
+    """Return `value` as an argument: MicroPython hands it over as a small int."""
+    assert -(1 << SMALL_BITS) <= value < 1 << SMALL_BITS, value
+    return Cell(value)
+
+
+def reading(**numbers: int) -> Reading:
+    """Return a fresh, quiet reading with these numbers."""
+    made = Reading()
+    made.block = Block(made.block)
+    defaults = {"raw": 0, "current_ua": 0, "sense_ua": 0, "rail_mv": 24_000, "vsys_mv": 4_000, "load_mv": 12_000}
+    for name, value in (defaults | {"drain_mv": 12_000, "fresh": True} | numbers).items():
+        setattr(made, name, value)
+    return made
+
+
+def sensor_ua(variant: str) -> int:
+    """Return the largest current that the sensor can tell at the end of its range, zero-corrected."""
+    return 32_000 + 20 if variant == "B" else 8_000 + 20
+
+
+def extreme_doses(build: Limits) -> list[dose.Dose]:
+    """Return the corners of what `dose.parse` accepts: large and small current, charge and ramps."""
+    corners = []
+    for current, up_ms, down_ms in product(
+        (build.min_current_ua, build.max_current_ua),
+        (build.min_ramp_ms, build.max_ramp_ms),
+        (build.min_ramp_ms, build.max_ramp_ms),
+    ):
+        ramps_uc = current * (up_ms + down_ms) // 2_000
+        longest_uc = current * (build.max_session_ms - (up_ms + down_ms) // 2) // 1_000
+        for wanted_uc in (build.min_dose_uc, build.max_dose_uc):
+            dose_uc = max(min(wanted_uc, longest_uc), ramps_uc, build.min_dose_uc)
+            if dose_uc <= longest_uc:
+                fields = {"current_ua": current, "dose_uc": dose_uc, "ramp_up_ms": up_ms, "ramp_down_ms": down_ms}
+                corners.append(a_dose(build, area_mm2=build.max_area_mm2, **fields))
+    return corners
+
+
+def test_the_instrument_finds_what_is_too_big() -> None:
+    """Hazard: overflow in the control cycle, unseen. 4 mA for 20 min in nC is what must not happen."""
+    for too_big in (lambda: Cell(4_000) * 1_200_000, lambda: 2**30 + Cell(2**30), lambda: -Cell(-(2**31))):
+        with pytest.raises(TooBig):
+            too_big()
+    block = Block([0])
+    for value in (-1, 2**31):
+        with pytest.raises(TooBig):
+            block[0] = value
+    block[0] = 2**31 - 1
+    with pytest.raises(TooBig):
+        block[0] += 1
+
+
+@VARIANTS
+def test_limits_fit_small_ints(variant: str) -> None:
+    build = limits.for_variant(variant)
+    for name, value in vars(build).items():
+        assert isinstance(value, str) or 0 < value < 1 << SMALL_BITS, name
+    assert build.max_ramp_ms * 1_000 < 1 << VIPER_BITS
+
+
+@VARIANTS
+def test_controller(variant: str) -> None:
+    build = limits.for_variant(variant)
+    controller = Controller(build.full_scale_ua, PWM_TOP)
+    controller.block = Block(controller.block)
+    setpoints = (0, 1, build.min_current_ua, build.max_current_ua, build.full_scale_ua)
+    for setpoint, measured in product(setpoints, (0, 1, sensor_ua(variant))):
+        for error in (None, 50, -50):
+            for _ in range(300):
+                current = measured if error is None else setpoint - error
+                controller.step(small(setpoint), small(current))
+
+
+@VARIANTS
+def test_guards_at_the_end_of_the_longest_session(variant: str) -> None:
+    build = limits.for_variant(variant)
+    currents, voltages = (0, sensor_ua(variant)), (0, 36_300)
+    for current, sense, dt_us, millivolt in product(currents, (0, 32_000), DT_US, voltages):
+        guards = Guards(build)
+        guards.begin(build.max_dose_uc, build.max_session_ms * 17 // 16)
+        guards.block = Block(guards.block)
+        for start in (kernel.G_COUNT, kernel.G_SENSE):
+            guards.block[start + kernel.C_CHARGE_UC] = build.max_dose_uc * 17 // 16
+            guards.block[start + kernel.C_CHARGE_PC] = 999_999
+            guards.block[start + kernel.C_MS] = build.max_session_ms * 17 // 16
+            guards.block[start + kernel.C_US] = 999
+        taken = reading(
+            current_ua=current, sense_ua=sense, rail_mv=millivolt, drain_mv=millivolt, load_mv=millivolt, raw=current
+        )
+        for output_on in (True, True, False, False, True):
+            guards.step(small(dt_us), taken, small(build.max_current_ua), output_on)
+
+
+def armed(build: Limits, plan: dose.Dose) -> Session:
+    """Return a session that is armed, its block made of cells."""
+    selftest = SelfTest(build)
+    session = Session(build, selftest, Guards(build), lambda *note: None)
+    session.block = Block(session.block)
+    idle = reading()
+    assert session.load(plan) == 0
+    assert session.start(idle) == 0
+    for _ in range(600):
+        current = selftest.setpoint_ua if selftest.heartbeat else 0
+        session.step(small(1_000), reading(current_ua=current, raw=current), 0)
+    assert session.state == protocol.ARMED, session.fault
+    return session
+
+
+@VARIANTS
+def test_session_through_every_state(variant: str) -> None:
+    """Corner doses; the clock is put near its end, so that hours need not be run."""
+    build = limits.for_variant(variant)
+    for plan, dt_us in product(extreme_doses(build), DT_US):
+        session = armed(build, plan)
+        session.armed()
+        block = session.block
+        block[kernel.S_T_MS] = 2 * build.max_session_ms
+        block[kernel.S_ON_MS] = build.max_session_ms - 100_000
+        for setpoint in (0, plan.current_ua // 2, plan.current_ua):
+            block[kernel.S_SETPOINT_UA] = setpoint
+            for _ in range(3):
+                session.step(small(dt_us), reading(current_ua=setpoint), 0)
+                small(session.drive_ua())
+                small(session.remaining_ms())
+        if session.state != protocol.RAMP_DOWN:
+            block[kernel.S_CHARGE_UC] = max(plan.dose_uc - 1, 0)
+            for _ in range(3):
+                session.step(small(dt_us), reading(current_ua=sensor_ua(variant)), 0)
+        assert session.state == protocol.RAMP_DOWN
+        for setpoint in (plan.current_ua, 3):
+            block[kernel.S_SETPOINT_UA] = setpoint
+            session.step(small(dt_us), reading(current_ua=setpoint), 0)
+        small(session.charge_uc)
+
+
+@VARIANTS
+def test_a_long_pause_runs_the_clock_only(variant: str) -> None:
+    """A session may rest for days; its clock is the only cell that grows."""
+    build = limits.for_variant(variant)
+    session = armed(build, extreme_doses(build)[-1])
+    session.block[kernel.S_T_MS] = (1 << SMALL_BITS) - 10
+    before = [cell for index, cell in enumerate(session.block) if index not in (kernel.S_T_MS, kernel.S_T_US)]
+    session.step(small(1_000), reading(current_ua=5_000), 0)
+    assert [cell for index, cell in enumerate(session.block) if index not in (kernel.S_T_MS, kernel.S_T_US)] == before
+
+
+@VARIANTS
+def test_a_contact_limited_end(variant: str) -> None:
+    build = limits.for_variant(variant)
+    for plan in extreme_doses(build):
+        session = armed(build, plan)
+        session.armed()
+        session.block[kernel.S_SETPOINT_UA] = plan.current_ua
+        session.block[kernel.S_LIMITED] = 1
+        for current in (0, plan.current_ua // 2, sensor_ua(variant)):
+            session.step(small(1_000), reading(current_ua=current, drain_mv=100), 0)
+
+
+@VARIANTS
+def test_log_window(variant: str) -> None:
+    """The sums of the longest period at the largest current and voltage."""
+    build = limits.for_variant(variant)
+    log = SessionLog("/logs")
+    log.reset(build.max_session_ms * 3 // 2)
+    log._window = Block(log._window)
+    largest = reading(current_ua=sensor_ua(variant), load_mv=36_300)
+    for t_ms in range(1, log._window[kernel.W_DUE_MS] + 1):
+        log.sample(small(t_ms), 1, largest, protocol.HOLD, build.max_dose_uc)
+    assert log.sample_count == 1
+
+
+@pytest.mark.parametrize("counts", [0, 1, 0x7FFF, 0xFFFF])
+@VARIANTS
+def test_what_the_converters_give(variant: str, counts: int) -> None:
+    build = limits.for_variant(variant)
+    gain = small(3_300 * 1_000_000 // (build.sense_mohm << 4))
+    taken = reading()
+    for other in (0, 0xFFFF):
+        for raw in (-0x8000, 0, 0x7FFF):
+            kernel.take_current(taken.block, small(raw), small(1), small(-20), small(build.pga_range_mv * 100 - 1))
+            kernel.take_sense(taken.block, small(other), gain)
+            kernel.take_rail(taken.block, small(counts))
+            kernel.take_vsys(taken.block, small(counts))
+            kernel.take_drain(taken.block, small(counts), small(build.series_ohm))
+            for number in (taken.rail_mv, taken.vsys_mv, taken.drain_mv, taken.load_mv):
+                assert 0 <= number <= 0xFFFF, "16 bits of the status record"
+            assert 0 <= taken.current_ua <= 0x7FFF + 20
+            assert 0 <= taken.sense_ua <= 0x7FFF
+
+
+@VARIANTS
+def test_self_test(variant: str) -> None:
+    """The sums of a phase at the ends of the register, in small ints."""
+    test = SelfTest(limits.for_variant(variant))
+    for raw in (-0x8000, 0x7FFF):
+        test.begin()
+        for _ in range(119):
+            test.step(reading(raw=raw))
+            small(test._sum_ua)

@@ -1,0 +1,290 @@
+"""The command `ionto`: answers as text and JSON, exit codes, errors with a next step, never a traceback."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from test_host_fake_device import BOARD_ID, FakeDevice, make_log, on_pty
+
+from ionto import faults, limits, protocol
+from ionto_host import cli, errors
+from ionto_host.cli import board
+from ionto_host.transport import ports
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+BENCH = str(EXAMPLES / "bench_resistor.toml")
+
+
+class Shell:
+    """Runs `ionto` against one fake device and keeps what it printed."""
+
+    def __init__(self, port: str, capture: pytest.CaptureFixture[str]) -> None:
+        self.port = port
+        self.out = ""
+        self.err = ""
+        self._capture = capture
+
+    def __call__(self, *arguments: str) -> int:
+        """Run `ionto` with `arguments` and return its exit code."""
+        code = cli.main([*arguments, "--port", self.port])
+        self.out, self.err = self._capture.readouterr()
+        assert "Traceback" not in self.err
+        return code
+
+    def json(self, *arguments: str) -> Any:
+        """Return the JSON that a command printed, which must be all of stdout."""
+        code = self(*arguments, "--json")
+        documents = [json.loads(line) for line in self.out.splitlines()]
+        self.code = code
+        return documents[0] if len(documents) == 1 else documents
+
+
+@pytest.fixture
+def fake() -> FakeDevice:
+    """A device in good health."""
+    return FakeDevice()
+
+
+@pytest.fixture
+def ionto(
+    fake: FakeDevice, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Shell]:
+    """The command, against `fake`, with its logs in a folder of the test."""
+    monkeypatch.setenv("IONTO_LOGS", str(tmp_path / "logs"))
+    monkeypatch.delenv("IONTO_PORT", raising=False)
+    with on_pty(fake) as port:
+        yield Shell(port, capsys)
+
+
+def commands(
+    group: click.Group = cli.root, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Yield every command with its path."""
+    for name, command in group.commands.items():
+        yield (*path, name), command
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+ALL = dict(commands())
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_help_of_every_command(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """Help says what, has examples that name the command, and the common options."""
+    assert cli.main([*path, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert f"ionto {' '.join(path)}" in text.partition("Examples:")[2]
+    assert all(option in text for option in ("--port", "--json"))
+    assert ALL[path].help
+
+
+def test_top_level_help_lists_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit codes are part of the help."""
+    assert cli.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(words in text for words in errors.EXIT_CODE_HELP.values())
+    assert cli.main(["--version"]) == 0
+    assert "protocol 1" in capsys.readouterr().out
+
+
+def test_the_whole_path(ionto: Shell, fake: FakeDevice, tmp_path: Path) -> None:
+    """Clock, push, show, start, monitor, pull, show: as a user types it."""
+    assert ionto("clock", "set") == 0 and fake.clock
+    assert ionto("dose", "push", BENCH) == 0
+    assert "read back" in ionto.out and "1 mA*min" in ionto.out
+    assert ionto("dose", "show") == 0 and "Bench resistor" in ionto.out
+    assert ionto("start") == 0 and "HOLD" in ionto.out
+    assert ionto("monitor", "--interval", "0.05") == 0
+    assert "complete" in ionto.out
+    assert ionto("logs", "pull") == 0 and "verified" in ionto.out
+    assert ionto("logs", "show", "1", "--csv", str(tmp_path / "s.csv"), "--png", str(tmp_path / "s.png")) == 0
+    assert "every checksum holds" in ionto.out
+    assert (tmp_path / "s.csv").read_text().startswith("time_s,")
+    assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_json_everywhere(ionto: Shell, fake: FakeDevice) -> None:
+    """Every answer is one JSON document, before or after the subcommand."""
+    pushed = ionto.json("dose", "push", BENCH)
+    assert pushed["density_ma_cm2"] == 0.1 and len(pushed["digest"]) == 64
+    assert ionto.json("status")["state"] == "IDLE"
+    assert ionto.json("info")["board_id"] == BOARD_ID
+    assert ionto.json("selftest")["passed"] is True
+    assert ionto.json("start")["state"] == "HOLD"
+    lines = ionto.json("monitor", "--interval", "0.05")
+    assert [line["state"] for line in lines] == ["HOLD", "DONE"] and ionto.code == 0
+    assert ionto.json("logs", "pull")["logs"][0]["verified"] is True
+    assert ionto.json("logs", "list")["device"][0]["pulled"]
+    assert ionto.json("logs", "show")["log_verified"] is True
+    assert ionto.json("logs", "delete", "1", "--yes") == {"deleted": [1]}
+    assert ionto.json("maintenance")["maintenance"] is True
+    assert cli.main(["--json", "--port", ionto.port, "status"]) == 0
+
+
+def test_a_fault_has_exit_code_5(ionto: Shell, fake: FakeDevice) -> None:
+    """The session ends in a fault; monitor and status say which and what to do."""
+    fake.ends_in = protocol.FAULT
+    ionto("dose", "push", BENCH)
+    ionto("start")
+    assert ionto("monitor", "--interval", "0.05") == 5
+    assert "OPEN_CIRCUIT" in ionto.out and "ionto clear" in ionto.out
+    assert ionto("status") == 5
+    assert ionto.json("monitor")["fault"] == "OPEN_CIRCUIT" and ionto.code == 5
+    assert ionto("selftest") == 5 and "FAIL" in ionto.out
+    fake.fault = faults.SENSOR_MISSING
+    assert ionto("clear") == 4 and "still there" in ionto.err
+    fake.fault = faults.OPEN_CIRCUIT
+    assert ionto("clear") == 0
+
+
+def test_refusals_have_exit_code_4(ionto: Shell, fake: FakeDevice, tmp_path: Path) -> None:
+    """By the host's check, by the device's, and by its state."""
+    assert ionto("start") == 4 and "ionto dose push" in ionto.err
+    assert ionto("dose", "show") == 4
+    assert ionto("dose", "push", str(EXAMPLES / "hyperhidrosis_tap_water.toml")) == 4
+    assert "current_ma is 15 mA, allowed 0.1 to 4 mA" in ionto.err
+    bad = tmp_path / "bad.toml"
+    bad.write_text(Path(BENCH).read_text().replace("current_ma", "curent_ma"))
+    assert ionto("dose", "check", str(bad)) == 4 and "unknown field curent_ma" in ionto.err
+
+
+def test_a_refusal_by_the_device_alone(ionto: Shell, fake: FakeDevice) -> None:
+    """A device with stricter limits than the host knows has the last word, in human units."""
+    fake.limits = limits.variant_a()
+    fake.limits.max_current_ua = 500
+    said = ionto.json("dose", "push", BENCH)["error"]
+    assert ionto.code == said["exit_code"] == 4
+    assert "refused by the device" in said["message"] and "current_ma is 1 mA, allowed 0.1 to 0.5 mA" in said["message"]
+
+
+def test_pause_resume_abort(ionto: Shell, fake: FakeDevice) -> None:
+    """The session obeys, and the answer says in which state the device is."""
+    ionto("dose", "push", BENCH)
+    ionto("start")
+    fake.charge_step_uc = 0
+    assert ionto.json("pause")["state"] == "PAUSED"
+    assert ionto.json("resume")["state"] == "HOLD"
+    assert ionto.json("abort")["outcome"] == "aborted"
+
+
+def test_monitor_gives_up_when_told(ionto: Shell, fake: FakeDevice) -> None:
+    """--timeout is an I/O error that says how to go on; without a session there is nothing to wait for."""
+    assert ionto("monitor") == 0 and "No session has run" in ionto.out
+    fake.state, fake.charge_step_uc = protocol.HOLD, 0
+    assert ionto("monitor", "--timeout", "0.2", "--interval", "0.05") == 6
+    assert "ionto abort" in ionto.err
+
+
+def test_a_damaged_log_has_exit_code_7(ionto: Shell, fake: FakeDevice, tmp_path: Path) -> None:
+    """It is kept and named; the device's copy is not deleted."""
+    log = make_log()
+    fake.logs = {1: log[:400] + b"\x00" + log[401:], 2: log}
+    assert ionto("logs", "pull", "--delete") == 7
+    assert "DAMAGED" in ionto.out and list(fake.logs) == [1]
+    damaged = next((tmp_path / "logs").glob("**/*.damaged"))
+    assert ionto("logs", "show", str(damaged)) == 7 and "damage" in ionto.out
+    assert ionto("logs", "show", BENCH) == 7 and "not a session log" in ionto.err
+
+
+def test_delete_needs_a_verified_copy(ionto: Shell, fake: FakeDevice) -> None:
+    """A log that was not pulled is not lost by accident."""
+    assert ionto("logs", "delete", "1", "--yes") == 4 and 1 in fake.logs
+    assert ionto("logs", "delete", "1", "--yes", "--force") == 0 and not fake.logs
+    assert ionto("logs", "pull", "7") == 2
+    assert ionto("logs", "pull") == 0 and "No logs" in ionto.out
+
+
+def test_the_open_session_is_not_pulled(ionto: Shell, fake: FakeDevice) -> None:
+    """The log of a session that goes on is left out, and said so."""
+    fake.state = protocol.PAUSED
+    assert ionto("logs", "pull") == 0
+    assert "not over" in ionto.err and "No logs" in ionto.out
+
+
+def test_new_dose_files(ionto: Shell, tmp_path: Path) -> None:
+    """A written file is a complete one; a refused dose is not written and no file is overwritten."""
+    path = tmp_path / "d.toml"
+    given = ["dose", "new", str(path), "--current", "2", "--dose", "20", "--area", "10", "--polarity", "-"]
+    assert ionto(*given, "--name", 'Say "x"') == 0
+    assert ionto("dose", "check", str(path)) == 0 and 'Say "x"' in ionto.out
+    assert ionto(*given) == 2
+    before = path.read_text()
+    assert ionto("dose", "new", str(path), "--force", "--current", "40", *given[5:]) == 4
+    assert path.read_text() == before
+    assert ionto(*given[:4], "nan", *given[5:], "--force") == 2
+
+
+def test_usage_errors(ionto: Shell) -> None:
+    """Exit code 2, in JSON when asked for."""
+    assert ionto("frobnicate") == 2
+    assert ionto("dose", "push") == 2
+    assert ionto("dose", "push", "/does/not/exist.toml") == 2
+    assert ionto.json("dose", "push")["error"]["exit_code"] == 2
+    assert ionto("logs", "show", "99") == 2
+
+
+def test_no_device(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 3 and the next step; an environment variable names the port."""
+    monkeypatch.setattr(ports, "discover", list)
+    monkeypatch.setattr(board, "discover", list)
+    assert cli.main(["status"]) == 3
+    assert "ionto sim" in capsys.readouterr().err
+    assert cli.main(["devices", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    monkeypatch.setenv("IONTO_PORT", "/dev/there-is-none")
+    assert cli.main(["status"]) == 3
+    assert "/dev/there-is-none" in capsys.readouterr().err
+
+
+def test_devices_says_what_runs(
+    fake: FakeDevice, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device, one in a session, a blank one and a held one are told apart."""
+    with on_pty(fake) as port:
+        monkeypatch.setattr(board, "discover", lambda: [ports.PortInfo(port, "board", "", "")])
+        assert cli.main(["devices", "--json"]) == 0
+        listed = json.loads(capsys.readouterr().out)[0]
+        assert listed["serial_number"] == BOARD_ID and "variant A" in listed["runs"]
+        fake.flags |= protocol.FLAG_OUTPUT_ON
+        cli.main(["devices"])
+        assert "in a session" in capsys.readouterr().out
+        fake.receive = lambda data: b"\r\n>>> " if b"\x02" in data else b""
+        cli.main(["devices"])
+        assert "without the firmware" in capsys.readouterr().out
+        held = ports.open_port(port)
+        cli.main(["devices"])
+        assert "in use by another program" in capsys.readouterr().out
+        held.close()
+
+
+def test_an_interrupt_has_exit_code_130(ionto: Shell, fake: FakeDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends the watching, not the session, and says so."""
+    fake.state, fake.charge_step_uc = protocol.HOLD, 0
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ionto_host.monitor.time.sleep", interrupt)
+    assert ionto("monitor") == 130
+    assert "the session goes on" in ionto.err
+
+
+def test_a_defect_is_told_as_one(ionto: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unexpected exception has exit code 1 and no traceback, unless asked for."""
+    monkeypatch.setattr("ionto_host.device.Device.status", lambda self: 1 / 0)
+    assert ionto("status") == 1 and "ZeroDivisionError" in ionto.err
+    assert cli.main(["status", "--verbose", "--port", ionto.port]) == 1
+
+
+def test_as_a_process() -> None:
+    """`python -m ionto_host` is the same command."""
+    done = subprocess.run([sys.executable, "-m", "ionto_host", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("ionto ")

@@ -1,0 +1,184 @@
+"""Dose files: exact conversion, and a refusal that names field, value, range and line."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ionto import dose, limits
+from ionto_host import dosefile
+from ionto_host.errors import DoseFileError, IontoError, RefusedError
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+GOOD = """schema = 1
+name = "N"
+drug = "D"
+site = "S"
+current_ma = 4
+dose_ma_min = 40
+electrode_area_cm2 = 10
+polarity = "-"
+ramp_up_s = 30
+ramp_down_s = 30
+waveform = "dc"
+"""
+
+
+def load(text: str) -> dosefile.DoseFile:
+    """Return the dose in `text`."""
+    return dosefile.loads(text, Path("d.toml"))
+
+
+def refusal(text: str) -> str:
+    """Return what is said about `text`."""
+    with pytest.raises(DoseFileError) as caught:
+        load(text)
+    return caught.value.message
+
+
+def test_canonical_fields_are_exact() -> None:
+    """Human units become the device's integers."""
+    fields = load(GOOD).fields
+    assert fields == {
+        "schema": 1,
+        "name": "N",
+        "drug": "D",
+        "site": "S",
+        "current_ua": 4_000,
+        "dose_uc": 2_400_000,
+        "area_mm2": 1_000,
+        "polarity": -1,
+        "ramp_up_ms": 30_000,
+        "ramp_down_ms": 30_000,
+        "waveform": "dc",
+        "max_density_ua_cm2": 500,
+    }
+    assert list(fields) != sorted(fields)
+    assert json.loads(load(GOOD).raw) == fields
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
+def test_examples_are_admitted(path: Path) -> None:
+    """Every example fits a build, states the safety words, and is within the careful density."""
+    loaded = dosefile.load(path)
+    assert dosefile.check(loaded).density_ua_cm2() <= 500
+    assert "not a cleared medical device" in path.read_text()
+
+
+def test_the_demo_dose() -> None:
+    """The dose of `make demo` is 40 mA*min at 4 mA under the negative pole."""
+    fields = dosefile.load(EXAMPLES / "plantar_fasciitis_dexamethasone.toml").fields
+    assert (fields["current_ua"], fields["dose_uc"], fields["polarity"]) == (4_000, 40 * 60_000, -1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("current_ma = 4", "current_ma = 0.00001", ["line 5", "current_ma", "0.00001", "steps of 0.001 mA"]),
+        ("current_ma = 4", "current_ma = 1e-400", ["line 5", "current_ma"]),
+        ("current_ma = 4", "current_ma = 1e400", ["line 5", "far out of range"]),
+        ("current_ma = 4", "current_ma = nan", ["line 5", "current_ma", "number"]),
+        ("current_ma = 4", 'current_ma = "4"', ["line 5", "'4'", "without quotes"]),
+        ("current_ma = 4", "current_ma = true", ["line 5", "True"]),
+        ("current_ma = 4", "curent_ma = 4", ["line 5", "unknown field curent_ma", "current_ma"]),
+        ('polarity = "-"', "polarity = -1", ["line 8", "-1", '"+" or "-"']),
+        ('polarity = "-"', 'polarity = "minus"', ["line 8", "minus"]),
+        ('drug = "D"\n', "", ["field drug is missing"]),
+        ("schema = 1", "schema = 2", ["line 1", "schema is 2", "schema = 1"]),
+        ("schema = 1", "schema = true", ["line 1", "schema"]),
+        ("ramp_up_s = 30", "ramp_up_s = 30.0005", ["line 9", "steps of 0.001 s"]),
+        ("dose_ma_min = 40", "dose_ma_min = 40.00001", ["line 6", "1/60000 mA*min"]),
+        ("dose_ma_min = 40", "dose_ma_min = 40\nduration_min = 10", ["only one"]),
+        ("dose_ma_min = 40\n", "", ["dose_ma_min or duration_min"]),
+        ('site = "S"', "[site]", ["line 4"]),
+        ('name = "N"', "name = N", ["not TOML"]),
+    ],
+)
+def test_refusals_name_field_value_and_line(old: str, new: str, words: list[str]) -> None:
+    """What is wrong is said with where, what and what is allowed."""
+    message = refusal(GOOD.replace(old, new))
+    assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("current_ma = 4", "current_ma = 30", ["current_ma is 30 mA", "0.5 to 18 mA"]),
+        (
+            "electrode_area_cm2 = 10",
+            "electrode_area_cm2 = 7",
+            ["current density is 0.572 mA/cm2", "0.5 mA/cm2"],
+        ),
+        ("dose_ma_min = 40", "dose_ma_min = 81", ["dose_ma_min is 81 mA*min", "0.1 to 80 mA*min"]),
+        ("ramp_up_s = 30", "ramp_up_s = 0", ["ramp_up_s is 0 s", "1 to 120 s"]),
+        ('waveform = "dc"', 'waveform = "pulsed"', ["waveform is pulsed", "dc"]),
+        ('name = "N"', f'name = "{"N" * 41}"', ["name"]),
+        ("dose_ma_min = 40", "dose_ma_min = 1", ["ramps alone"]),
+    ],
+)
+def test_limits_are_told_in_human_units(old: str, new: str, words: list[str]) -> None:
+    """The device's own rules refuse, in the units of the file, with a next step and exit code 4."""
+    loaded = load(GOOD.replace(old, new))
+    variant = None if "30" in new else "A"
+    with pytest.raises(RefusedError) as caught:
+        dosefile.check(loaded, variant)
+    assert all(word in caught.value.message for word in words), caught.value.message
+    assert caught.value.action
+    assert caught.value.exit_code == 4
+
+
+def test_duration_counts_the_ramps_once() -> None:
+    """A dose given by its duration takes that duration."""
+    loaded = load(GOOD.replace("dose_ma_min = 40", "duration_min = 10.5"))
+    assert loaded.fields["dose_uc"] == 2_400_000
+    assert dosefile.check(loaded).duration_ms() == 630_000
+
+
+def test_variants_are_told_apart() -> None:
+    """A tap-water dose fits B only."""
+    assert dosefile.load(EXAMPLES / "hyperhidrosis_tap_water.toml").variants == ("B",)
+    assert load(GOOD).variants == ("A", "B")
+
+
+@given(st.integers(100, 4_000), st.integers(6_000, 4_800_000), st.integers(800, 20_000))
+def test_every_integer_survives_the_file(current_ua: int, dose_uc: int, area_mm2: int) -> None:
+    """What a device can hold can be written in a file and comes back the same."""
+    text = GOOD.replace("current_ma = 4", f"current_ma = {Decimal(current_ua) / 1000}")
+    text = text.replace("electrode_area_cm2 = 10", f"electrode_area_cm2 = {Decimal(area_mm2) / 100}")
+    text = text.replace("dose_ma_min = 40", f"dose_ma_min = {Decimal(dose_uc // 60 * 60) / 60_000}")
+    fields = load(text).fields
+    assert (fields["current_ua"], fields["area_mm2"]) == (current_ua, area_mm2)
+    assert fields["dose_uc"] == dose_uc // 60 * 60
+
+
+@given(st.binary(max_size=300))
+def test_garbage_gets_the_documented_error(data: bytes) -> None:
+    """No file content raises anything but the errors of the host tool."""
+    with suppress(IontoError):
+        load(data.decode("latin-1"))
+
+
+@given(st.integers(0, len(GOOD)), st.text(max_size=8))
+def test_edited_files_get_the_documented_error(position: int, text: str) -> None:
+    """Neither does a good file with something typed into it."""
+    with suppress(IontoError):
+        dosefile.check(load(GOOD[:position] + text + GOOD[position:]))
+
+
+def test_binary_file(tmp_path: Path) -> None:
+    """A file that is no text is named as such."""
+    path = tmp_path / "d.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DoseFileError, match="not a text file"):
+        dosefile.load(path)
+
+
+def test_what_the_host_admits_the_device_parses() -> None:
+    """Host and device judge with the same code."""
+    assert dose.parse(load(GOOD).raw, limits.variant_a()).digest()

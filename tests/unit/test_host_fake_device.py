@@ -1,0 +1,335 @@
+"""A device for the tests of the host tool: the real frame layout and limits, the behaviour in a few lines.
+
+It listens on a PTY (or on a TCP socket, for socket:// URLs) in a thread and can be told to misbehave.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pty
+import select
+import socket
+import struct
+import threading
+import time
+import tty
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from ionto import dose, faults, limits, protocol
+from ionto import sessionlog_format as layout
+from ionto.version import FIRMWARE_VERSION, LOG_FORMAT_VERSION, PROTOCOL_VERSION
+from ionto_host.device import Device
+from ionto_host.transport.frames import Decoder, encode
+
+BOARD_ID = "0123456789abcdef"
+BENCH_DOSE = dose.canonical(
+    {
+        "schema": 1,
+        "name": "Bench",
+        "drug": "none",
+        "site": "resistor",
+        "current_ua": 1_000,
+        "dose_uc": 60_000,
+        "area_mm2": 1_000,
+        "polarity": 1,
+        "ramp_up_ms": 2_000,
+        "ramp_down_ms": 2_000,
+        "waveform": "dc",
+        "max_density_ua_cm2": 500,
+    }
+)
+
+
+def record(kind: int, sequence: int, payload: bytes) -> bytes:
+    """Return one log record."""
+    body = struct.pack(layout.RECORD_HEAD_FORMAT, kind, sequence & 0xFF, len(payload)) + payload
+    return body + zlib.crc32(body).to_bytes(4, "little")
+
+
+def make_log(samples: int = 120, *, charge_uc: int = 60_000) -> bytes:
+    """Return a sound log with `samples` samples over a minute, four events and an end record."""
+    header = {"dose": BENCH_DOSE.decode(), "board_id": BOARD_ID, "variant": "A"}
+    parts = [struct.pack(layout.MAGIC_FORMAT, layout.MAGIC, LOG_FORMAT_VERSION)]
+    records = [(layout.ARM, json.dumps(header).encode())]
+    packed = [_sample(index, samples, charge_uc) for index in range(samples)]
+    for start in range(0, samples, layout.SAMPLES_PER_RECORD):
+        records.append((layout.SAMPLES, b"".join(packed[start : start + layout.SAMPLES_PER_RECORD])))
+    events = [
+        (0, protocol.RAMP_UP),
+        (2_000, protocol.HOLD),
+        (60_000, protocol.RAMP_DOWN),
+        (62_000, protocol.DONE),
+    ]
+    stored = [struct.pack(layout.EVENT_FORMAT, t, layout.STATE_CHANGED, state, 0, 0) for t, state in events]
+    records.append((layout.EVENTS, b"".join(stored)))
+    end = {"outcome": protocol.COMPLETE, "charge_uc": charge_uc, "t_ms": 62_000}
+    records.append((layout.END, json.dumps(end).encode()))
+    parts += [record(kind, index, payload) for index, (kind, payload) in enumerate(records)]
+    return b"".join(parts)
+
+
+def _sample(index: int, count: int, charge_uc: int) -> bytes:
+    t_ms = 62_000 * (index + 1) // count
+    ramp = max(0, min(t_ms, 62_000 - t_ms, 2_000))
+    current = 1_000 * ramp // 2_000
+    charge = charge_uc * (index + 1) // count
+    values = (t_ms, current, current, current - 2, current + 2, current * 4, protocol.HOLD, charge)
+    return struct.pack(layout.SAMPLE_FORMAT, *values)
+
+
+class FakeDevice:
+    """The device's side of the protocol. Attributes are its state; the misbehaviour switches are named so."""
+
+    def __init__(self) -> None:
+        self.limits = limits.variant_a()
+        self.state = protocol.IDLE
+        self.outcome = protocol.OUTCOME_NONE
+        self.fault = faults.NONE
+        self.flags = protocol.FLAG_VBUS | protocol.FLAG_BENCH_STRAP
+        self.dose = b""
+        self.logs: dict[int, bytes] = {1: make_log()}
+        self.starts = 0
+        self.charge_uc = 0
+        self.charge_step_uc = 20_000
+        self.clock = 0
+        self.requests: list[int] = []
+        self.mute: list[int] = []  # kinds whose next answer is lost, one entry each
+        self.noise = b""  # sent before every answer
+        self.damage_answers = 0  # so many answers get a flipped bit
+        self.lose_log_frames: list[int] = []  # indices of log data frames to lose, once
+        self.sent_log_frames = 0
+        self.ends_in = protocol.DONE
+        self.hangs_up = False
+        self._decoder = Decoder()
+
+    def receive(self, data: bytes) -> bytes:
+        """Return what the device sends when `data` comes."""
+        out = b""
+        for frame in self._decoder.feed(data):
+            self.requests.append(frame.kind)
+            answers = self._answer(frame.kind, frame.payload)
+            if frame.kind in self.mute:
+                self.mute.remove(frame.kind)
+                continue
+            for kind, payload in answers:
+                out += self.noise + self._damaged(encode(kind, frame.sequence, payload))
+        return out
+
+    def _damaged(self, data: bytes) -> bytes:
+        if not self.damage_answers:
+            return data
+        self.damage_answers -= 1
+        return data[:-1] + bytes([data[-1] ^ 1])
+
+    def _answer(self, kind: int, payload: bytes) -> list[tuple[int, bytes]]:
+        handler = getattr(self, f"_on_{kind:02x}", None)
+        if handler is None:
+            return [self._error(faults.UNKNOWN_COMMAND, kind)]
+        try:
+            answer = handler(payload)
+        except faults.Refusal as refusal:
+            return [self._error(refusal.code, kind, json.dumps(refusal.as_dict()).encode())]
+        if isinstance(answer, list):
+            return [(kind | protocol.RESPONSE, item) for item in answer]
+        return [(kind | protocol.RESPONSE, answer)]
+
+    @staticmethod
+    def _error(code: int, kind: int, detail: bytes = b"") -> tuple[int, bytes]:
+        return protocol.ERROR, struct.pack(protocol.ERROR_FORMAT, code, kind) + detail
+
+    def _on_01(self, payload: bytes) -> bytes:
+        if payload != bytes([PROTOCOL_VERSION]):
+            raise faults.Refusal(faults.WRONG_PROTOCOL)
+        if self.flags & protocol.FLAG_OUTPUT_ON:
+            raise faults.Refusal(faults.OUTPUT_ON)
+        body = {
+            "protocol": PROTOCOL_VERSION,
+            "firmware": FIRMWARE_VERSION,
+            "log_format": LOG_FORMAT_VERSION,
+            "board_id": BOARD_ID,
+            "variant": self.limits.variant,
+            "micropython": "1.28.0",
+            "mpy": 0x1306,
+            "reset_cause": "power_on",
+            "limits": self.limits.public(),
+            "clock_set": bool(self.clock),
+            "bench_strap": True,
+            "unplanned_resets": 0,
+            "from_a_newer_firmware": 1,
+        }
+        return json.dumps(body).encode()
+
+    def _on_02(self, payload: bytes) -> bytes:
+        if self.state == protocol.HOLD:
+            self.charge_uc += self.charge_step_uc
+            if self.charge_uc >= 60_000:
+                self._end()
+        values = {name: 0 for name, _ in protocol.STATUS_FIELDS}
+        values |= {"state": self.state, "outcome": self.outcome, "fault": self.fault, "flags": self.flags}
+        values |= {"charge_uc": self.charge_uc, "dose_uc": 60_000, "session_id": 1, "current_ua": 1_000}
+        return struct.pack(protocol.STATUS_FORMAT, *values.values())
+
+    def _end(self) -> None:
+        self.state = self.ends_in
+        self.flags &= ~protocol.FLAG_OUTPUT_ON
+        self.outcome = protocol.COMPLETE if self.ends_in == protocol.DONE else protocol.FAULTED
+        self.fault = faults.NONE if self.ends_in == protocol.DONE else faults.OPEN_CIRCUIT
+
+    def _on_03(self, payload: bytes) -> bytes:
+        parsed = dose.parse(payload, self.limits)
+        self.dose = payload
+        return json.dumps({"digest": parsed.digest()}).encode()
+
+    def _on_04(self, payload: bytes) -> bytes:
+        if not self.dose:
+            raise faults.Refusal(faults.NO_DOSE)
+        return self.dose
+
+    def _on_05(self, payload: bytes) -> bytes:
+        if self.state not in (protocol.IDLE, protocol.DONE):
+            raise faults.Refusal(faults.WRONG_STATE)
+        if not self.dose:
+            raise faults.Refusal(faults.NO_DOSE)
+        self.starts += 1
+        self.state = protocol.HOLD
+        self.flags |= protocol.FLAG_OUTPUT_ON
+        return b""
+
+    def _on_06(self, payload: bytes) -> bytes:
+        self.state = protocol.PAUSED
+        return b""
+
+    def _on_07(self, payload: bytes) -> bytes:
+        self.state = protocol.HOLD
+        return b""
+
+    def _on_08(self, payload: bytes) -> bytes:
+        self.state, self.outcome = protocol.DONE, protocol.ABORTED
+        self.flags &= ~protocol.FLAG_OUTPUT_ON
+        return b""
+
+    def _on_09(self, payload: bytes) -> bytes:
+        if self.fault == faults.SENSOR_MISSING:
+            raise faults.Refusal(faults.CAUSE_REMAINS)
+        self.state, self.fault = protocol.IDLE, faults.NONE
+        return b""
+
+    def _on_0a(self, payload: bytes) -> bytes:
+        (self.clock,) = struct.unpack(protocol.CLOCK_FORMAT, payload)
+        return b""
+
+    def _on_0b(self, payload: bytes) -> bytes:
+        good = self.fault == faults.NONE
+        return json.dumps(
+            {"results": [["offset", good, 3, "uA", -20, 20], ["sensor", True, 0, "", None, None]]}
+        ).encode()
+
+    def _on_0c(self, payload: bytes) -> bytes:
+        if self.flags & protocol.FLAG_OUTPUT_ON:
+            raise faults.Refusal(faults.OUTPUT_ON)
+        return b""
+
+    def _on_10(self, payload: bytes) -> bytes:
+        (first,) = struct.unpack(protocol.LOG_LIST_FORMAT, payload)
+        rows = [[log_id, len(data)] for log_id, data in sorted(self.logs.items()) if log_id >= first]
+        return json.dumps({"logs": rows[:3], "more": len(rows) > 3}).encode()
+
+    def _on_11(self, payload: bytes) -> list[bytes]:
+        log_id, offset, length = struct.unpack(protocol.LOG_READ_FORMAT, payload)
+        if log_id not in self.logs:
+            raise faults.Refusal(faults.NO_SUCH_LOG, "log", log_id)
+        data = self.logs[log_id][offset : offset + length]
+        frames = []
+        for start in range(0, len(data), protocol.LOG_CHUNK_BYTES):
+            chunk = data[start : start + protocol.LOG_CHUNK_BYTES]
+            self.sent_log_frames += 1
+            if self.sent_log_frames in self.lose_log_frames:
+                continue
+            frames.append(struct.pack(protocol.LOG_DATA_FORMAT, offset + start) + chunk)
+        return [*frames, struct.pack(protocol.LOG_DATA_FORMAT, offset + len(data))]
+
+    def _on_12(self, payload: bytes) -> bytes:
+        (log_id,) = struct.unpack(protocol.LOG_DELETE_FORMAT, payload)
+        if self.logs.pop(log_id, None) is None:
+            raise faults.Refusal(faults.NO_SUCH_LOG, "log", log_id)
+        return b""
+
+
+@contextmanager
+def on_pty(fake: FakeDevice) -> Iterator[str]:
+    """Serve `fake` on a pseudo-terminal; yields its path."""
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    stop = threading.Event()
+
+    def serve() -> None:
+        while not stop.is_set():
+            if select.select([master], [], [], 0.05)[0]:
+                data = fake.receive(os.read(master, 4096))
+                while data:
+                    data = data[os.write(master, data) :]
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield os.ttyname(slave)
+    finally:
+        stop.set()
+        thread.join(5)
+        os.close(slave)
+        os.close(master)
+
+
+@contextmanager
+def on_socket(fake: FakeDevice) -> Iterator[str]:
+    """Serve `fake` on a TCP port of this machine; yields its pyserial URL. One client."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        client, _ = server.accept()
+        with client:
+            while (data := client.recv(4096)) and not fake.hangs_up:
+                client.sendall(fake.receive(data))
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield f"socket://127.0.0.1:{server.getsockname()[1]}"
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def fake() -> FakeDevice:
+    """A device in good health, with one log."""
+    return FakeDevice()
+
+
+@pytest.fixture
+def port(fake: FakeDevice) -> Iterator[str]:
+    """The pseudo-terminal on which `fake` listens."""
+    with on_pty(fake) as path:
+        yield path
+
+
+def test_over_a_pty_and_over_a_socket() -> None:
+    """The same device answers on both transports, bulk data included."""
+    for served in (on_pty, on_socket):
+        fake = FakeDevice()
+        fake.logs[1] = make_log(1_400)
+        with served(fake) as name, Device.open(name) as device:
+            assert device.identity.board_id == BOARD_ID
+            began = time.monotonic()
+            assert device.read_log(device.list_logs()[0]) == fake.logs[1]
+            assert time.monotonic() - began < 2.0
+
+
+def test_push_needs_the_bytes_it_hashes() -> None:
+    """The fake's digest is that of the bytes, as the real device's."""
+    with on_pty(FakeDevice()) as name, Device.open(name) as device:
+        assert device.push_dose(BENCH_DOSE) == hashlib.sha256(BENCH_DOSE).hexdigest()

@@ -1,0 +1,192 @@
+"""The log decoder: a sound log reads whole, a damaged one up to and after the damage, which is named."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_host_fake_device import make_log, record
+
+from ionto import protocol
+from ionto import sessionlog_format as layout
+from ionto_host import sessionfile
+from ionto_host.errors import NotALogError
+from ionto_host.sessionfile import Event, Sample
+
+LOG = make_log(120)
+
+
+def head_of(kind: int, sequence: int, length: int) -> int:
+    """Return where the record of this head begins in `LOG`."""
+    return LOG.index(struct.pack(layout.RECORD_HEAD_FORMAT, kind, sequence, length))
+
+
+SECOND_SAMPLES = head_of(layout.SAMPLES, 2, 1_000)
+
+
+def test_field_names_are_those_of_the_format() -> None:
+    """The typed records follow the format's tables."""
+    assert list(Sample._fields) == [name for name, _ in layout.SAMPLE_FIELDS]
+    assert list(Event._fields) == [name for name, _ in layout.EVENT_FIELDS]
+
+
+def test_a_sound_log() -> None:
+    """Every record is read, verified and summed up."""
+    session = sessionfile.decode(LOG)
+    assert session.verified and not session.damage
+    assert (len(session.samples), len(session.events), session.records) == (120, 4, 6)
+    facts = sessionfile.summary(session)
+    assert facts["outcome"] == "complete"
+    assert facts["dose_prescribed_ma_min"] == facts["dose_delivered_ma_min"] == 1.0
+    assert facts["duration_s"] == 62.0
+    assert json.dumps(facts)
+
+
+def test_csv_has_units_in_its_columns() -> None:
+    """Samples and events stand in order of time."""
+    out = io.StringIO()
+    sessionfile.write_csv(sessionfile.decode(LOG), out)
+    lines = out.getvalue().splitlines()
+    assert lines[0].split(",") == list(sessionfile.CSV_COLUMNS)
+    assert len(lines) == 1 + 120 + 4
+    times = [float(line.split(",")[0]) for line in lines[1:]]
+    assert times == sorted(times)
+    assert lines[1].endswith("state RAMP_UP")
+
+
+def test_a_damaged_record_is_named_and_read_past() -> None:
+    """One flipped bit costs one record; the others are there."""
+    position = SECOND_SAMPLES
+    damaged = bytearray(LOG)
+    damaged[position + 100] ^= 0x10
+    session = sessionfile.decode(bytes(damaged))
+    assert not session.verified
+    assert [(item.offset, item.reason) for item in session.damage] == [(position, "damaged")]
+    assert (len(session.samples), session.outcome) == (70, "complete")
+
+
+def test_a_missing_record_is_named() -> None:
+    """A record that was cut out whole leaves a gap in the sequence."""
+    start, end = SECOND_SAMPLES, head_of(layout.SAMPLES, 3, 400)
+    session = sessionfile.decode(LOG[:start] + LOG[end:])
+    assert [item.reason for item in session.damage] == ["1 records are missing before this one"]
+
+
+def test_a_log_that_is_still_open() -> None:
+    """Without its end record a log is not verified, and is told apart from a damaged one."""
+    session = sessionfile.decode(LOG[: LOG.rindex(bytes([layout.END, 5]))])
+    assert session.open_ended and not session.verified
+    assert session.outcome == "unknown"
+
+
+@pytest.mark.parametrize("data", [b"", b"IONTOLOG", b"GARBAGE!\x01\x00", b"IONTOLOG\xff\x7f"])
+def test_what_is_no_log_is_refused(data: bytes) -> None:
+    """Another file, or a log of a future format, is refused in words."""
+    with pytest.raises(NotALogError):
+        sessionfile.decode(data)
+    assert sessionfile.good_prefix(data) == 0
+
+
+@given(st.integers(0, len(LOG)))
+def test_truncated_anywhere(length: int) -> None:
+    """A log cut at any length gives what is whole, marked, or the documented error."""
+    try:
+        session = sessionfile.decode(LOG[:length])
+    except NotALogError:
+        assert length < 10
+        return
+    assert session.verified == (length == len(LOG))
+    assert sessionfile.good_prefix(LOG[:length]) <= length
+    sessionfile.summary(session)
+
+
+@given(st.integers(0, len(LOG) - 1), st.integers(0, 7))
+def test_a_bit_flipped_anywhere(position: int, bit: int) -> None:
+    """No flipped bit goes unnoticed."""
+    data = bytearray(LOG)
+    data[position] ^= 1 << bit
+    try:
+        session = sessionfile.decode(bytes(data))
+    except NotALogError:
+        assert position < 10
+        return
+    assert not session.verified
+    assert sessionfile.good_prefix(bytes(data)) <= max(position, 10)
+
+
+RECORDS = st.lists(
+    st.tuples(
+        st.integers(0, 6),
+        st.integers(0, 255),
+        st.one_of(st.binary(max_size=64), st.just(b"{}"), st.just(b'{"dose":"["}')),
+    )
+)
+
+
+@given(RECORDS, st.binary(max_size=40))
+def test_any_records_and_garbage(records: list[tuple[int, int, bytes]], tail: bytes) -> None:
+    """Records with sound checksums and nonsense inside raise nothing, in any use of the session."""
+    data = struct.pack(layout.MAGIC_FORMAT, layout.MAGIC, 1) + b"".join(record(*item) for item in records) + tail
+    session = sessionfile.decode(data)
+    sessionfile.summary(session)
+    sessionfile.write_csv(session, io.StringIO())
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["outcome", "charge_uc", "dose", "t_ms"]),
+        st.one_of(st.none(), st.integers(), st.text(max_size=5), st.lists(st.integers(), max_size=2)),
+    )
+)
+def test_any_json_in_arm_and_end(body: dict[str, object]) -> None:
+    """JSON of the wrong types is summed up as unknown, never a traceback."""
+    payload = json.dumps(body).encode()
+    data = struct.pack(layout.MAGIC_FORMAT, layout.MAGIC, 1)
+    data += record(layout.ARM, 0, payload) + record(layout.END, 1, payload)
+    assert json.dumps(sessionfile.summary(sessionfile.decode(data)))
+
+
+@settings(max_examples=30)
+@given(st.binary(max_size=2_000))
+def test_random_bytes(data: bytes) -> None:
+    """Random bytes after the magic are damage."""
+    session = sessionfile.decode(struct.pack(layout.MAGIC_FORMAT, layout.MAGIC, 1) + data)
+    assert not session.verified
+
+
+def test_speed() -> None:
+    """A full log decodes well under 0.3 s, and a hostile one of the same size does not hang."""
+    data = make_log(1_400)
+    began = time.monotonic()
+    assert sessionfile.decode(data).verified
+    assert time.monotonic() - began < 0.3
+    hostile = struct.pack(layout.MAGIC_FORMAT, layout.MAGIC, 1) + bytes([layout.END, 1, 0xFF, 0x7B]) * 15_000
+    began = time.monotonic()
+    sessionfile.decode(hostile)
+    assert time.monotonic() - began < 3.0
+
+
+def test_events_are_told_in_words() -> None:
+    """Each kind of event has words of its own; an unknown one is still told."""
+    told = [
+        Event(0, layout.STATE_CHANGED, protocol.HOLD, 0, 0),
+        Event(0, layout.FAULT_LATCHED, 140, 0, 0),
+        Event(0, layout.REQUESTED, protocol.ABORT, 0, 0),
+        Event(0, layout.CONTACT_LIMITED, 1, 0, 0),
+        Event(0, layout.BUTTON, 2, 0, 0),
+        Event(0, 99, 1, 0, 0),
+    ]
+    words = [
+        "state HOLD",
+        "fault OPEN_CIRCUIT",
+        "request abort",
+        "contact limited",
+        "button STOP",
+        "event 99, code 1",
+    ]
+    assert [event.describe() for event in told] == words

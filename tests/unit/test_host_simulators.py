@@ -1,0 +1,114 @@
+"""Finding and configuring virtual Picos; running one is tested end to end elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from ionto_host import cli, demo, simulators
+from ionto_host.errors import AmbiguousDeviceError, NoDeviceError, SimulatorError, UsageError
+from ionto_host.transport import ports
+
+DEAD_PID = 2**22 + 1
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the virtual Picos, empty."""
+    monkeypatch.setenv("IONTO_SIMS", str(tmp_path))
+    monkeypatch.delenv("IONTO_PORT", raising=False)
+    return tmp_path
+
+
+def register(folder: Path, pid: int, serial_number: str = "e6") -> Path:
+    """Write the entry of a virtual Pico of process `pid`."""
+    path = folder / "running" / f"{serial_number}.json"
+    path.parent.mkdir(exist_ok=True)
+    entry = simulators.Running(pid, f"/dev/{serial_number}", str(folder / serial_number), serial_number)
+    path.write_text(json.dumps(vars(entry)))
+    return path
+
+
+def test_those_that_run_are_found(folder: Path) -> None:
+    """An entry whose process is gone is forgotten; a broken one is passed over."""
+    assert simulators.running() == []
+    register(folder, os.getpid())
+    stale = register(folder, DEAD_PID, "e7")
+    (folder / "running" / "broken.json").write_text("{")
+    assert [entry.serial_number for entry in simulators.running()] == ["e6"]
+    assert not stale.exists()
+    assert [info.port for info in ports.discover() if info.kind == "simulator"] == ["/dev/e6"]
+
+
+def test_choosing_one_to_control(folder: Path) -> None:
+    """None, one that does not answer, several."""
+    with pytest.raises(NoDeviceError, match="no virtual Pico"), simulators.connect(None):
+        pass
+    register(folder, os.getpid())
+    with pytest.raises(SimulatorError, match="no simulator runs"), simulators.connect(None):
+        pass
+    register(folder, os.getpid(), "e7")
+    with pytest.raises(AmbiguousDeviceError), simulators.connect(None):
+        pass
+
+
+def test_loads() -> None:
+    """Ohms, words and JSON."""
+    assert simulators.load_spec("4700") == 4700.0
+    assert simulators.load_spec("skin") == "skin"
+    assert simulators.load_spec('{"kind": "sweep"}') == {"kind": "sweep"}
+    with pytest.raises(UsageError):
+        simulators.load_spec("{nonsense")
+
+
+def test_wrong_settings_are_refused_before_it_starts(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The words are the simulator's own."""
+    assert cli.main(["sim", "--speed", "fast"]) == 6
+    assert "speed must be 'max' or a factor" in capsys.readouterr().err
+    assert cli.main(["sim", "--load", "banana"]) == 6
+    assert cli.main(["sim", "--load", "{"]) == 2
+
+
+def test_erase_makes_the_flash_blank(folder: Path) -> None:
+    """The image goes, and only with --erase."""
+    options = {"load": "skin", "speed": "max", "variant": "A", "bench_strap": True, "maintenance": False}
+    image = folder / "default" / "flash.img"
+    image.parent.mkdir()
+    image.write_bytes(b"x")
+    assert simulators.configuration(None, erase=False, **options).bench_strap
+    assert image.exists()
+    simulators.configuration(None, erase=True, **options)
+    assert not image.exists()
+
+
+def test_fault_switches_are_listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a name the table is shown."""
+    assert cli.main(["sim", "fault", "--json"]) == 0
+    assert "electrode_lift" in json.loads(capsys.readouterr().out)
+
+
+GOOD = {
+    "outcome": "complete",
+    "dose_prescribed_ma_min": 40.0,
+    "dose_metered_ma_min": 40.1,
+    "log_verified": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"outcome": "fault"}, "outcome is fault"),
+        ({"dose_metered_ma_min": 40.21}, "more than 0.5 %"),
+        ({"dose_metered_ma_min": 39.79}, "more than 0.5 %"),
+        ({"dose_prescribed_ma_min": None}, "more than 0.5 %"),
+        ({"log_verified": False}, "does not verify"),
+    ],
+)
+def test_the_demonstration_judges_itself(change: dict[str, object], words: str) -> None:
+    """Each way of failing is noticed; a good session is not."""
+    assert demo.judge(GOOD) == []
+    assert any(words in failure for failure in demo.judge({**GOOD, **change}))

@@ -1,0 +1,47 @@
+"""Fixtures of the virtual tier."""
+
+from pathlib import Path
+
+import pytest
+from workbench import Bench, run_tool
+
+from ionto_sim import image
+from ionto_sim.client import VirtualPico
+from ionto_sim.config import Paths
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "virtual" in Path(item.fspath).parts:
+            item.add_marker(pytest.mark.virtual)
+
+
+@pytest.fixture(scope="session")
+def flashed_files(tmp_path_factory):
+    """The files of a board that the real `ionto flash` installed on a blank virtual Pico."""
+    folder = tmp_path_factory.mktemp("blank")
+    with VirtualPico(state_dir=folder, bench_strap=True) as pico:
+        run_tool("--port", pico.port, "flash")
+    return image.read_files(Paths(str(folder)).image)
+
+
+@pytest.fixture
+def bench_with(flashed_files, tmp_path):
+    """Start flashed virtual Picos with the settings given; all end with the test."""
+    started = []
+
+    def start(**settings):
+        options = {"load": 2000, "speed": "max", "bench_strap": True, **settings}
+        pico = VirtualPico(state_dir=tmp_path / f"pico{len(started)}", firmware=flashed_files, **options)
+        started.append(pico)
+        return Bench(pico, tmp_path)
+
+    yield start
+    for pico in started:
+        pico.close()
+
+
+@pytest.fixture
+def bench(bench_with):
+    """A flashed virtual Pico on 2 kohm with the bench strap fitted, as fast as the machine runs it."""
+    return bench_with()

@@ -1,0 +1,78 @@
+"""A session of the pure core on an integer plant, printed as a trace; the same on CPython and in the MicroPython VM.
+
+Run with the folder of the package `ionto` as the only argument.
+"""
+
+import sys
+
+sys.path.insert(0, sys.argv[1])
+
+from ionto import dose, faults, limits, protocol
+from ionto.controller import Controller
+from ionto.guards import Guards
+from ionto.pins import PWM_TOP
+from ionto.reading import Reading
+from ionto.selftest import SelfTest
+from ionto.session import Session
+
+FIELDS = {
+    "schema": 1,
+    "name": "trace",
+    "drug": "",
+    "site": "",
+    "current_ua": 3000,
+    "dose_uc": 60_000,
+    "area_mm2": 1000,
+    "polarity": 1,
+    "ramp_up_ms": 3000,
+    "ramp_down_ms": 2000,
+    "waveform": "dc",
+    "max_density_ua_cm2": 500,
+}
+
+
+def plant_step(reading, duty, output_on, filtered_ua, noise, lifted):
+    """Let one millisecond pass; return the filtered set-point in uA / 16."""
+    target = duty * 5_040 * 16 // 4095
+    filtered_ua += (target - filtered_ua) * 2 // 5
+    current = filtered_ua // 16 if output_on and not lifted else 0
+    reading.raw = current + 5 + noise % 3 - 1
+    reading.current_ua = reading.raw
+    reading.sense_ua = current * 101 // 100
+    reading.drain_mv = 0 if lifted else 9_000
+    return filtered_ua
+
+
+def run(lift_at_ms):
+    """Run one session, an electrode lifted at `lift_at_ms` (never for -1); print what it did."""
+    build = limits.variant_a()
+    events = []
+    guards, selftest = Guards(build), SelfTest(build)
+    session = Session(build, selftest, guards, lambda *event: events.append(event))
+    controller = Controller(build.full_scale_ua, PWM_TOP)
+    reading = Reading()
+    reading.fresh, reading.rail_mv, reading.vsys_mv, reading.load_mv = True, 24_000, 4_000, 9_000
+    session.load(dose.parse(dose.canonical(FIELDS), build))
+    assert session.start(reading) == faults.NONE
+    filtered_ua, seed, checksum = 0, 12345, 0
+    for now_ms in range(60_000):
+        seed = (seed * 75 + 74) % 65_537
+        duty = controller.step(session.drive_ua(), reading.current_ua)
+        lifted = 0 <= lift_at_ms <= now_ms
+        filtered_ua = plant_step(reading, duty, session.output_on, filtered_ua, seed, lifted)
+        if session.state != protocol.SELF_TESTING:
+            reading.current_ua -= selftest.zero_ua
+        fault = guards.step(1_000, reading, session.setpoint_ua, session.output_on)
+        session.step(1_000, reading, fault)
+        if session.state == protocol.ARMED:
+            session.armed()
+        checksum = (checksum * 31 + duty + session.charge_uc + session.state) % 65_521
+        if session.state in (protocol.DONE, protocol.FAULT):
+            break
+    print(now_ms, protocol.STATES[session.state], session.fault, session.charge_uc, checksum, len(events))
+    for event in events:
+        print(*event)
+
+
+run(-1)
+run(5_000)

@@ -1,0 +1,26 @@
+"""The pure core does the same in the MicroPython VM as on CPython, step for step."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import ionto
+
+TRACE = Path(__file__).with_name("core_trace.py")
+PACKAGE_PARENT = Path(ionto.__file__).parents[1]
+
+
+def trace(*python):
+    done = subprocess.run([*python, TRACE, PACKAGE_PARENT], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stdout.splitlines()
+
+
+def test_micropython_and_cpython_give_the_same_trace():
+    cpython = trace(sys.executable)
+    micropython = trace(sys.executable, "-m", "micropython_unix")
+    assert micropython == cpython
+    whole, lifted = [line.split() for line in cpython if "DONE" in line or "FAULT" in line]
+    assert whole[1] == "DONE"
+    assert abs(int(whole[3]) - 60_000) < 300
+    assert lifted[1] == "FAULT"

@@ -1,0 +1,155 @@
+"""The main job, end to end: flash, push, run, pull, prove - with the real `ionto` and the real `mpremote`."""
+
+import json
+import os
+import time
+
+import pytest
+import serial
+from workbench import Bench, run_tool
+
+from ionto import protocol
+from ionto_host.transport.frames import encode
+from ionto_sim.client import VirtualPico, wait_until
+
+
+def test_flash_a_blank_board(tmp_path):
+    with VirtualPico(state_dir=tmp_path / "blank", bench_strap=True) as pico:
+        bench = Bench(pico, tmp_path)
+        assert "MicroPython" in bench.mpremote("exec", "import sys; print(sys.version)")
+        first = bench.ionto("flash")
+        assert bench.ionto("info")["variant"] == "A"
+        again = bench.ionto("flash")
+        assert first != again, "the second flash has nothing to copy"
+
+
+def test_maintenance_leaves_the_repl_to_mpremote(bench):
+    bench.ionto("maintenance")
+    listing = bench.mpremote("fs", "ls", ":/lib/ionto")
+    assert "session.mpy" in listing
+    bench.mpremote("reset")
+    time.sleep(0.5)
+    assert bench.ionto("status")["state"] == "IDLE"
+
+
+def test_dose_is_delivered_measured_and_logged(bench):
+    bench.push(current_ma=4, dose_ma_min=1, ramp_s=2, polarity="-")
+    before_uc = bench.pico.meter().charge_uc
+    bench.ionto("start")
+    out, _ = run_tool("--port", bench.pico.port, "--json", "monitor", "--timeout", "60", "--interval", "0.5")
+    seen = [json.loads(line) for line in out.splitlines()]
+    assert seen[-1]["state"] == "DONE"
+    metered_uc = bench.pico.meter().charge_uc - before_uc
+    assert metered_uc == pytest.approx(60_000, rel=0.005)
+    assert bench.pico.meter().signed_uc < 0, "polarity - reverses the current through the load"
+    assert bench.pico.meter().hot_switches == 0, "the relay never moved under current"
+    (log,) = bench.ionto("logs", "pull", "--output", bench.folder / "logs")["logs"]
+    shown = bench.ionto("logs", "show", log["path"])
+    assert shown["outcome"] == "complete"
+    assert log["verified"]
+
+
+def test_pause_and_resume_keep_the_charge(bench):
+    bench.start_and_hold(dose_ma_min=0.5)
+    bench.ionto("pause")
+    paused = bench.wait_state("PAUSED")
+    bench.pico.wait(current_below_ua=10, for_us=50_000)
+    bench.ionto("resume")
+    done = bench.wait_state("DONE")
+    assert done.outcome_name == "complete"
+    assert paused.charge_uc < done.charge_uc
+    assert bench.pico.meter().charge_uc == pytest.approx(30_000, rel=0.005)
+
+
+def test_abort_cuts_at_once(bench):
+    bench.start_and_hold()
+    bench.ionto("abort")
+    bench.pico.wait(current_below_ua=10, for_us=100_000)
+    assert bench.wait_state("DONE").outcome_name == "aborted"
+
+
+def test_start_button_runs_without_a_computer(bench_with):
+    bench = bench_with(bench_strap=False)
+    bench.push(current_ma=2, dose_ma_min=0.2)
+    bench.pico.unplug()
+    bench.pico.press_start(ms=2_500)
+    bench.pico.wait(charge_above_uc=11_900, timeout_s=30)
+    bench.pico.wait(current_below_ua=10, for_us=1_000_000, timeout_s=30)
+    bench.pico.plug()
+    assert bench.wait_state("DONE").outcome_name == "complete"
+    assert bench.pico.meter().charge_uc == pytest.approx(12_000, rel=0.006)
+
+
+def test_plugging_in_during_a_session_latches(bench_with):
+    """Hazard: USB appears in a session without the strap; the interlock cuts and the firmware latches."""
+    bench = bench_with(bench_strap=False)
+    bench.push(current_ma=2, dose_ma_min=1)
+    bench.pico.unplug()
+    bench.pico.press_start(ms=2_500)
+    bench.pico.wait(current_above_ua=1_900, for_us=100_000, timeout_s=30)
+    bench.pico.mark("plug")
+    bench.pico.plug()
+    status = bench.wait_state("FAULT")
+    assert status.fault_name in ("USB_APPEARED", "OPEN_CIRCUIT")
+    reading = bench.pico.since("plug")  # marked a moment of the test's own time before the cable is in
+    assert reading.t_below_us < 200_000
+    assert reading.peak_ua < 2_000 * 1.02
+
+
+def test_garbage_leaves_the_session_undisturbed(bench):
+    """Hazard: rubbish on the serial port disturbs a session."""
+    bench.start_and_hold(dose_ma_min=2)
+    with serial.Serial(bench.pico.port) as raw:
+        for chunk in (os.urandom(3000), protocol.SYNC * 500, b"\x03\x03\x01print(1)\x04\r\n" * 50):
+            raw.write(chunk)
+        raw.flush()
+    time.sleep(1.0)
+    status = bench.wait_state("HOLD", "RAMP_DOWN", "DONE")
+    assert status.fault_name == "NONE"
+    assert bench.wait_state("DONE").outcome_name == "complete"
+    assert bench.pico.meter().peak_ua < 2_000 * 1.01
+
+
+def test_a_host_that_does_not_read_does_not_stop_the_loop(bench):
+    """Hazard: a stalled host blocks the control loop."""
+    bench.start_and_hold(dose_ma_min=2)
+    with serial.Serial(bench.pico.port, timeout=0) as port:
+        request = encode(protocol.STATUS, 1, b"")
+        for _ in range(400):
+            port.write(request)
+            time.sleep(0.002)
+    status = bench.wait_state("DONE")
+    assert status.outcome_name == "complete"
+    assert status.late_max_us < 2_500
+
+
+def test_unplug_in_a_session_with_the_strap_goes_on(bench):
+    bench.start_and_hold(dose_ma_min=1)
+    bench.pico.unplug()
+    bench.pico.wait(charge_above_uc=59_000, timeout_s=30)
+    bench.pico.wait(current_below_ua=10, for_us=1_000_000, timeout_s=30)
+    bench.pico.plug()
+    assert bench.wait_state("DONE").outcome_name == "complete"
+
+
+def test_a_person_at_a_terminal_is_told_what_this_is(bench):
+    with serial.Serial(bench.pico.port, timeout=2) as port:
+        port.write(b"\r")
+        lines = [port.readline().decode(), port.readline().decode()]
+    assert "IontoPico" in lines[0]
+    assert "ionto status" in lines[1]
+
+
+def test_three_unplanned_resets_lead_to_maintenance(bench):
+    for boots in (2, 3, 4):
+        wait_until(lambda: bench.pico.status()["watchdog_armed"], timeout_s=10)
+        bench.pico.fault("loop_hung")
+        bench.pico.wait(boots=boots, timeout_s=20)
+    time.sleep(0.5)
+    assert "maintenance" in bench.pico.console
+    assert "1" in bench.mpremote("exec", "print(1)")
+
+
+def test_full_run_of_the_tool_without_json(bench):
+    out, _ = run_tool("--port", bench.pico.port, "status")
+    assert "IDLE" in out

@@ -1,0 +1,188 @@
+"""Run `App.tick` from ramp to hold with the heap locked, status requests coming in; prints how many ticks passed.
+
+Runs in the MicroPython VM with the folder of the package `ionto` as the only argument.
+"""
+
+import os
+import struct
+import sys
+
+import micropython
+import vfs
+
+sys.path.insert(0, sys.argv[1])
+
+from ionto import bootmode, crc, dose, frames, kernel, limits, protocol
+from ionto.app import App
+
+FIELDS = {
+    "schema": 1,
+    "name": "heap",
+    "drug": "",
+    "site": "",
+    "current_ua": 4000,
+    "dose_uc": 2_400_000,
+    "area_mm2": 1000,
+    "polarity": 1,
+    "ramp_up_ms": 1000,
+    "ramp_down_ms": 1000,
+    "waveform": "dc",
+    "max_density_ua_cm2": 500,
+}
+
+
+class RamDisk:
+    """A block device in memory, so that the log goes nowhere else."""
+
+    def __init__(self, blocks):
+        self._data = bytearray(blocks * 4096)
+
+    def readblocks(self, block, buffer, offset=0):
+        start = block * 4096 + offset
+        buffer[:] = memoryview(self._data)[start : start + len(buffer)]
+
+    def writeblocks(self, block, buffer, offset=0):
+        start = block * 4096 + offset
+        self._data[start : start + len(buffer)] = buffer
+
+    def ioctl(self, operation, argument):
+        if operation == 4:
+            return len(self._data) // 4096
+        if operation == 5:
+            return 4096
+        return 0
+
+
+class Board:
+    """The board's functions, doing nothing."""
+
+    def write_scratch(self, index, value):
+        pass
+
+    def read_scratch(self, index):
+        return 0
+
+    def board_id(self):
+        return "00"
+
+    def unix_time_s(self):
+        return 0
+
+
+class Hal:
+    """A board on which the current follows the duty at once."""
+
+    def __init__(self):
+        self.zero_ua = 0
+        self.timing = lambda level: None
+        self._duty = 0
+        self._on = False
+
+    def wait_tick(self):
+        return 1000
+
+    def slack_us(self):
+        return 500
+
+    def read(self, reading):
+        current_ua = self._duty * 4975 // 4095 if self._on else 0
+        block = reading.block
+        block[kernel.R_FRESH] = 1
+        block[kernel.R_CURRENT_UA] = current_ua
+        block[kernel.R_RAW] = current_ua
+        block[kernel.R_SENSE_UA] = current_ua
+        block[kernel.R_DRAIN_MV], block[kernel.R_LOAD_MV] = 9000, 12_000
+        block[kernel.R_RAIL_MV], block[kernel.R_VSYS_MV] = 24_000, 4000
+
+    def set_duty(self, duty):
+        self._duty = duty
+
+    def duty(self):
+        return self._duty
+
+    def beat(self, output_on):
+        self._on = output_on
+
+    def still_heart(self):
+        self._on = False
+
+    def set_reversed(self, reverse):
+        pass
+
+    def reversed(self):
+        return False
+
+    def feed(self):
+        pass
+
+    def power_up(self):
+        pass
+
+    def cut_off(self):
+        self._duty = 0
+
+    def show(self, bits):
+        pass
+
+    def start_watchdog(self):
+        pass
+
+
+class Port:
+    """A host that asks for the status every 100 cycles and reads every answer."""
+
+    def __init__(self, request):
+        self._request = request
+        self._at = len(request)
+        self.answered = 0
+
+    def ask(self):
+        self._at = 0
+
+    def get(self):
+        if self._at >= len(self._request):
+            return -1
+        self._at += 1
+        return self._request[self._at - 1]
+
+    def put(self, byte):
+        self.answered += 1
+        return True
+
+
+def status_request():
+    request = bytearray(protocol.OVERHEAD_BYTES)
+    struct.pack_into(protocol.HEADER_FORMAT, request, 0, protocol.SYNC, protocol.STATUS, 1, 0, 0)
+    table = crc.make_table()
+    frames.seal_header(table, request)
+    crc.store(table, request, 0, protocol.HEADER_BYTES)
+    return request
+
+
+def run():
+    disk = RamDisk(64)
+    vfs.VfsLfs2.mkfs(disk)
+    vfs.umount("/")
+    vfs.mount(vfs.VfsLfs2(disk), "/")
+    os.mkdir("/logs")
+    build = limits.variant_a()
+    port = Port(status_request())
+    app = App(Hal(), Board(), port, bootmode.Boot(0, False), build)
+    app.set_clock = None
+    app._clock_set = False
+    app.session.load(dose.parse(dose.canonical(FIELDS), build))
+    assert app.start() == 0
+    while app.session.state != protocol.RAMP_UP:
+        app.tick()
+    for cycle in range(10_000):
+        if cycle % 100 == 0:
+            port.ask()
+        micropython.heap_lock()
+        try:
+            app.tick()
+        finally:
+            micropython.heap_unlock()
+    print("ticks", 10_000, "answered", port.answered, "state", app.session.state)
+
+
+run()

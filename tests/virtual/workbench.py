@@ -1,0 +1,82 @@
+"""A virtual Pico with the tools of its user around it: the real `ionto` and the real `mpremote`."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+from ionto_host.device import Device
+
+BENCH_DOSE = """\
+schema = 1
+name = "{name}"
+drug = "none"
+site = "bench"
+current_ma = {current_ma}
+dose_ma_min = {dose_ma_min}
+electrode_area_cm2 = 10
+polarity = "{polarity}"
+ramp_up_s = {ramp_s}
+ramp_down_s = {ramp_s}
+waveform = "dc"
+"""
+
+
+def run_tool(*arguments, code=0, timeout_s=60, env=None):
+    """Run `ionto` as a user would; return (stdout, stderr) after checking its exit code."""
+    command = [sys.executable, "-m", "ionto_host", *map(str, arguments)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout_s, env={**os.environ, "NO_COLOR": "1", **(env or {})}
+    )
+    assert done.returncode == code, f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout, done.stderr
+
+
+class Bench:
+    """A virtual Pico with the tools of its user around it."""
+
+    def __init__(self, pico, folder):
+        self.pico = pico
+        self.folder = folder
+
+    def ionto(self, *arguments, **options):
+        """Run `ionto --json` on this board; return what it printed, parsed."""
+        out, _ = run_tool("--port", self.pico.port, "--json", *arguments, **options)
+        return json.loads(out) if out.strip() else None
+
+    def mpremote(self, *arguments, timeout_s=30):
+        """Run the stock `mpremote` on this board; return its output."""
+        command = [sys.executable, "-m", "mpremote", "connect", self.pico.port, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def device(self):
+        """Return the Python API's client for this board."""
+        return Device.open(self.pico.port)
+
+    def push(self, current_ma=2, dose_ma_min=1, ramp_s=1, polarity="+", name="test"):
+        """Write a dose file and push it."""
+        path = self.folder / "dose.toml"
+        values = {"current_ma": current_ma, "dose_ma_min": dose_ma_min, "ramp_s": ramp_s, "polarity": polarity}
+        path.write_text(BENCH_DOSE.format(name=name, **values))
+        return self.ionto("dose", "push", path)
+
+    def start_and_hold(self, for_us=300_000, **dose):
+        """Start a session and wait until the full current has flowed for `for_us` of virtual time."""
+        self.push(**dose)
+        self.ionto("start")
+        full_ua = dose.get("current_ma", 2) * 1000
+        self.pico.wait(current_above_ua=0.98 * full_ua, for_us=for_us, timeout_s=30)
+
+    def wait_state(self, *states, timeout_s=30):
+        """Return the status once its state is one of `states`."""
+        end = time.monotonic() + timeout_s
+        with self.device() as device:
+            while True:
+                status = device.status()
+                if status.state_name in states:
+                    return status
+                assert time.monotonic() < end, f"state {status.state_name}, wanted {states}"
+                time.sleep(0.02)
