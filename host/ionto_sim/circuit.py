@@ -12,13 +12,12 @@ Everything is told with the virtual time at which it happens and worked out lazi
 Current in nA, charge in fC (nA*us), time in us, all integers; what moves slowly is in V and ohm, as floats.
 """
 
-import math
-
 from . import load as loads
 from .compat import NEVER_US, Noise, make_room, micropython
 from .deadman import DeadMan
 from .meter import FLOWING_NA, Meter
 from .setpoint import GAIN, Filter
+from .supply import Supply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,9 +29,6 @@ _PIECE_US = 100
 _HISTORY = 64
 _UNLIMITED_NA = 1 << 40
 _OPEN_REFERENCE = 1.128  # the limiter's ceiling is reached with the reference open
-_LOW_BATTERY_V = 2.9
-_LOW_RAIL_V = 15.0
-_RAIL_DECAY_US = 11e6
 _SETTLED_V = 0.002
 _ADC_PER_V = 4096 / 3.3
 FULL_DUTY = 1 << 20
@@ -47,6 +43,7 @@ class Circuit:
         self.filter = Filter()
         self.deadman = DeadMan(values)
         self.meter = Meter()
+        self.supply = Supply(values)
         self.load = self._real_load = loads.Load(spec)
         self.noise = Noise(values["seed"])
         self.now_us = 0
@@ -55,15 +52,10 @@ class Circuit:
         self.on = False  # current can flow: high side closed, relay at rest
         self.mode = OFF
         self.duty = 0  # 0 to FULL_DUTY
-        self.boost = False
         self.reversed = False
         self.vbus = False
         self.bench_strap = False
         self.stop_pressed = False
-        self.powered = True
-        self.battery_v = values["battery_v"]
-        self.rail_v = self.battery_v - values["boost_diode_v"]
-        self._rail_at_us = 0
         self._until_us = NEVER_US  # the mode holds until then
         self._calm_us = NEVER_US  # the same, were it not for the dead-man
         self._load_at_us = 0  # the resistances are of then
@@ -80,7 +72,7 @@ class Circuit:
         self._rail_moves = False
         self.faults = set()
         self._configure()
-        self._aim_rail()
+        self.supply.aim(self.faults)
 
     def _configure(self) -> None:
         """Derive the working numbers from values and faults."""
@@ -229,7 +221,7 @@ class Circuit:
         gate = now_us < self.deadman.off_us or "q3_short" in faults
         stop = self.stop_pressed or "stop_broken" in faults
         on = (gate and not stop) or "highside_short" in faults
-        on = on and self.powered and not self._interrupted and now_us >= self._relay_done_us
+        on = on and self.supply.powered and not self._interrupted and now_us >= self._relay_done_us
         if on and not self.on:
             self._wake(now_us)
         elif self.on and not on:
@@ -251,7 +243,7 @@ class Circuit:
     def _wake(self, now_us: int) -> None:
         """Bring what rests while no current flows (filter, rail, load) to `now_us`."""
         self.filter.advance(now_us)
-        self._follow_rail(now_us, 0.0)
+        self.supply.follow(now_us, 0.0)
         idle = now_us - self._load_at_us
         self._settle_volt(now_us)
         self.load.update(0.0, idle)
@@ -270,14 +262,16 @@ class Circuit:
     def _limits(self) -> None:
         """Derive what changes with rail and load: the most the output allows and the divider's leak, in nA."""
         load = self.load
-        self._most_na = int(self.rail_v * 1e9 / (load.series_ohm + load.parallel_ohm + self._inner_ohm))
+        rail_v = self.supply.rail_v
+        self._rail_moves = self.supply.moves
+        self._most_na = int(rail_v * 1e9 / (load.series_ohm + load.parallel_ohm + self._inner_ohm))
         self._high_na = min(self._most_na, self._ceiling_na)
-        self._leak_na = int(self.rail_v * 1e9 / self.values["divider_ohm"])
-        self._rail_uv = round(self.rail_v * 1e6)
+        self._leak_na = int(rail_v * 1e9 / self.values["divider_ohm"])
+        self._rail_uv = round(rail_v * 1e6)
         self._drop_milliohm = round(min(load.series_ohm + self._high_ohm, loads.OPEN_OHM) * 1e3)
         self._parallel_milliohm = round(load.parallel_ohm * 1e3)
         self._rest_us = round(10e6 * load.parallel_ohm * load.farad)
-        self._vsys_adc = round(self._vsys_v() / 3.0 * _ADC_PER_V * (1 << 20))
+        self._vsys_adc = round(self.supply.vsys_v(self.vbus, self.faults) / 3.0 * _ADC_PER_V * (1 << 20))
 
     @micropython.native
     def _choose(self, now_us: int) -> None:
@@ -352,7 +346,7 @@ class Circuit:
 
     def _present_na(self) -> int:
         """Return the current that flows right now, by set-point, limiter and compliance."""
-        most = (self.rail_v - self.load.volt) * 1e9 / (self.load.series_ohm + self._inner_ohm)
+        most = (self.supply.rail_v - self.load.volt) * 1e9 / (self.load.series_ohm + self._inner_ohm)
         return max(0, min(self._limit(self.filter.value()), int(most)))
 
     def _piece(self, until_us: int) -> None:
@@ -366,7 +360,7 @@ class Circuit:
         area = self.filter.advance(end) + self._offset_nv * (end - start)
         self._book(end, *self._follow_load(end, end - start, area * self._gain >> 24))
         current = self.current_na
-        self._follow_rail(end, current * 1e-3)
+        self.supply.follow(end, current * 1e-3)
         if self.load.drifts and end - self._load_at_us >= loads.STEP_US:
             self.load.update(self.current_ua(), end - self._load_at_us)
             self._load_at_us = end
@@ -385,7 +379,7 @@ class Circuit:
         load, inner, before = self.load, self._inner_ohm, self.current_na
         asked = self._limit(self.filter.value())
         self._volt_at_us = end_us
-        bound = self.rail_v - asked * 1e-9 * (load.series_ohm + inner)
+        bound = self.supply.rail_v - asked * 1e-9 * (load.series_ohm + inner)
         left_us = float(dt)
         if load.volt <= bound:
             left_us -= load.charge(asked * 1e-9, bound, left_us)
@@ -394,47 +388,11 @@ class Circuit:
                 if free and before <= self._ceiling_na:
                     return max(asked_fc, min(before, asked) * dt), asked
                 return (before + asked) * dt // 2, asked
-        current_ua, driven = load.drive(self.rail_v, inner, left_us)
+        current_ua, driven = load.drive(self.supply.rail_v, inner, left_us)
         current = max(0, min(asked, int(current_ua * 1e3)))
         if current < asked:
             return int(driven * 1e3) + int(asked * (dt - left_us)), current
         return (before + current) * dt // 2, current
-
-    # Rail.
-
-    def _rail_goal(self) -> float:
-        values = self.values
-        idle = max(0.0, self.battery_v - values["boost_diode_v"]) if self.powered else 0.0
-        if not self.boost or not self.powered or "boost_dead" in self.faults:
-            return idle
-        goal = values["rail_v"]
-        if "rail_low" in self.faults:
-            goal = _LOW_RAIL_V
-        if self.battery_v < values["boost_min_v"]:
-            goal *= (self.battery_v / values["boost_min_v"]) ** 2
-        return max(goal, idle)
-
-    def _aim_rail(self) -> None:
-        self._rail_goal_v = self._rail_goal()
-        self._rail_moves = self._rail_goal_v != self.rail_v
-
-    def _follow_rail(self, now_us: int, current_ua: float) -> None:
-        """Bring the rail to `now_us` while `current_ua` flows; it rises fast and falls only by what is drawn."""
-        dt = now_us - self._rail_at_us
-        self._rail_at_us = now_us
-        if not self._rail_moves or dt <= 0:
-            return
-        goal = self._rail_goal_v
-        if self.rail_v < goal:
-            self.rail_v = goal + (self.rail_v - goal) * math.exp(max(-700.0, -dt / self.values["rail_rise_us"]))
-            done = goal - self.rail_v < 0.001
-        else:
-            leak = self.rail_v * (1.0 - math.exp(max(-700.0, -dt / _RAIL_DECAY_US)))
-            self.rail_v -= leak + current_ua * dt * 1e-6 / self.values["rail_uf"]
-            done = self.rail_v <= goal
-        if done:
-            self.rail_v = goal
-            self._rail_moves = False
 
     # What the Pico's pins do.
 
@@ -480,7 +438,7 @@ class Circuit:
         duty = self.duty
         if "pwm_stuck_high" in self.faults:
             duty = FULL_DUTY
-        elif "pwm_stuck_low" in self.faults or not self.powered:
+        elif "pwm_stuck_low" in self.faults or not self.supply.powered:
             duty = 0
         self._run(now_us)
         if self.mode == STEADY and now_us > self.now_us:
@@ -516,11 +474,11 @@ class Circuit:
 
     def set_boost(self, now_us: int, on: bool) -> None:
         """The boost converter is enabled or not."""
-        if on != self.boost:
+        if on != self.supply.boost:
             self.settle_at(now_us)
-            self._follow_rail(now_us, self.current_ua())
-            self.boost = on
-            self._aim_rail()
+            self.supply.follow(now_us, self.current_ua())
+            self.supply.boost = on
+            self.supply.aim(self.faults)
             self.touch(now_us)
 
     def set_relay(self, now_us: int, is_reversed: bool) -> None:
@@ -560,20 +518,20 @@ class Circuit:
     def set_battery(self, now_us: int, volt: float) -> None:
         """The battery now has `volt`."""
         self.settle_at(now_us)
-        self._follow_rail(now_us, self.current_ua())
-        self.battery_v = volt
-        self._aim_rail()
+        self.supply.follow(now_us, self.current_ua())
+        self.supply.battery_v = volt
+        self.supply.aim(self.faults)
         self.touch(now_us)
 
     def set_power(self, now_us: int, powered: bool) -> None:
         """The battery is connected or pulled: rail, filter and pump are empty afterwards."""
         self.settle_at(now_us)
-        self.powered = powered
+        self.supply.powered = powered
         if not powered:
-            self.rail_v = 0.0
+            self.supply.rail_v = 0.0
             self.filter.restore([0, 0, 0, now_us])
             self.deadman.discharge(now_us)
-        self._aim_rail()
+        self.supply.aim(self.faults)
         self._steer(now_us)
         self._interlock(now_us)
 
@@ -597,16 +555,14 @@ class Circuit:
     def set_fault(self, now_us: int, name: str, on: bool) -> None:
         """Switch a fault of the analogue part (see `faults.TABLE`) on or off."""
         self.settle_at(now_us)
-        self._follow_rail(now_us, self.current_ua())
+        self.supply.follow(now_us, self.current_ua())
         if on:
             self.faults.add(name)
         else:
             self.faults.discard(name)
-        if name == "battery_low":
-            self.battery_v = _LOW_BATTERY_V if on else self.values["battery_v"]
         self._force_heartbeat(now_us)
         self._configure()
-        self._aim_rail()
+        self.supply.aim(self.faults)
         self._steer(now_us)
         self._choose_load(now_us)
 
@@ -680,11 +636,6 @@ class Circuit:
             return low
         return volt
 
-    def _vsys_v(self) -> float:
-        """Return the Pico's VSYS, in V: the battery or USB, each behind its Schottky diode."""
-        battery = self.battery_v - self.values["schottky_v"]
-        return max(battery, self.values["usb_vsys_v"] if self.vbus else 0.0)
-
     @micropython.native
     def adc_u16(self, tap: int, now_us: int) -> int:
         """Return `ADC.read_u16` of the tap DRAIN, RAIL, SNS or VSYS, with noise."""
@@ -698,7 +649,7 @@ class Circuit:
             raw += (source + (self.drain_uv(now_us) - source) // 11) * 1301505 // 1000
         elif tap == 1:
             if self._rail_moves and not self.on:
-                self._follow_rail(now_us, 0.0)
+                self.supply.follow(now_us, 0.0)
                 self._limits()
             raw += self._rail_uv * 118319 // 1000
         else:
@@ -718,20 +669,13 @@ class Circuit:
         "charge_fc",
         "on",
         "duty",
-        "boost",
         "reversed",
         "vbus",
         "bench_strap",
         "stop_pressed",
-        "powered",
-        "battery_v",
-        "rail_v",
-        "_rail_at_us",
         "_load_at_us",
         "_volt_at_us",
         "_relay_done_us",
-        "_rail_goal_v",
-        "_rail_moves",
         "_fed_us",
         "_fed_fc",
     )
@@ -741,6 +685,7 @@ class Circuit:
         state = {name: getattr(self, name) for name in self._PLAIN}
         state["faults"] = sorted(self.faults)
         state["filter"] = self.filter.dump()
+        state["supply"] = self.supply.dump()
         state["deadman"] = self.deadman.dump()
         state["meter"] = self.meter.dump()
         state["load"] = self._real_load.dump()
@@ -753,6 +698,7 @@ class Circuit:
             setattr(self, name, state[name])
         self.faults = set(state["faults"])
         self.filter.restore(state["filter"])
+        self.supply.restore(state["supply"])
         self.deadman.restore(state["deadman"])
         self.meter.restore(state["meter"])
         self._real_load = self.load = loads.restore(state["load"])

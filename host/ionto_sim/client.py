@@ -79,6 +79,11 @@ class SimClient:
         """The serial port to open."""
         return str(self.paths.port)
 
+    @property
+    def device(self) -> str:
+        """The port with its link resolved, which changes with every plug; mpremote reads it without pauses."""
+        return os.path.realpath(self.paths.port)
+
     def request(self, cmd: str, timeout_s: float = _ANSWER_S, **fields: Any) -> Any:
         """Send a command and return its result. SimCommandError when refused, SimTimeoutError when not answered."""
         self._next_id += 1

@@ -26,18 +26,16 @@ except ImportError as error:
     raise SimUnsupportedError("the virtual Pico needs Linux or macOS; on Windows run it in WSL") from error
 
 from . import image
+from .bridge import Bridge
 from .compat import NEVER_US
 from .config import Paths, SimConfig
 from .errors import SimError, SimStartError
 from .meter import Meter
 from .port import Port
-from .vmprocess import VmProcess, sources
+from .vmprocess import VmProcess, command, sources
 
-_BUFFER = 4096
-_CONSOLE = 65536
+_SOCKET_PATH = 90  # bytes; 104 is the least that systems allow
 _LOOK_S = 0.02
-_STALL_S = 0.002
-_INTERRUPT_PAUSE_S = 0.003
 _ANSWER_S = 1.0
 _CUT_S = 0.5
 _CHECKPOINT_S = 1.0
@@ -45,7 +43,6 @@ _CRASHES = 3
 _CRASH_WINDOW_S = 10.0
 _OFF_AFTER = ("cut", "bootloader")
 _WITHOUT_ANSWER = ("reset", "cut")
-_CTRL_C = 3
 
 
 class _Client:
@@ -71,16 +68,13 @@ class Supervisor:
         self.paths = Paths(config.state_dir)
         self.vm_config = config.for_vm()
         self.port = Port(self.paths.port)
-        self.console = bytearray()
+        self.bridge = Bridge(self.port)
         self.crashes = 0
         self.stopping = False
         self._vm: VmProcess | None = None
         self._state: dict[str, Any] | None = None
         self._mode = "friendly"
         self._boot = "power"
-        self._to_host = bytearray()
-        self._to_vm = bytearray()
-        self._hold_until = 0.0
         self._events = b""
         self._clients: dict[int, _Client] = {}
         self._outstanding: dict[int, tuple[_Client | None, Any, dict[str, Any]]] = {}
@@ -97,6 +91,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Take the state directory, make port and socket appear, power on. SimStartError when it is in use."""
+        command()
         self.paths.root.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(self.paths.lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -119,14 +114,16 @@ class Supervisor:
             self._spawn("resume" if self.config.resume and self._state is not None else "power", fresh=True)
 
     def _listen(self) -> None:
-        """Open the control socket in a short path, linked from the state directory."""
-        self._socket_dir = tempfile.mkdtemp(prefix="ionto-sim-")
-        address = Path(self._socket_dir) / "s"
+        """Open the control socket in the state directory, by a link where its path is too long for a socket."""
+        self.paths.socket.unlink(missing_ok=True)
+        address = self.paths.socket
+        if len(os.fsencode(address)) > _SOCKET_PATH:
+            self._socket_dir = tempfile.mkdtemp(prefix="ionto-sim-")
+            address = Path(self._socket_dir) / "s"
+            self.paths.socket.symlink_to(address)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(address))
         self._listener.listen(16)
-        self.paths.socket.unlink(missing_ok=True)
-        self.paths.socket.symlink_to(address)
 
     def _spawn(self, kind: str, fresh: bool = False) -> None:
         """Start the VM after a reset of `kind`; `fresh` lets the settings win over the state."""
@@ -151,7 +148,8 @@ class Supervisor:
             client.connection.close()
         self._listener.close()
         self.paths.socket.unlink(missing_ok=True)
-        shutil.rmtree(self._socket_dir, ignore_errors=True)
+        if self._socket_dir:
+            shutil.rmtree(self._socket_dir, ignore_errors=True)
         os.close(self._lock)
 
     def _save_running(self) -> None:
@@ -169,8 +167,7 @@ class Supervisor:
         for descriptor, event in self._poll().poll(wait * 1000):
             self._serve(descriptor, event)
         self.port.look()
-        self._pump_to_vm()
-        self._pump_to_host()
+        self.bridge.carry(self._vm)
         if self._cut_deadline and time.monotonic() > self._cut_deadline:
             self._force_off()
         if self._vm is not None and time.monotonic() > self._checkpoint_s + _CHECKPOINT_S:
@@ -178,13 +175,9 @@ class Supervisor:
 
     def _patience(self) -> float:
         """Return how long the loop may sleep without looking at what cannot be polled."""
-        patience = _CHECKPOINT_S
+        patience = min(_CHECKPOINT_S, self.bridge.patience_s())
         if self.port.descriptor >= 0 and not self.port.host_open:
-            patience = _LOOK_S
-        if self._to_host:
-            patience = min(patience, _STALL_S)
-        if self._to_vm and self._hold_until:
-            patience = min(patience, _INTERRUPT_PAUSE_S)
+            patience = min(patience, _LOOK_S)
         if self._cut_deadline:
             patience = min(patience, 0.05)
         return patience
@@ -194,14 +187,9 @@ class Supervisor:
         poll.register(self._listener, select.POLLIN)
         for descriptor in self._clients:
             poll.register(descriptor, select.POLLIN)
-        if self.port.host_open:
-            poll.register(self.port.descriptor, select.POLLIN if len(self._to_vm) < _BUFFER else 0)
+        self.bridge.register(poll, self._vm)
         if self._vm is not None:
             poll.register(self._vm.events, select.POLLIN)
-            if len(self._to_host) < _BUFFER:
-                poll.register(self._vm.stdout, select.POLLIN)
-            if self._to_vm and not self._hold_until:
-                poll.register(self._vm.stdin, select.POLLOUT)
         return poll
 
     def _serve(self, descriptor: int, event: int) -> None:
@@ -209,58 +197,14 @@ class Supervisor:
         if vm is not None and descriptor == vm.events:
             self._read_events(vm)
         elif vm is not None and descriptor == vm.stdout:
-            self._take_output(_read(vm.stdout))
+            self.bridge.take_output(_read(vm.stdout))
         elif descriptor == self.port.descriptor:
-            self._read_port(event)
+            self.bridge.take_input(event, vm)
         elif descriptor == self._listener.fileno():
             client = _Client(self._listener.accept()[0])
             self._clients[client.connection.fileno()] = client
         elif descriptor in self._clients:
             self._read_client(self._clients[descriptor])
-
-    # The bridge.
-
-    def _take_output(self, data: bytes) -> None:
-        self.console += data
-        del self.console[:-_CONSOLE]
-        if self.port.host_open:
-            self._to_host += data
-            self._pump_to_host()
-
-    def _read_port(self, event: int) -> None:
-        data = self.port.read()
-        if self._vm is not None:
-            self._to_vm += data
-            self._pump_to_vm()
-        if event & select.POLLHUP and not data:
-            self.port.hang_up()
-            self._to_host.clear()
-
-    def _pump_to_host(self) -> None:
-        while self._to_host and self.port.host_open:
-            sent = self.port.write(bytes(self._to_host))
-            if not sent:
-                return
-            del self._to_host[:sent]
-
-    def _pump_to_vm(self) -> None:
-        """Pass input on. After a Ctrl-C that interrupts, pause: a second one on its heels would end the VM."""
-        vm = self._vm
-        if vm is None or not self._to_vm:
-            return
-        if self._hold_until and time.monotonic() < self._hold_until:
-            return
-        self._hold_until = 0.0
-        size = len(self._to_vm)
-        at = self._to_vm.find(_CTRL_C)
-        if at >= 0 and vm.interrupts():
-            size = at + 1
-            self._hold_until = time.monotonic() + _INTERRUPT_PAUSE_S
-        try:
-            sent = os.write(vm.stdin, self._to_vm[:size])
-        except BlockingIOError:
-            return
-        del self._to_vm[:sent]
 
     # The VM.
 
@@ -288,25 +232,19 @@ class Supervisor:
         elif event == "plug":
             self._plug(message["on"], tell=False)
 
-    def _end_vm(self) -> bytes:
-        """Kill the VM, keep what it wrote, return what it had not read."""
+    def _end_vm(self, soft: bool = False) -> None:
+        """Kill the VM and keep what it wrote; after a `soft` reset also what it had not read."""
         vm, self._vm = self._vm, None
         assert vm is not None
-        unread = vm.kill()
-        self._take_output(vm.read_stdout())
+        self.bridge.vm_ended(vm, vm.kill(), soft)
         vm.close()
-        self._hold_until = 0.0
         self._cut_deadline = 0.0
-        return unread
 
     def _reset(self, kind: str, state: dict[str, Any]) -> None:
         """The chip resets: kill the VM and, unless it is off now, start it again."""
         self._state = state
-        unread = self._end_vm()
-        if kind == "soft":
-            self._to_vm[:0] = unread
-        else:
-            self._to_vm.clear()
+        self._end_vm(kind == "soft")
+        if kind != "soft":
             self._mode = "friendly"
         self._settle_outstanding(state, kind in _OFF_AFTER)
         if kind in _OFF_AFTER:
@@ -332,7 +270,7 @@ class Supervisor:
         now = time.monotonic()
         self._crash_times = [at for at in self._crash_times if now - at < _CRASH_WINDOW_S] + [now]
         with self.paths.errors.open("ab") as file:
-            file.write(b"the VM ended unexpectedly, after:\n" + self.console[-2000:] + b"\n")
+            file.write(b"the VM ended unexpectedly, after:\n" + self.bridge.console[-2000:] + b"\n")
         if len(self._crash_times) >= _CRASHES:
             text = self.paths.errors.read_text(errors="replace")[-1000:]
             raise SimError(f"the VM keeps ending unexpectedly; report this: {text}")
@@ -461,11 +399,10 @@ class Supervisor:
             self.port.plug()
         else:
             self.port.unplug()
-            self._to_host.clear()
-            self._to_vm.clear()
+            self.bridge.unplugged()
 
     def _do_console(self, message: dict[str, Any]) -> Any:
-        return self.console.decode("utf-8", "replace")
+        return self.bridge.console.decode("utf-8", "replace")
 
     def _do_stop(self, message: dict[str, Any]) -> Any:
         self.stopping = True

@@ -22,7 +22,7 @@ from typing import Any
 
 from .errors import SimUnsupportedError
 
-_HEAP = "2M"
+_HEAP = "1M"
 _PIPE_BYTES = 16384
 _PACKAGE = Path(__file__).resolve().parent
 _EMITTER = "@micropython.native\n"

@@ -5,12 +5,11 @@ set-point, so that whatever is allocated is the application's.
 """
 
 import gc
-import struct
 import sys
 
 sys.path.insert(0, sys.argv[1])
 
-from ionto import app, bootmode, crc, dose, kernel, limits, protocol
+from ionto import app, bootmode, crc, dose, frames, kernel, limits, protocol
 
 TICKS = 400
 
@@ -125,14 +124,9 @@ class Os:
 
 def frame(kind, payload=b""):
     """Return a request."""
-    table = crc.make_table()
-    data = bytearray(protocol.HEADER_BYTES + len(payload) + protocol.CRC_BYTES)
-    struct.pack_into("<2sBBH", data, 0, protocol.SYNC, kind, 1, len(payload))
+    data = bytearray(protocol.OVERHEAD_BYTES + len(payload))
     data[8 : 8 + len(payload)] = payload
-    keep = bytes(data[8:10])
-    crc.store(table, data, 0, 6)
-    data[8:10] = keep
-    crc.store(table, data, 0, len(data) - 4)
+    frames.seal(crc.make_table(), data, kind, 1, len(payload))
     return bytes(data)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 from ionto import app as app_module
-from ionto import bootmode, commands, dose, limits, protocol, sessionlog
+from ionto import bootmode, commands, dose, kernel, limits, protocol, sessionlog
 from ionto import sessionlog_format as fmt
 from ionto.controller import Controller
 from ionto.guards import Guards
@@ -84,6 +84,7 @@ class Plant:
         self._build = build
         self._inner_ohm = _OHMS[build.variant]["inner"]
         self._sink_ohm = _OHMS[build.variant]["sink"]
+        self._full_scale = build.pga_range_mv * 100 - 1
         self.load_ohm = load_ohm
         self.noise = noise
         self.gain = 1.0  # of the set-point path
@@ -161,26 +162,27 @@ class Plant:
     def read(self, reading: Reading, zero_ua: int = 0) -> None:
         """Fill the analogue part of `reading`, the current corrected by `zero_ua`."""
         current = self.current_ua
-        reading.fresh = self.sensor != "stale"
-        reading.sensor_ok = self.sensor_ok
-        if reading.fresh:
+        block = reading.block
+        block[kernel.R_FRESH] = self.sensor != "stale"
+        block[kernel.R_SENSOR_OK] = self.sensor_ok
+        if self.sensor != "stale":
             if self.sensor != "stuck":
                 self._raw = round(current * self.shunt_factor) + self.sensor_offset_ua + self._dither()
-            reading.raw = self._raw
-            reading.current_ua = self._raw - zero_ua
-            full_scale = self._build.pga_range_mv * 100 - 1
-            reading.full_scale = abs(self._raw) >= full_scale
+            raw = self._raw
+            block[kernel.R_RAW] = raw & 0xFFFF
+            block[kernel.R_CURRENT_UA] = raw - zero_ua if raw > zero_ua else 0
+            block[kernel.R_FULL_SCALE] = abs(raw) >= self._full_scale
         rail_mv = self.rail_mv
         drain_mv = 0.0
         if self.closed:
             drop_ohm = self.load_ohm + self._inner_ohm - self._sink_ohm
             drain_mv = max(rail_mv - current * drop_ohm / 1e3, current * self._sink_ohm / 1e3)
         load_mv = rail_mv - drain_mv - current * self._build.series_ohm / 1e3
-        reading.sense_ua = int(current + 0.5)
-        reading.rail_mv = rail_mv
-        reading.vsys_mv = self.vsys_mv
-        reading.drain_mv = int(drain_mv)
-        reading.load_mv = int(load_mv) if load_mv > 0.0 else 0
+        block[kernel.R_SENSE_UA] = int(current + 0.5)
+        block[kernel.R_RAIL_MV] = rail_mv
+        block[kernel.R_VSYS_MV] = self.vsys_mv
+        block[kernel.R_DRAIN_MV] = int(drain_mv)
+        block[kernel.R_LOAD_MV] = int(load_mv) if load_mv > 0.0 else 0
 
 
 class Rig:
@@ -192,8 +194,8 @@ class Rig:
         self.reading = Reading()
         self.guards = Guards(self.build)
         self.selftest = SelfTest(self.build)
-        self.notes: list[tuple[int, int, int, int]] = []
-        self.session = Session(self.build, self.selftest, self.guards, lambda *note: self.notes.append(note))
+        self.notes: list[tuple[int, ...]] = []
+        self.session = Session(self.build, self.selftest, self.guards, self._note)
         self.controller = Controller(self.build.full_scale_ua, PWM_TOP)
         self.zero_ua = 0
         self.dt_us = 1_000
@@ -201,6 +203,9 @@ class Rig:
         self._cycle = 0
         self._level = 0
         self.tick()
+
+    def _note(self, *note: int) -> None:
+        self.notes.append(note)
 
     def tick(self) -> None:
         """One cycle, in the order of ionto.app.App.tick."""

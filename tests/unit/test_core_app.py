@@ -202,11 +202,11 @@ def test_stop_cuts_the_output_in_the_same_tick() -> None:
 
 
 def test_abort_over_usb_cuts_the_output_within_a_tick_of_the_last_byte() -> None:
-    """Hazard: abort not obeyed. The request's 12 bytes take one poll; the next tick is off."""
+    """Hazard: abort not obeyed. The request's 12 bytes come in two a tick; the next tick is off."""
     with device() as board:
         board.hold(**LONG)
         board.send(protocol.ABORT)
-        board.run(1)
+        board.run(6)
         assert not board.app.session.output_on
         board.run(1)
         assert not board.hal.powered
@@ -229,15 +229,15 @@ def test_without_slack_the_link_is_polled_every_eighth_cycle_only() -> None:
             board.port.to_device.extend(bytes(1_000))
             before = board.port.moved_in
             board.run(80)
-            assert board.port.moved_in - before == 10 * 12
+            assert board.port.moved_in - before == 10 * 2
             assert board.state == protocol.HOLD
             board.port.to_device.clear()
             board.send(protocol.ABORT)
-            board.run(10)
+            board.run(6 * 8 + 2)
             assert not board.hal.powered
 
 
-def test_twelve_bytes_a_tick_at_most_while_current_flows() -> None:
+def test_two_bytes_a_tick_at_most_while_current_flows() -> None:
     """Hazard: link delays the loop. However much the host sends."""
     with device() as board:
         board.hold(**LONG)
@@ -245,8 +245,8 @@ def test_twelve_bytes_a_tick_at_most_while_current_flows() -> None:
         for _ in range(300):
             before = board.port.moved_in, board.port.moved_out
             board.run(1)
-            assert board.port.moved_in - before[0] <= 12
-            assert board.port.moved_out - before[1] <= 12
+            assert board.port.moved_in - before[0] <= 2
+            assert board.port.moved_out - before[1] <= 2
         assert board.state == protocol.HOLD
 
 
@@ -285,11 +285,14 @@ def test_a_negative_offset_never_shows_as_a_huge_charge() -> None:
 def test_polarity_reaches_the_relay_and_the_status(polarity: int) -> None:
     """Hazard: wrong polarity. The relay moves before the ramp, never under current, and the status tells it."""
     with device() as board:
-        board.hold(polarity=polarity, **LONG)
+        board.hal.bench_strap = True
+        board.run(2)
+        board.start(polarity=polarity, **LONG)
+        board.until(protocol.RAMP_UP)
+        assert board.hal.relay == (polarity == -1)
+        board.until(protocol.HOLD)
         assert board.hal.relay == (polarity == -1)
         assert bool(board.status()["flags"] & protocol.FLAG_REVERSED) == (polarity == -1)
-        relay = board.hal.calls.index("relay") if "relay" in board.hal.calls else -1
-        assert relay < len(board.hal.calls) - board.hal.calls[::-1].index("power_up")
 
 
 def test_a_second_dose_of_the_other_polarity_moves_the_relay_back() -> None:
@@ -318,7 +321,7 @@ def test_a_refused_start_leaves_the_log_of_a_paused_session_alone() -> None:
         board.finish()
         records = board.log()
         times = [row["t_ms"] for name, rows in records if name == "samples" for row in rows]
-        assert times[0] < 300
+        assert times[0] < 1_000, "from before the pause"
         assert records[-1][1]["charge_uc"] == pytest.approx(8_000, abs=50)
 
 
@@ -553,12 +556,12 @@ def test_lights_blink_as_their_pattern_says(state: int, bit: int, share: float) 
         board.until(state)
         board.run(200)
         shown = []
-        for _ in range(9_000):
+        for _ in range(5_000):
             board.run(1)
             shown.append(bool(board.hal.lights & bit))
         assert abs(sum(shown) / len(shown) - share) < 0.05
         changes = sum(first != second for first, second in zip(shown, shown[1:], strict=False))
-        assert abs(changes - 2 * 9 * (share * 8)) <= 4, "on and off again as often as the pattern says"
+        assert abs(changes - 2 * 5 * (share * 8)) <= 4, "on and off again as often as the pattern says"
 
 
 def test_the_heartbeat_rests_low_after_the_self_test() -> None:
@@ -804,12 +807,12 @@ def bang(*parts: Any) -> Any:
 
 PLACES = {
     "sampling": lambda script: patch.object(script.hal, "read", bang),
-    "guards": lambda script: patch.object(script.app.guards, "step", bang),
-    "session": lambda script: patch.object(script.app.session, "step", bang),
+    "guards": lambda script: patch.object(app_module.kernel, "judge", bang),
+    "session": lambda script: patch.object(app_module.kernel, "advance", bang),
     "controller": lambda script: patch.object(app_module.kernel, "control", bang),
     "duty": lambda script: patch.object(script.hal, "set_duty", bang),
     "heartbeat": lambda script: patch.object(script.hal, "beat", bang),
-    "log": lambda script: patch.object(script.app.log, "sample", bang),
+    "log": lambda script: patch.object(app_module.kernel, "window", bang),
     "link": lambda script: patch.object(script.app.link, "poll", bang),
     "lights": lambda script: patch.object(script.hal, "show", bang),
 }
@@ -982,7 +985,7 @@ def test_the_status_record_tells_the_truth() -> None:
         assert abs(held["load_ohm"] - 2_000) <= 60
         assert abs(held["duty"] - 2_000 * 4_095 / 4_975) <= 10
         assert (held["rail_mv"], held["vsys_mv"], held["dose_uc"]) == (24_000, 3_900, 60_000)
-        assert abs(held["charge_uc"] - board.plant.charge_uc) <= 20
+        assert abs(held["charge_uc"] - board.plant.charge_uc) <= 80, "sending takes 31 ms"
         assert abs(held["remaining_ms"] - (60_000 - held["charge_uc"]) / 2 - 500) <= 10
         assert held["session_id"] == 1
 
@@ -1327,4 +1330,4 @@ class DeviceMachine(RuleBasedStateMachine):
 
 
 TestDeviceMachine = DeviceMachine.TestCase
-TestDeviceMachine.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
+TestDeviceMachine.settings = settings(max_examples=10, stateful_step_count=20, deadline=None)

@@ -46,7 +46,7 @@ GAINS = st.floats(0.97, 1.03)
 OFFSETS = st.floats(-15.0, 15.0)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(GAINS, OFFSETS, st.integers(100, 4_000))
 def test_it_arrives_for_any_gain_error_and_offset(gain: float, offset_ua: float, setpoint_ua: int) -> None:
     """Hazard: wrong current. Within 2 uA of the set-point on average, and quiet to one duty step or so."""
@@ -57,7 +57,7 @@ def test_it_arrives_for_any_gain_error_and_offset(gain: float, offset_ua: float,
     assert max(rest) - min(rest) <= 5.0
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(GAINS, st.integers(500, 18_000))
 def test_it_arrives_in_variant_b(gain: float, setpoint_ua: int) -> None:
     loop = Loop(gain, build=B, load_ohm=500.0)
@@ -66,7 +66,7 @@ def test_it_arrives_in_variant_b(gain: float, setpoint_ua: int) -> None:
     assert abs(sum(rest) / len(rest) - setpoint_ua) <= 8.0
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(GAINS, OFFSETS, st.integers(100, 4_000), st.integers(1_000, 5_000))
 def test_ramps_do_not_overshoot(gain: float, offset_ua: float, to_ua: int, ramp_ms: int) -> None:
     """Hazard: over-current at the end of a ramp. Under 1 %, plus what a sensor of 1 uA steps can tell."""
@@ -76,7 +76,7 @@ def test_ramps_do_not_overshoot(gain: float, offset_ua: float, to_ua: int, ramp_
     assert abs(currents[-1] - to_ua) <= to_ua * 0.01 + 3.0
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(GAINS, st.integers(200, 4_000), st.integers(0, 3_000), st.floats(0.0, 1.0))
 def test_an_open_circuit_stores_no_push(gain: float, setpoint_ua: int, open_ms: int, phase: float) -> None:
     """Hazard: re-contact after a lift. However long it lasted, the current comes back to the set-point."""
@@ -90,7 +90,7 @@ def test_an_open_circuit_stores_no_push(gain: float, setpoint_ua: int, open_ms: 
     assert loop.plant.peak_ua <= setpoint_ua * 1.01 + 5.0
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.integers(200, 4_000), st.floats(0.5, 1.0), st.integers(0, 2_000))
 def test_a_poor_contact_stores_no_more_than_the_trim(setpoint_ua: int, share: float, poor_ms: int) -> None:
     """Hazard: re-contact after a poor contact. The stored push is the bounded trim and the window's eighth."""

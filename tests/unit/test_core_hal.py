@@ -220,9 +220,11 @@ def counts(volt: float) -> int:
     return raw << 4 | raw >> 8
 
 
-def measured(hal: Any, chip: Machine, current_ua: int, rail_v: float = 24.0, load_ohm: float = 2_000.0) -> Reading:
+def measured(
+    hal: Any, chip: Machine, current_ua: int, rail_v: float = 24.0, load_ohm: float = 2_000.0, variant: str = "A"
+) -> Reading:
     """Put a state of the board on the converters; return the reading after a few cycles."""
-    build = hal._limits
+    build = limits.for_variant(variant)
     source_v = current_ua * build.sense_mohm / 1e9
     drain_v = rail_v - current_ua * (load_ohm + build.series_ohm) / 1e6
     chip.chip.registers[1] = round(current_ua * build.shunt_mohm / 1e4)
@@ -246,7 +248,7 @@ def test_counts_become_microamperes_and_millivolts(variant: str, current_ua: int
     """Hazard: wrong scale. Every tap against the board's resistors, within two steps of its converter."""
     with board(variant) as (_, hal, chip):
         load_ohm = 2_000.0 if variant == "A" else 500.0
-        reading = measured(hal, chip, current_ua, load_ohm=load_ohm)
+        reading = measured(hal, chip, current_ua, load_ohm=load_ohm, variant=variant)
         build = limits.for_variant(variant)
         step_ua = 3.3 / 4_096 / (build.sense_mohm / 1e9)
         assert reading.fresh and not reading.full_scale

@@ -45,6 +45,21 @@ def test_a_dose_that_no_session_holds_is_found(make: Callable[[], Limits]) -> No
     assert any("max_dose_uc" in text for text in limits.broken_relations(build))
 
 
+@pytest.mark.parametrize("make", BUILDS)
+def test_a_ramp_longer_than_the_guards_margin_is_found(make: Callable[[], Limits]) -> None:
+    """Hazard: contradicting limits. A session ended by its time must ramp down before the guards' ceiling."""
+    build = make()
+    build.max_ramp_ms = build.max_session_ms // 16 + 1
+    assert any("margin" in text for text in limits.broken_relations(build))
+
+
+@pytest.mark.parametrize("make", BUILDS)
+def test_the_dither_is_more_than_a_pwm_step_and_less_than_a_percent(make: Callable[[], Limits]) -> None:
+    """So that a live sensor always shows it, and the patient never does."""
+    build = make()
+    assert build.full_scale_ua / 4_096 < build.dither_ua < build.dither_min_ua / 100
+
+
 def test_the_builds_are_told_apart_only_by_name() -> None:
     assert limits.for_variant("A").max_current_ua == 4_000
     assert limits.for_variant("B").max_current_ua == 18_000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from functools import cache
 from typing import Any
 from unittest.mock import patch
 
@@ -32,7 +34,7 @@ def states(rig: Rig) -> list[int]:
     return [code for event, code, _, _ in rig.notes if event == 1]
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(
     st.integers(500, 4_000),
     st.integers(1_000, 2_500),
@@ -119,7 +121,12 @@ def test_armed_counts_in_armed_only(state: int) -> None:
 
 
 def at_state(state: int) -> Rig:
-    """Return a rig whose session is in `state`."""
+    """Return a rig whose session is in `state`, run there once and copied."""
+    return copy.deepcopy(_rig_at(state))
+
+
+@cache
+def _rig_at(state: int) -> Rig:
     rig = Rig()
     if state == protocol.IDLE:
         return rig
@@ -310,7 +317,7 @@ def test_clear_without_a_fault_changes_nothing(state: int) -> None:
 # Pause and resume.
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(st.lists(st.tuples(st.integers(1, 1_500), st.integers(0, 300)), min_size=1, max_size=3))
 def test_pauses_keep_the_charge(pauses: list[tuple[int, int]]) -> None:
     """Hazard: dose lost or repeated by a pause. Wherever they fall, the dose comes out the same."""
@@ -339,9 +346,11 @@ def test_a_pause_ramps_down_and_a_resume_ramps_up() -> None:
     assert rig.session.pause() == 0
     setpoints = []
     while rig.session.state == protocol.RAMP_DOWN:
+        assert not rig.session.contact_limited
         rig.tick()
         setpoints.append(rig.session.setpoint_ua)
     assert rig.session.state == protocol.PAUSED
+    assert setpoints.count(0) >= 20, "the filter settles before the output goes off"
     assert setpoints == sorted(setpoints, reverse=True)
     assert max(first - second for first, second in zip(setpoints, setpoints[1:], strict=False)) <= 3
     rig.session.resume(rig.reading)
@@ -643,7 +652,7 @@ class SessionMachine(RuleBasedStateMachine):
 
 
 TestSessionMachine = SessionMachine.TestCase
-TestSessionMachine.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+TestSessionMachine.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
 
 
 def test_dose_fields_helper_is_what_the_machine_loads() -> None:

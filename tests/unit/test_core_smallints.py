@@ -25,7 +25,7 @@ from ionto.sessionlog import SessionLog
 
 VARIANTS = pytest.mark.parametrize("variant", ["A", "B"])
 SMALL_BITS, VIPER_BITS = 30, 31  # besides the sign
-DT_US = (1, 1_000, 2_500, 60_000, 10_000_000)
+DT_US = (1, 2_500, 150_000)
 
 
 class TooBig(AssertionError):
@@ -168,14 +168,14 @@ def armed(build: Limits, plan: dose.Dose) -> Session:
     """Return a session that is armed, its block made of cells."""
     selftest = SelfTest(build)
     session = Session(build, selftest, Guards(build), lambda *note: None)
-    session.block = Block(session.block)
-    idle = reading()
     assert session.load(plan) == 0
-    assert session.start(idle) == 0
+    assert session.start(reading()) == 0
+    taken = reading()
     for _ in range(600):
-        current = selftest.setpoint_ua if selftest.heartbeat else 0
-        session.step(small(1_000), reading(current_ua=current, raw=current), 0)
+        taken.raw = taken.current_ua = selftest.setpoint_ua if selftest.heartbeat else 0
+        session.step(1_000, taken, 0)
     assert session.state == protocol.ARMED, session.fault
+    session.block = Block(session.block)
     return session
 
 
@@ -235,9 +235,9 @@ def test_log_window(variant: str) -> None:
     build = limits.for_variant(variant)
     log = SessionLog("/logs")
     log.reset(build.max_session_ms * 3 // 2)
-    log._window = Block(log._window)
+    log.window = Block(log.window)
     largest = reading(current_ua=sensor_ua(variant), load_mv=36_300)
-    for t_ms in range(1, log._window[kernel.W_DUE_MS] + 1):
+    for t_ms in range(1, log.window[kernel.W_DUE_MS] + 1):
         log.sample(small(t_ms), 1, largest, protocol.HOLD, build.max_dose_uc)
     assert log.sample_count == 1
 

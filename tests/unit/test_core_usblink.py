@@ -105,9 +105,9 @@ def test_need_asks_for_a_frame_byte_by_byte(frame: tuple[int, int, bytes]) -> No
     data = request(*frame)
     buffer = bytearray(data + bytes(100))
     for filled in range(1, len(data)):
-        need = frames.need(TABLE, buffer, filled)
+        need = frames.need(TABLE, buffer, filled, len(buffer))
         assert filled < need <= len(data)
-    assert frames.need(TABLE, buffer, len(data)) == len(data)
+    assert frames.need(TABLE, buffer, len(data), len(buffer)) == len(data)
     assert bytes(buffer[: len(data)]) == data
 
 
@@ -115,7 +115,7 @@ def test_need_asks_for_a_frame_byte_by_byte(frame: tuple[int, int, bytes]) -> No
 def test_need_refuses_a_damaged_header(frame: tuple[int, int, bytes], bit: int) -> None:
     data = bytearray(request(*frame))
     data[bit // 8] ^= 1 << bit % 8
-    assert frames.need(TABLE, data, len(data)) == frames.NOT_A_FRAME
+    assert frames.need(TABLE, data, len(data), len(data)) == frames.NOT_A_FRAME
 
 
 def test_need_refuses_a_frame_that_does_not_fit() -> None:
@@ -125,7 +125,7 @@ def test_need_refuses_a_frame_that_does_not_fit() -> None:
         head = b"\xa5\xc3" + struct.pack("<BBH", 2, 1, length)
         buffer = bytearray(room)
         buffer[:8] = head + crc_low(head)
-        assert frames.need(TABLE, buffer, 8) == expected
+        assert frames.need(TABLE, buffer, 8, len(buffer)) == expected
 
 
 def crc_low(head: bytes) -> bytes:
@@ -134,6 +134,16 @@ def crc_low(head: bytes) -> bytes:
 
 
 # The link.
+
+
+def test_golden_frames() -> None:
+    """The bytes on the wire, as docs/protocol.md has them: a change of them is a new protocol version."""
+    wire = Wire(answering=False)
+    wire.send(bytes.fromhex("a5c30201000049 1192efd941"))
+    assert wire.handed == [(protocol.STATUS, 1, b"")]
+    wire.link.answer_bytes(0x83, 7, b"ok")
+    wire.send(b"")
+    assert wire.port.from_device == bytes.fromhex("a5c38307020027de6f6bd7cb9dfa")
 
 
 @given(st.lists(SENT, max_size=6), st.integers(1, 80))

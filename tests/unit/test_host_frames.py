@@ -81,7 +81,7 @@ def test_the_device_reads_what_the_host_writes(frame: Frame) -> None:
     sent = bytearray(encode(*frame))
     table = crc.make_table()
     if len(frame.payload) <= protocol.MAX_REQUEST_BYTES:
-        assert frames.need(table, sent, protocol.HEADER_BYTES) == len(sent)
+        assert frames.need(table, sent, protocol.HEADER_BYTES, len(sent)) == len(sent)
     assert crc.matches(table, sent, 0, len(sent) - protocol.CRC_BYTES)
 
 

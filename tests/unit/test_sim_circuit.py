@@ -263,7 +263,7 @@ def test_boost_off_leaves_the_battery_on_the_rail_and_the_current_falls_without_
     circuit.set_boost(SETTLE_US, False)
     beat(circuit, SETTLE_US + 2 * MS, SETTLE_US + 300 * MS)
     circuit.settle_at(SETTLE_US + 300 * MS)
-    assert circuit.rail_v == pytest.approx(3.55)
+    assert circuit.supply.rail_v == pytest.approx(3.55)
     assert circuit.current_ua() == pytest.approx(3.55e6 / (4000 + 790), rel=0.01)
     assert circuit.meter.read()["peak_ua"] == before
 
@@ -283,7 +283,7 @@ def test_power_cut_ends_everything() -> None:
     circuit.set_power(SETTLE_US, False)
     circuit.settle_at(SETTLE_US + MS)
     assert circuit.current_na == 0
-    assert circuit.rail_v == 0.0
+    assert circuit.supply.rail_v == 0.0
 
 
 # Single faults and taps.

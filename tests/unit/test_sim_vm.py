@@ -95,7 +95,7 @@ def with_main(source: str, **settings: Any) -> VirtualPico:
 
 def test_stock_mpremote_executes_copies_and_lists(blank: VirtualPico, tmp_path: Path) -> None:
     def command(*arguments: str) -> str:
-        full = [sys.executable, "-m", "mpremote", "connect", os.path.realpath(blank.port), *arguments]
+        full = [sys.executable, "-m", "mpremote", "connect", blank.device, *arguments]
         return subprocess.run(full, capture_output=True, text=True, check=True, timeout=20).stdout
 
     assert command("exec", "import sys; print(1 + 1, sys.platform)") == "2 rp2\n"
@@ -275,7 +275,7 @@ if machine.mem32[0x40058018] < 2:
 
 def test_pwm_freezes_at_its_level_on_soft_reset_for_slices_0_to_3_only(blank: VirtualPico) -> None:
     code = (
-        "from machine import Pin, PWM\nPWM(Pin(2), freq=30518, duty_u16=32768)\nPWM(Pin(8), freq=1000, duty_u16=32768)"
+        "from machine import Pin, PWM\nPWM(Pin(2), freq=30518, duty_u16=60000)\nPWM(Pin(8), freq=1000, duty_u16=32768)"
     )
     levels = set()
     with raw_repl(blank.port) as transport:
@@ -589,6 +589,12 @@ def test_a_vm_without_native_code_runs_a_copy_without_it(tmp_path: Path, monkeyp
     assert "class Circuit" in copy
 
 
+def test_a_long_path_of_the_state_directory_is_no_obstacle(tmp_path: Path) -> None:
+    with VirtualPico(tmp_path / ("long" * 30)) as pico:
+        assert pico.status()["powered"]
+        assert SimClient(pico.paths.root).status()["plugged"]
+
+
 def test_no_simulator_says_how_to_start_one(tmp_path: Path) -> None:
     with pytest.raises(errors.SimGoneError, match="ionto sim"):
         SimClient(tmp_path)
@@ -601,6 +607,25 @@ def test_ending_leaves_no_process_behind() -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert not root.exists()
+
+
+def test_a_killed_supervisor_takes_the_vm_with_it() -> None:
+    with VirtualPico() as pico:
+        wait_until(lambda: pico.status()["boots"] == 1)
+        pid = pico.status()["pid"]
+        assert pico._process is not None
+        pico._process.kill()
+        wait_until(lambda: not alive(pid))
+        with pytest.raises(errors.SimGoneError):
+            pico.status()
+
+
+def alive(pid: int) -> bool:
+    """Return True while the process runs."""
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
 
 
 def test_foreground_ends_cleanly_on_sigint(tmp_path: Path) -> None:

@@ -51,8 +51,10 @@ def test_dose_is_delivered_measured_and_logged(bench):
 
 def test_pause_and_resume_keep_the_charge(bench):
     bench.start_and_hold(dose_ma_min=0.5)
+    bench.pico.set_speed(1)  # a person's pause comes before the dose is over
     bench.ionto("pause")
     paused = bench.wait_state("PAUSED")
+    bench.pico.set_speed("max")
     bench.pico.wait(current_below_ua=10, for_us=50_000)
     bench.ionto("resume")
     done = bench.wait_state("DONE")

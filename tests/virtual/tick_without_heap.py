@@ -4,7 +4,6 @@ Runs in the MicroPython VM with the folder of the package `ionto` as the only ar
 """
 
 import os
-import struct
 import sys
 
 import micropython
@@ -152,10 +151,7 @@ class Port:
 
 def status_request():
     request = bytearray(protocol.OVERHEAD_BYTES)
-    struct.pack_into(protocol.HEADER_FORMAT, request, 0, protocol.SYNC, protocol.STATUS, 1, 0, 0)
-    table = crc.make_table()
-    frames.seal_header(table, request)
-    crc.store(table, request, 0, protocol.HEADER_BYTES)
+    frames.seal(crc.make_table(), request, protocol.STATUS, 1, 0)
     return request
 
 

@@ -10,9 +10,11 @@ from ionto.commands import Commands
 from ionto.compat import const, micropython
 from ionto.controller import Controller
 from ionto.dose import POLE_NEGATIVE
-from ionto.guards import Guards
+from ionto.guards import VERDICTS, Guards
+from ionto.kernel import K_DUTY, R_FRESH, cycle
 from ionto.limits import Limits
 from ionto.pins import PWM_TOP
+from ionto.protocol import SELF_TESTING
 from ionto.reading import Reading
 from ionto.selftest import SelfTest
 from ionto.session import Session
@@ -28,9 +30,10 @@ if TYPE_CHECKING:
     from ionto.serialport import SerialPort
 
 LOG_FOLDER = "/logs"
-_LIVE_BYTES = const(12)  # moved each way a cycle while current flows
+_LIVE_BYTES = const(2)  # moved each way a cycle while current flows; each costs up to 95 us
 _REST_BYTES = const(64)
-_SLACK_US = const(250)  # time a cycle must have left for the link
+_SLACK_US = const(350)  # time a cycle must have left for the link
+_WORD = const(0xFFFF)
 _START_PRESS_MS = const(2_000)
 _RECOVER_MS = const(1_000)
 _STABLE_MS = const(60_000)  # after which unplanned resets are no longer "in a row"
@@ -65,6 +68,13 @@ class App:
         self.controller = Controller(limits.full_scale_ua, PWM_TOP)
         self.commands = Commands(self)
         self.link = UsbLink(port, self.commands.handle, self.commands.reject)
+        self._blocks = (
+            self.guards.block,
+            self.session.block,
+            self.reading.block,
+            self.controller.block,
+            self.log.window,
+        )
         self._lights = ui.Lights()
         self.late_max_us = 0
         self._cycle = 0
@@ -96,25 +106,53 @@ class App:
         """One control cycle of 1 ms: sample, guards, session, controller, evidence; then what can wait."""
         hal = self.hal
         session = self.session
-        reading = self.reading
         dt_us = hal.wait_tick()
         timing = hal.timing
         timing(1)
-        hal.read(reading)
-        output_on = session.output_on
-        plan = session.block
-        session.step(dt_us, reading, self.guards.step(dt_us, reading, plan[kernel.S_SETPOINT_UA], output_on))
-        if session.state != self._state:
-            self._changed()
-        if output_on:
-            current_ua = reading.block[kernel.R_CURRENT_UA]
-            hal.set_duty(kernel.control(self.controller.block, kernel.drive_ua(plan), current_ua))
-            self._collect(dt_us, session, reading, plan)
+        hal.read(self.reading)
+        state = session.state
+        if session.output_on and state == self._state and state != SELF_TESTING:
+            guards, plan, read, control, window = self._blocks
+            found = cycle(guards, plan, read, control, window, dt_us, session.mode)
+            if dt_us > self.late_max_us:
+                self.late_max_us = dt_us
+            if found:
+                self._act(found)
+            hal.set_duty(control[K_DUTY])
         else:
-            hal.set_duty(self.controller.step(session.drive_ua(), reading.current_ua))
+            self._step_at_rest(dt_us)
         self._show_alive(session.output_on)
         timing(0)
         self._background(dt_us, session.output_on)
+
+    def _act(self, found: int) -> None:
+        """Do what `kernel.cycle` found to be done."""
+        session, reading = self.session, self.reading
+        if found == kernel.FOUND_WINDOW:
+            self.log.store(session.t_ms, session.setpoint_ua, session.state, session.charge_uc)
+            return
+        verdict = found & kernel.FOUND_VERDICT
+        if verdict:
+            session.fail(VERDICTS[verdict], reading)
+        else:
+            session.happened(found >> kernel.FOUND_EVENT_SHIFT, reading)
+        self._follow()
+        self.log.sample(session.t_ms, session.setpoint_ua, reading, session.state, session.charge_uc)
+
+    def _step_at_rest(self, dt_us: int) -> None:
+        """A cycle of a device that does not deliver: at rest, in self-test, or paused."""
+        session, reading = self.session, self.reading
+        output_on = session.output_on
+        session.step(dt_us, reading, self.guards.step(dt_us, reading, session.setpoint_ua, output_on))
+        self._follow()
+        self.hal.set_duty(self.controller.block[K_DUTY])
+
+    def _follow(self) -> None:
+        """Let output and controller follow the session's state and set-point."""
+        session = self.session
+        if session.state != self._state:
+            self._changed()
+        self.controller.step(session.drive_ua(), self.reading.current_ua)
 
     @micropython.native
     def _show_alive(self, output_on: bool) -> None:
@@ -123,24 +161,20 @@ class App:
         Reached only when the cycle ran to its end. A heartbeat edge, every second cycle, needs as well: a state
         that allows output, no fault, and a conversion of this cycle. Guards have judged the cycle's lateness.
         """
-        cycle = (self._cycle + 1) & _CYCLE_MASK
-        self._cycle = cycle
-        if cycle & 1:
-            alive = output_on and self.reading.block[kernel.R_FRESH] != 0 and not self.session.fault
-            self.hal.beat(alive)
+        cycles = (self._cycle + 1) & _CYCLE_MASK
+        self._cycle = cycles
+        if cycles & 1:
+            self.hal.beat(output_on and self.reading.block[R_FRESH] != 0 and not self.session.fault)
+        elif output_on and not cycles & 0x3E:
+            self._leave_word()
         if not output_on:
             self.hal.still_heart()
 
-    @micropython.native
-    def _collect(self, dt_us: int, session: Session, reading: Reading, plan: "array") -> None:
-        if dt_us > self.late_max_us:
-            self.late_max_us = dt_us
-        t_ms = plan[kernel.S_T_MS]
-        self.log.sample(t_ms, plan[kernel.S_SETPOINT_UA], reading, session.state, plan[kernel.S_CHARGE_UC])
-        if not self._cycle & 0x3F:
-            board = self.board
-            board.write_scratch(bootmode.SCRATCH_CHARGE_UC, plan[kernel.S_CHARGE_UC])
-            board.write_scratch(bootmode.SCRATCH_T_MS, t_ms)
+    def _leave_word(self) -> None:
+        """Tell the next boot, in scratch registers, how far the session came."""
+        board, session = self.board, self.session
+        board.write_scratch(bootmode.SCRATCH_CHARGE_UC, session.charge_uc)
+        board.write_scratch(bootmode.SCRATCH_T_MS, session.t_ms)
 
     def _changed(self) -> None:
         """Act on a new state: the output first."""
@@ -262,28 +296,41 @@ class App:
             self._leaving_ms = 1
         return code
 
+    @micropython.native
+    def fill_status(self, values: "array") -> None:
+        """Fill the status block `values` (kernel.T_...); allocates nothing."""
+        session = self.session
+        plan = session.block
+        kernel.fill_status(values, plan, self.reading.block, self.controller.block)
+        values[kernel.T_STATE] = session.state
+        values[kernel.T_OUTCOME] = session.outcome
+        values[kernel.T_FAULT] = session.fault
+        values[kernel.T_FLAGS] = self.flags()
+        values[kernel.T_DOSE_UC] = session.dose.dose_uc if session.dose else 0
+        values[kernel.T_REMAINING_MS] = session.remaining_ms()
+        values[kernel.T_SESSION_ID] = self.log.log_id
+        late_us = self.late_max_us
+        values[kernel.T_LATE_MAX_US] = late_us if late_us < _WORD else _WORD
+
+    @micropython.native
     def flags(self) -> int:
         """Return the status flags (protocol.FLAG_...)."""
-        reading, session = self.reading, self.session
-        flags = 0
+        session = self.session
+        block = self.reading.block
+        flags = protocol.FLAG_VBUS * block[kernel.R_VBUS]
+        flags += protocol.FLAG_BENCH_STRAP * block[kernel.R_STRAP]
+        flags += protocol.FLAG_STOP_OPEN * block[kernel.R_STOP]
+        flags += protocol.FLAG_CONTACT_LIMITED * session.block[kernel.S_LIMITED]
         if session.output_on:
-            flags |= protocol.FLAG_OUTPUT_ON
-        if reading.vbus:
-            flags |= protocol.FLAG_VBUS
-        if reading.bench_strap:
-            flags |= protocol.FLAG_BENCH_STRAP
-        if reading.stop_open:
-            flags |= protocol.FLAG_STOP_OPEN
+            flags += protocol.FLAG_OUTPUT_ON
         if session.dose is not None:
-            flags |= protocol.FLAG_DOSE_LOADED
-        if session.contact_limited:
-            flags |= protocol.FLAG_CONTACT_LIMITED
+            flags += protocol.FLAG_DOSE_LOADED
         if self._clock_set:
-            flags |= protocol.FLAG_CLOCK_SET
+            flags += protocol.FLAG_CLOCK_SET
         if self.hal.reversed():
-            flags |= protocol.FLAG_REVERSED
+            flags += protocol.FLAG_REVERSED
         if self._log_open:
-            flags |= protocol.FLAG_LOG_OPEN
+            flags += protocol.FLAG_LOG_OPEN
         return flags
 
     def set_clock(self, unix_s: int) -> None:

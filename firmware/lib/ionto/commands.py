@@ -2,12 +2,12 @@
 
 import json
 import struct
+from array import array
 
-from ionto import dose, faults, protocol
-from ionto.compat import const
+from ionto import dose, faults, frames, kernel, protocol
+from ionto.compat import const, micropython
 from ionto.faults import Refusal
 
-_MAX_LOAD_OHM = const(1_000_000)
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,7 @@ _LOG_LIST_MAX = const(60)
 _LOG_READ_MAX_BYTES = const(0x10000)
 _ANSWERED = const(-1)
 _STATUS_BYTES = struct.calcsize(protocol.STATUS_FORMAT)
+_STATUS_SIZES = bytearray([struct.calcsize(code) for _, code in protocol.STATUS_FIELDS])
 # While current flows only these are answered; they build nothing on the heap (HELLO sends what it built at rest).
 _LIVE = (protocol.HELLO, protocol.STATUS, protocol.PAUSE, protocol.ABORT)
 
@@ -45,9 +46,11 @@ class Commands:
             protocol.LOG_READ: self._log_read,
             protocol.LOG_DELETE: self._log_delete,
         }
+        self._values = array("i", [0] * kernel.T_SIZE)
         self._test_sequence = -1
         self._identity = b""
 
+    @micropython.native
     def handle(self, kind: int, sequence: int, buffer: bytearray, start: int, length: int) -> None:
         """Answer one request: `length` payload bytes at `buffer[start]`."""
         handler = self._handlers.get(kind)
@@ -95,36 +98,13 @@ class Commands:
 
     # While current may flow.
 
+    @micropython.native
     def _status(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         app = self._app
-        session, reading = app.session, app.reading
-        current_ua, load_mv = reading.current_ua, reading.load_mv
-        load_ohm = load_mv * 1_000 // current_ua if current_ua > 20 else _MAX_LOAD_OHM
-        plan = session.dose
-        struct.pack_into(
-            protocol.STATUS_FORMAT,
-            app.link.payload(),
-            protocol.HEADER_BYTES,
-            session.state,
-            session.outcome,
-            session.fault,
-            app.flags(),
-            session.setpoint_ua,
-            current_ua,
-            reading.sense_ua,
-            load_mv,
-            reading.rail_mv,
-            reading.vsys_mv,
-            app.hal.duty(),
-            min(load_ohm, _MAX_LOAD_OHM),
-            max(session.charge_uc, 0),
-            plan.dose_uc if plan else 0,
-            session.t_ms,
-            session.remaining_ms(),
-            app.log.log_id,
-            min(app.late_max_us, 0xFFFF),
-        )
-        app.link.answer(protocol.STATUS | protocol.RESPONSE, sequence, _STATUS_BYTES)
+        app.fill_status(self._values)
+        link = app.link
+        frames.pack(link.payload(), protocol.HEADER_BYTES, self._values, _STATUS_SIZES, kernel.T_SIZE)
+        link.answer(protocol.STATUS | protocol.RESPONSE, sequence, _STATUS_BYTES)
         return _ANSWERED
 
     def _pause(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from array import array
 
     ptr32 = array[int]
+    ptr8 = bytearray | memoryview
 else:
-    ptr32 = object  # the viper emitter knows this annotation by its name; elsewhere it only has to exist
+    # The viper emitter knows these annotations by name; elsewhere they only have to exist.
+    ptr32 = ptr8 = object
 
-__all__ = ("CPYTHON", "const", "micropython", "ptr32")
+__all__ = ("const", "micropython", "ptr8", "ptr32")

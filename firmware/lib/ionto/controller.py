@@ -13,7 +13,7 @@ class Controller:
     """
 
     def __init__(self, full_scale_ua: int, top: int):
-        self.block = array("i", [kernel.K_BIAS, full_scale_ua, top])
+        self.block = array("i", [kernel.K_BIAS, full_scale_ua, top, 0])
 
     def reset(self) -> None:
         """Forget the trim; call it whenever the output goes off."""
@@ -25,4 +25,6 @@ class Controller:
 
     def step(self, setpoint_ua: int, measured_ua: int) -> int:
         """Return the duty for this cycle; both currents in uA. Set-point 0 gives duty 0 and no memory."""
-        return kernel.control(self.block, setpoint_ua, measured_ua)
+        duty = kernel.control(self.block, setpoint_ua, measured_ua)
+        self.block[kernel.K_DUTY] = duty
+        return duty

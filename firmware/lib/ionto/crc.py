@@ -1,69 +1,61 @@
 """CRC-32 (IEEE 802.3, as zlib) without allocation on the device.
 
-A 32-bit CRC does not fit MicroPython's small integers on a 32-bit machine, so the device never makes it an
-object: it is computed in registers and written to, or compared with, four little-endian bytes in place.
+A 32-bit CRC does not fit MicroPython's small integers on a 32-bit machine, so it never becomes an object there: it is
+computed in registers and written to, or compared with, four little-endian bytes in place. One source for viper, the
+VM and CPython: every shift is masked, because a viper integer of the RP2040 is negative from bit 31 on.
 """
 
 from array import array
 
-from ionto import compat
-from ionto.compat import micropython
+from ionto.compat import micropython, ptr8, ptr32
 
-if compat.CPYTHON:
-    import zlib
 
-    def make_table():
-        """Return a placeholder: zlib brings its own table."""
-        return
+def make_table() -> "array":
+    """Return the 256-entry table that the functions of this module and of ionto.frames take."""
+    table = array("I", bytes(1024))
+    _fill(table)
+    return table
 
-    def store(table, buffer, start, end):
-        """Write the CRC-32 of `buffer[start:end]` to `buffer[end:end + 4]`, little-endian."""
-        buffer[end : end + 4] = zlib.crc32(buffer[start:end]).to_bytes(4, "little")
 
-    def matches(table, buffer, start, end):
-        """Return True when `buffer[end:end + 4]` is the CRC-32 of `buffer[start:end]`."""
-        return bytes(buffer[end : end + 4]) == zlib.crc32(buffer[start:end]).to_bytes(4, "little")
+@micropython.viper
+def _fill(table: ptr32):
+    # In two steps each, because neither is a small integer on the RP2040.
+    polynomial = 0xEDB8
+    polynomial = polynomial << 16 | 0x8320
+    positive = 0x7FFF
+    positive = positive << 16 | 0xFFFF
+    for index in range(256):
+        value = index
+        for _bit in range(8):
+            low = value & 1
+            value = (value >> 1) & positive
+            if low != 0:
+                value = value ^ polynomial
+        table[index] = value
 
-else:
 
-    def make_table():
-        """Return the 256-entry table that `store` and `matches` take."""
-        table = array("I", bytes(1024))
-        _fill(table)
-        return table
+@micropython.viper
+def store(table: ptr32, buffer: ptr8, start: int, end: int):
+    """Write the CRC-32 of `buffer[start:end]` to `buffer[end:end + 4]`, little-endian."""
+    crc = -1
+    while start < end:
+        crc = table[(crc ^ buffer[start]) & 0xFF] ^ ((crc >> 8) & 0xFFFFFF)
+        start += 1
+    crc = crc ^ -1
+    buffer[end] = crc & 0xFF
+    buffer[end + 1] = (crc >> 8) & 0xFF
+    buffer[end + 2] = (crc >> 16) & 0xFF
+    buffer[end + 3] = (crc >> 24) & 0xFF
 
-    @micropython.viper
-    def _fill(table: ptr32):
-        for index in range(256):
-            value = uint(index)
-            for _bit in range(8):
-                if value & uint(1):
-                    value = (value >> uint(1)) ^ uint(0xEDB88320)
-                else:
-                    value = value >> uint(1)
-            table[index] = value
 
-    @micropython.viper
-    def store(table: ptr32, buffer: ptr8, start: int, end: int):
-        """Write the CRC-32 of `buffer[start:end]` to `buffer[end:end + 4]`, little-endian."""
-        crc = uint(0xFFFFFFFF)
-        while start < end:
-            crc = uint(table[(crc ^ uint(buffer[start])) & uint(0xFF)]) ^ (crc >> uint(8))
-            start += 1
-        crc = crc ^ uint(0xFFFFFFFF)
-        buffer[end] = crc & uint(0xFF)
-        buffer[end + 1] = (crc >> uint(8)) & uint(0xFF)
-        buffer[end + 2] = (crc >> uint(16)) & uint(0xFF)
-        buffer[end + 3] = crc >> uint(24)
-
-    @micropython.viper
-    def matches(table: ptr32, buffer: ptr8, start: int, end: int) -> bool:
-        """Return True when `buffer[end:end + 4]` is the CRC-32 of `buffer[start:end]`."""
-        crc = uint(0xFFFFFFFF)
-        while start < end:
-            crc = uint(table[(crc ^ uint(buffer[start])) & uint(0xFF)]) ^ (crc >> uint(8))
-            start += 1
-        crc = crc ^ uint(0xFFFFFFFF)
-        low = uint(buffer[end]) | (uint(buffer[end + 1]) << uint(8))
-        high = uint(buffer[end + 2]) | (uint(buffer[end + 3]) << uint(8))
-        return (crc & uint(0xFFFF)) == low and (crc >> uint(16)) == high
+@micropython.viper
+def matches(table: ptr32, buffer: ptr8, start: int, end: int) -> int:
+    """Return 1 when `buffer[end:end + 4]` is the CRC-32 of `buffer[start:end]`, else 0."""
+    crc = -1
+    while start < end:
+        crc = table[(crc ^ buffer[start]) & 0xFF] ^ ((crc >> 8) & 0xFFFFFF)
+        start += 1
+    crc = crc ^ -1
+    low = buffer[end] | buffer[end + 1] << 8
+    high = buffer[end + 2] | buffer[end + 3] << 8
+    return 1 if (crc & 0xFFFF) == low and ((crc >> 16) & 0xFFFF) == high else 0

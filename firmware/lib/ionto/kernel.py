@@ -149,7 +149,8 @@ E_BATTERY = const(7)
 K_INTEGRAL = const(0)
 K_FULL_SCALE_UA = const(1)
 K_TOP = const(2)
-K_SIZE = const(3)
+K_DUTY = const(3)
+K_SIZE = const(4)
 K_BIAS = const(0x100000)  # kept with the integral, so that its cell is never negative
 K_SHIFT = const(6)  # the integral is kept in uA * 64: one sample's error moves the output by 1/64
 _PROPORTIONAL_SHIFT = const(3)
@@ -158,6 +159,34 @@ _TRIM_FIXED_UA = const(20)  # op-amp offset of +-0.5 mV is +-2.5 uA; the sensor'
 _TRIM_SHIFT = const(4)  # and 1/16 of the set-point: reference 0.5 %, divider and sense resistor 1 % each
 _FOLLOW_UA = const(60)  # a larger error is the contact or the ramp, not the trim: do not integrate it
 _FOLLOW_SHIFT = const(4)
+
+# What `cycle` found: a verdict in bits 0-7, or an event in bits 8-15, or a log window that is full.
+FOUND_VERDICT = const(0xFF)
+FOUND_EVENT_SHIFT = const(8)
+FOUND_WINDOW = const(0x10000)
+
+# Status block: the fields of protocol.STATUS_FIELDS, in their order.
+T_STATE = const(0)
+T_OUTCOME = const(1)
+T_FAULT = const(2)
+T_FLAGS = const(3)
+T_SETPOINT_UA = const(4)
+T_CURRENT_UA = const(5)
+T_SENSE_UA = const(6)
+T_LOAD_MV = const(7)
+T_RAIL_MV = const(8)
+T_VSYS_MV = const(9)
+T_DUTY = const(10)
+T_LOAD_OHM = const(11)
+T_CHARGE_UC = const(12)
+T_DOSE_UC = const(13)
+T_ELAPSED_MS = const(14)
+T_REMAINING_MS = const(15)
+T_SESSION_ID = const(16)
+T_LATE_MAX_US = const(17)
+T_SIZE = const(18)
+_MAX_LOAD_OHM = const(1_000_000)
+_LOAD_FROM_UA = const(20)
 
 # Window block of the log.
 W_SUM_UA = const(0)
@@ -238,11 +267,48 @@ def count(c: ptr32, at: int, current_ua: int, dt_us: int):
 
 
 @micropython.viper
-def judge_current(g: ptr32, r: ptr32, setpoint_ua: int) -> int:
-    """Return a verdict on the current against set-point and ceiling."""
+def judge(g: ptr32, r: ptr32, setpoint_ua: int, dt_us: int) -> int:
+    """Count this cycle and return the first reason to cut the output, V_NONE for none. Output on only.
+
+    Written flat, counts included: a call from viper to viper costs 8 us on the RP2040.
+    """
     current_ua = r[R_CURRENT_UA]
+    first = g[G_OFF_MS]  # no edge has been given yet: what came before may have been slow
+    g[G_OFF_MS] = 0
+    counted_us = dt_us if dt_us < MAX_DT_US else MAX_DT_US
+    charge_pc = g[G_COUNT + C_CHARGE_PC] + current_ua * counted_us
+    while charge_pc >= _UC_PC:
+        charge_pc -= _UC_PC
+        g[G_COUNT + C_CHARGE_UC] += 1
+    g[G_COUNT + C_CHARGE_PC] = charge_pc
+    charge_pc = g[G_SENSE + C_CHARGE_PC] + r[R_SENSE_UA] * counted_us
+    while charge_pc >= _UC_PC:
+        charge_pc -= _UC_PC
+        g[G_SENSE + C_CHARGE_UC] += 1
+    g[G_SENSE + C_CHARGE_PC] = charge_pc
+    us = g[G_COUNT + C_US] + counted_us
+    while us >= 1_000:
+        us -= 1_000
+        g[G_COUNT + C_MS] += 1
+    g[G_COUNT + C_US] = us
+    if dt_us > g[G_LATE_US] and first == 0:
+        return V_LATE
+    # Sensor silent, and the ceilings of charge and time, which hold whatever the sensor does.
+    if r[R_FRESH] == 0:
+        g[G_STALE] += 1
+        if g[G_STALE] >= g[G_STALE_SAMPLES]:
+            return V_STALE
+    if g[G_COUNT + C_CHARGE_UC] > g[G_CHARGE_LIMIT_UC] or g[G_SENSE + C_CHARGE_UC] > g[G_SENSE_LIMIT_UC]:
+        return V_CHARGE
+    if g[G_COUNT + C_MS] > g[G_TIME_LIMIT_MS]:
+        return V_TIME
+    if r[R_FRESH] == 0:
+        return V_NONE
+    g[G_STALE] = 0
+    # The current against ceiling and set-point.
     if r[R_FULL_SCALE] != 0 or current_ua > g[G_TRIP_UA]:
         return V_OVER_ABSOLUTE
+    drain_mv = r[R_DRAIN_MV]
     margin_ua = (setpoint_ua >> g[G_OVER_SHIFT]) + g[G_OVER_UA]
     if current_ua > setpoint_ua + margin_ua:
         g[G_OVER] += 1
@@ -250,45 +316,36 @@ def judge_current(g: ptr32, r: ptr32, setpoint_ua: int) -> int:
             return V_OVER
     else:
         g[G_OVER] = 0
-    if current_ua + margin_ua < setpoint_ua and r[R_DRAIN_MV] > g[G_UNDER_DRAIN_MV]:
+    if current_ua + margin_ua < setpoint_ua and drain_mv > g[G_UNDER_DRAIN_MV]:
         g[G_UNDER] += 1
         if g[G_UNDER] >= g[G_UNDER_SAMPLES]:
             return V_UNDER
     else:
         g[G_UNDER] = 0
-    return V_NONE
-
-
-@micropython.viper
-def judge_sensor(g: ptr32, r: ptr32, setpoint_ua: int) -> int:
-    """Return a verdict on the sensor: configured, alive, and in agreement with V(SNS)."""
+    # The sensor: configured, alive, and in agreement with V(SNS).
     if r[R_SENSOR_OK] == 0:
         return V_CONFIG
     raw = r[R_RAW]
     if raw != g[G_LAST_RAW] or setpoint_ua < g[G_DITHER_MIN_UA]:
         g[G_LAST_RAW] = raw
         g[G_SAME] = 0
-    elif r[R_DRAIN_MV] > g[G_LIFT_DRAIN_MV]:  # contact-limited current does not follow the dither
+    elif drain_mv > g[G_LIFT_DRAIN_MV]:  # contact-limited current does not follow the dither
         g[G_SAME] += 1
         if g[G_SAME] >= g[G_STUCK_SAMPLES]:
             return V_STUCK
-    difference_ua = r[R_SENSE_UA] - r[R_CURRENT_UA]
+    difference_ua = r[R_SENSE_UA] - current_ua
     if difference_ua < 0:
         difference_ua = 0 - difference_ua
     if difference_ua < g[G_SENSE_UA] + (setpoint_ua >> g[G_SENSE_SHIFT]):
         g[G_DISAGREE] = 0
-        return V_NONE
-    g[G_DISAGREE] += 1
-    return V_DISAGREE if g[G_DISAGREE] >= g[G_SENSE_SAMPLES] else V_NONE
-
-
-@micropython.viper
-def judge_contact(g: ptr32, r: ptr32, setpoint_ua: int) -> int:
-    """Return a verdict on the load: lifted or shorted."""
-    current_ua = r[R_CURRENT_UA]
+    else:
+        g[G_DISAGREE] += 1
+        if g[G_DISAGREE] >= g[G_SENSE_SAMPLES]:
+            return V_DISAGREE
+    # The load: lifted or shorted.
     if setpoint_ua > g[G_LIFT_MIN_UA] and current_ua < g[G_LIFT_UA]:
         g[G_LIFT] += 1
-        if g[G_LIFT] >= g[G_LIFT_SAMPLES] and r[R_DRAIN_MV] < g[G_LIFT_DRAIN_MV]:
+        if g[G_LIFT] >= g[G_LIFT_SAMPLES] and drain_mv < g[G_LIFT_DRAIN_MV]:
             return V_OPEN
     else:
         g[G_LIFT] = 0
@@ -298,12 +355,7 @@ def judge_contact(g: ptr32, r: ptr32, setpoint_ua: int) -> int:
             return V_SHORT
     else:
         g[G_SHORT] = 0
-    return V_NONE
-
-
-@micropython.viper
-def judge_supply(g: ptr32, r: ptr32) -> int:
-    """Return a verdict on USB and the rail."""
+    # USB and the rail.
     if r[R_VBUS] != 0 and r[R_STRAP] == 0:
         return V_USB
     rail_mv = r[R_RAIL_MV]
@@ -314,39 +366,6 @@ def judge_supply(g: ptr32, r: ptr32) -> int:
     if g[G_RAIL] < g[G_RAIL_SAMPLES]:
         return V_NONE
     return V_RAIL_LOW if rail_mv < g[G_MIN_RAIL_MV] else V_RAIL_HIGH
-
-
-@micropython.viper
-def judge_ceilings(g: ptr32) -> int:
-    """Return a verdict on the charge (both measurements) and the time so far."""
-    if g[G_COUNT + C_CHARGE_UC] > g[G_CHARGE_LIMIT_UC] or g[G_SENSE + C_CHARGE_UC] > g[G_SENSE_LIMIT_UC]:
-        return V_CHARGE
-    return V_TIME if g[G_COUNT + C_MS] > g[G_TIME_LIMIT_MS] else V_NONE
-
-
-@micropython.viper
-def judge(g: ptr32, r: ptr32, setpoint_ua: int, dt_us: int) -> int:
-    """Count this cycle and return the first reason to cut the output, V_NONE for none. Output on only."""
-    first = g[G_OFF_MS]  # no edge has been given yet: what came before may have been slow
-    g[G_OFF_MS] = 0
-    count(g, G_COUNT, r[R_CURRENT_UA], dt_us)
-    count(g, G_SENSE, r[R_SENSE_UA], dt_us)
-    if dt_us > g[G_LATE_US] and first == 0:
-        return V_LATE
-    verdict = int(judge_ceilings(g))
-    if r[R_FRESH] == 0:
-        g[G_STALE] += 1
-        return V_STALE if g[G_STALE] >= g[G_STALE_SAMPLES] else verdict
-    g[G_STALE] = 0
-    if verdict == V_NONE:
-        verdict = int(judge_current(g, r, setpoint_ua))
-    if verdict == V_NONE:
-        verdict = int(judge_sensor(g, r, setpoint_ua))
-    if verdict == V_NONE:
-        verdict = int(judge_contact(g, r, setpoint_ua))
-    if verdict == V_NONE:
-        verdict = int(judge_supply(g, r))
-    return verdict
 
 
 @micropython.viper
@@ -422,7 +441,17 @@ def advance(s: ptr32, r: ptr32, dt_us: int, mode: int) -> int:
     if mode == REST:
         return E_NONE
     current_ua = r[R_CURRENT_UA]
-    count(s, S_COUNT, current_ua, dt_us)
+    counted_us = dt_us if dt_us < MAX_DT_US else MAX_DT_US
+    charge_pc = s[S_CHARGE_PC] + current_ua * counted_us
+    while charge_pc >= _UC_PC:
+        charge_pc -= _UC_PC
+        s[S_CHARGE_UC] += 1
+    s[S_CHARGE_PC] = charge_pc
+    us = s[S_ON_US] + counted_us
+    while us >= 1_000:
+        us -= 1_000
+        s[S_ON_MS] += 1
+    s[S_ON_US] = us
     if current_ua > s[S_MAX_UA]:
         s[S_MAX_UA] = current_ua
     if mode == DOWN:
@@ -438,8 +467,16 @@ def advance(s: ptr32, r: ptr32, dt_us: int, mode: int) -> int:
             s[S_SETPOINT_UA] = s[S_TARGET_UA]
             return E_TOP
         s[S_SETPOINT_UA] = setpoint_ua
-    elif int(contact_changed(s, r)) != 0:
-        return E_LIMITED
+    elif r[R_DRAIN_MV] < _LIMITED_DRAIN_MV or s[S_LIMITED] != 0 or s[S_LIMITED_MS] != 0:
+        if int(contact_changed(s, r)) != 0:
+            return E_LIMITED
+    elif (
+        s[S_CHARGE_UC] + s[S_RAMP_DOWN_UC] < s[S_DOSE_UC]
+        and s[S_ON_MS] < s[S_MAX_ON_MS]
+        and r[R_VSYS_MV] >= s[S_MIN_VSYS_MV]
+    ):
+        s[S_LOW_MS] = 0
+        return E_NONE
     return int(ending(s, r, mode))
 
 
@@ -493,3 +530,48 @@ def window(w: ptr32, r: ptr32, t_ms: int) -> int:
     if current_ua > w[W_MAX_UA]:
         w[W_MAX_UA] = current_ua
     return 1 if t_ms >= w[W_DUE_MS] else 0
+
+
+@micropython.viper
+def cycle(g: ptr32, s: ptr32, r: ptr32, k: ptr32, w: ptr32, dt_us: int, mode: int) -> int:
+    """One cycle of a session that delivers: judge, advance, control, log window; the duty is left in k[K_DUTY].
+
+    Return 0 when there is nothing else to do, else what was found (FOUND_...); after a verdict or an event the
+    duty is the old one and the window does not have this cycle.
+    """
+    verdict = int(judge(g, r, s[S_SETPOINT_UA], dt_us))
+    if verdict != V_NONE:
+        return verdict
+    event = int(advance(s, r, dt_us, mode))
+    if event != E_NONE:
+        return event << FOUND_EVENT_SHIFT
+    k[K_DUTY] = int(control(k, int(drive_ua(s)), r[R_CURRENT_UA]))
+    return FOUND_WINDOW if int(window(w, r, s[S_T_MS])) != 0 else 0
+
+
+@micropython.viper
+def fill_status(t: ptr32, s: ptr32, r: ptr32, k: ptr32):
+    """Put what session, reading and controller know into the status block."""
+    current_ua = r[R_CURRENT_UA]
+    t[T_SETPOINT_UA] = s[S_SETPOINT_UA]
+    t[T_CURRENT_UA] = current_ua
+    t[T_SENSE_UA] = r[R_SENSE_UA]
+    t[T_LOAD_MV] = r[R_LOAD_MV]
+    t[T_RAIL_MV] = r[R_RAIL_MV]
+    t[T_VSYS_MV] = r[R_VSYS_MV]
+    t[T_DUTY] = k[K_DUTY]
+    t[T_LOAD_OHM] = (r[R_LOAD_MV] * 1_000) // current_ua if current_ua > _LOAD_FROM_UA else _MAX_LOAD_OHM
+    t[T_CHARGE_UC] = s[S_CHARGE_UC]
+    t[T_ELAPSED_MS] = s[S_T_MS]
+
+
+@micropython.viper
+def remaining_ms(s: ptr32) -> int:
+    """Return the time (ms) that the rest of the dose takes with good contact; every product fits 31 bits."""
+    left_uc = s[S_DOSE_UC] - s[S_CHARGE_UC]
+    target_ua = s[S_TARGET_UA]
+    if left_uc <= 0 or target_ua == 0:
+        return 0
+    whole_s = left_uc // target_ua  # uC / uA = s
+    rest_uc = left_uc - whole_s * target_ua
+    return whole_s * 1_000 + (rest_uc * 1_000) // target_ua + s[S_RAMP_DOWN_US] // 2_000

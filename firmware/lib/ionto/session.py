@@ -62,8 +62,8 @@ def _cell(index: int) -> property:
 class Session:
     """State machine of one device.
 
-    Read `state`, `outcome`, `fault`, `setpoint_ua`, `output_on`, `charge_uc`, `t_ms` (since START),
-    `on_ms` (with current), `contact_limited`. `note(event, code, a, b)` is called for every event.
+    Read `state`, `mode` (of `kernel.advance`), `outcome`, `fault`, `setpoint_ua`, `output_on`, `charge_uc`,
+    `t_ms` (since START), `on_ms` (with current), `contact_limited`. `note(event, code, a, b)` gets every event.
     The numbers live in `block` (kernel.S_...).
     """
 
@@ -83,6 +83,7 @@ class Session:
         self._guards = guards
         self._note = note
         self.state = IDLE
+        self.mode = _AT_REST
         self.outcome = protocol.OUTCOME_NONE
         self.fault = faults.NONE
         self.dose: Dose | None = None
@@ -235,12 +236,11 @@ class Session:
         if fault:
             self.fail(fault, reading)
             return
-        mode = _MODES[self.state]
-        if mode == _AT_REST:
+        if self.mode == _AT_REST:
             return
-        event = kernel.advance(self.block, reading.block, dt_us, mode)
+        event = kernel.advance(self.block, reading.block, dt_us, self.mode)
         if event:
-            self._happened(event, reading)
+            self.happened(event, reading)
         elif self.state == SELF_TESTING:
             self._step_selftest(dt_us, reading)
 
@@ -248,7 +248,7 @@ class Session:
         """Return the set-point for the controller: with the dither that makes a stuck sensor visible."""
         return kernel.drive_ua(self.block)
 
-    def _happened(self, event: int, reading: Reading) -> None:
+    def happened(self, event: int, reading: Reading) -> None:
         """Act on what `kernel.advance` reports."""
         if event == kernel.E_STOP:
             self.abort(protocol.STOPPED)
@@ -297,6 +297,7 @@ class Session:
     def _go(self, state: int) -> None:
         self._note(STATE_CHANGED, state, self.state, self.charge_uc)
         self.state = state
+        self.mode = _MODES[state]
         self.output_on = state in _DELIVERING
         if not self.output_on:
             self.block[kernel.S_SETPOINT_UA] = 0
@@ -307,10 +308,4 @@ class Session:
         """Return the expected time to the end of the dose with good contact, in ms; 0 when not delivering."""
         if self.state not in _UNDER_WAY:
             return 0
-        dose = self._plan
-        left_uc = dose.dose_uc - self.charge_uc
-        if left_uc <= 0:
-            return 0
-        current_ua = dose.current_ua
-        whole_s, rest_uc = left_uc // current_ua, left_uc % current_ua  # uC / uA = s, kept in 31 bits
-        return whole_s * 1_000 + rest_uc * 1_000 // current_ua + (dose.ramp_down_ms >> 1)
+        return kernel.remaining_ms(self.block)

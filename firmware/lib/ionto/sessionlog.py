@@ -37,7 +37,7 @@ class SessionLog:
         self._table = crc.make_table()
         self._samples = bytearray(_MAX_SAMPLES * fmt.SAMPLE_BYTES)
         self._events = bytearray(_MAX_EVENTS * fmt.EVENT_BYTES)
-        self._window = array("i", [0] * kernel.W_SIZE)
+        self.window = array("i", [0] * kernel.W_SIZE)
         self._record = bytearray(_RECORD_MAX_BYTES)
         self.log_id = 0
         self._forget()
@@ -51,11 +51,11 @@ class SessionLog:
         self._written_samples = 0
         self._written_events = 0
         self._period_ms = _MIN_PERIOD_MS
-        self._window[kernel.W_DUE_MS] = _MIN_PERIOD_MS
+        self.window[kernel.W_DUE_MS] = _MIN_PERIOD_MS
         self._open_window()
 
     def _open_window(self) -> None:
-        window = self._window
+        window = self.window
         window[kernel.W_SUM_UA] = 0
         window[kernel.W_SUM_MV] = 0
         window[kernel.W_COUNT] = 0
@@ -67,18 +67,19 @@ class SessionLog:
         self._forget()
         period_ms = -(-longest_ms // (_MAX_SAMPLES - 8))
         self._period_ms = max(_MIN_PERIOD_MS, period_ms)
-        self._window[kernel.W_DUE_MS] = self._period_ms
+        self.window[kernel.W_DUE_MS] = self._period_ms
 
     # While current flows: no allocation, no flash.
 
     @micropython.native
     def sample(self, t_ms: int, setpoint_ua: int, reading: Reading, state: int, charge_uc: int) -> None:
         """Fold this cycle into the open window; store the window when its period has passed."""
-        if kernel.window(self._window, reading.block, t_ms):
-            self._store(t_ms, setpoint_ua, state, charge_uc)
+        if kernel.window(self.window, reading.block, t_ms):
+            self.store(t_ms, setpoint_ua, state, charge_uc)
 
-    def _store(self, t_ms: int, setpoint_ua: int, state: int, charge_uc: int) -> None:
-        window = self._window
+    def store(self, t_ms: int, setpoint_ua: int, state: int, charge_uc: int) -> None:
+        """Store the open window as one sample and open the next."""
+        window = self.window
         window[kernel.W_DUE_MS] = t_ms + self._period_ms
         count = window[kernel.W_COUNT]
         if self.sample_count < _MAX_SAMPLES:

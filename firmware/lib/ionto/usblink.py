@@ -1,7 +1,5 @@
 """Frames over the serial port: collects requests, sends answers bit by bit, skips what is not a frame."""
 
-import struct
-
 from ionto import crc, frames, protocol
 from ionto.compat import const, micropython
 
@@ -40,6 +38,7 @@ class UsbLink:
         self._tx_end = 0
         self._tx_sent = 0
 
+    @micropython.native
     def busy(self) -> bool:
         """Return True while an answer is still going out."""
         return self._tx_sent < self._tx_end
@@ -72,6 +71,7 @@ class UsbLink:
             self._tx_sent += 1
             budget -= 1
 
+    @micropython.native
     def _take(self, byte: int) -> None:
         self._quiet = 0
         if self._filled == 0 and byte != frames.SYNC_0:
@@ -98,11 +98,12 @@ class UsbLink:
         elif not 32 <= byte < 127:
             self._plain = -1000
 
+    @micropython.native
     def _advance(self) -> None:
         """Look at what has been collected: wait, skip to the next sync, or hand a frame on."""
         rx = self._rx
         while self._filled and not self.busy():
-            need = frames.need(self._table, rx, self._filled)
+            need = frames.need(self._table, rx, self._filled, len(rx))
             self._need = need
             if need > self._filled:
                 return
@@ -123,6 +124,7 @@ class UsbLink:
         """Return the answer's buffer; its payload starts at `protocol.HEADER_BYTES`."""
         return self._tx
 
+    @micropython.native
     def answer(self, kind: int, sequence: int, length: int) -> None:
         """Send what `payload` holds (`length` bytes) as a frame of type `kind`; a few bytes every `poll`."""
         self._tx_end = self._finish(kind, sequence, length)
@@ -139,9 +141,4 @@ class UsbLink:
         return self._port.put_all(self._tx_view[:end])
 
     def _finish(self, kind: int, sequence: int, length: int) -> int:
-        tx = self._tx
-        struct.pack_into(protocol.HEADER_FORMAT, tx, 0, protocol.SYNC, kind, sequence, length, 0)
-        frames.seal_header(self._table, tx)
-        end = protocol.HEADER_BYTES + length
-        crc.store(self._table, tx, 0, end)
-        return end + protocol.CRC_BYTES
+        return frames.seal(self._table, self._tx, kind, sequence, length)

@@ -101,6 +101,9 @@ def shadow_modules(device, config, files):
     builtins.print = stdio.cooked_print
     builtins.input = stdio.ask
     builtins.__repl_print__ = repl_print
+    if not plain.NATIVE:
+        builtins.uint = plain.uint
+        builtins.ptr8 = builtins.ptr16 = builtins.ptr32 = plain.pointer
 
 
 class OpenFiles:

@@ -10,6 +10,16 @@ except SyntaxError:
     NATIVE = False
 
 
+def uint(value: int) -> int:
+    """Return `value` as viper's 32-bit unsigned integer."""
+    return value & 0xFFFFFFFF
+
+
+def pointer(buffer: object) -> object:
+    """Return `buffer`: what viper's ptr8, ptr16 and ptr32 index into."""
+    return buffer
+
+
 def plain(source: bytes) -> bytes:
     """Return `source` with the emitters' decorators as empty lines."""
     return b"\n".join([b"" if line.strip() in _EMITTERS else line for line in source.split(b"\n")])
