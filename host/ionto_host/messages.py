@@ -53,8 +53,9 @@ MESSAGES: dict[int, Message] = {
     faults.FAULT_LATCHED: Message("a fault is latched", "`ionto status` names it; clear it with `ionto clear`."),
     faults.CAUSE_REMAINS: Message("the cause of the fault is still there", _CLEAR),
     faults.NO_SUCH_LOG: Message("the device has no log of this id", "`ionto logs list` shows those it has."),
-    faults.NOT_BY_HAND: Message(
-        "this is done by hand on the device, not over USB", "Use the button or the strap on the board."
+    faults.FLASH_FAILED: Message(
+        "the board's flash did not answer",
+        "Try again; if it stays, pull the logs that can be read and flash the board with `ionto flash`.",
     ),
     faults.STOP_OPEN: Message("STOP is pressed, or its loop is open", "Release STOP and check its plug and wires."),
     faults.SENSOR_STALE: Message("the current sensor gave no fresh sample in time", _SERVICE),

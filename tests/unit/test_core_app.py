@@ -1217,8 +1217,8 @@ def test_a_log_that_cannot_be_read_is_an_error_and_not_an_exception() -> None:
             raise OSError(5)
 
         board.flash.fail = fail
-        assert board.code(protocol.LOG_READ, struct.pack("<III", 1, 0, 10)) == faults.LOG_WRITE_FAILED
-        assert board.code(protocol.LOG_DELETE, struct.pack("<I", 1)) == faults.LOG_WRITE_FAILED
+        assert board.code(protocol.LOG_READ, struct.pack("<III", 1, 0, 10)) == faults.FLASH_FAILED
+        assert board.code(protocol.LOG_DELETE, struct.pack("<I", 1)) == faults.FLASH_FAILED
 
 
 class DeviceMachine(RuleBasedStateMachine):

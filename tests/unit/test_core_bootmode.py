@@ -7,16 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from ionto import bootmode
+from ionto import bootmode, faults
 from ionto.bootmode import Boot, mark
 
 
-@given(st.integers(0, 3), st.integers(0, 10_000))
-def test_a_mark_comes_back(state: int, unplanned: int) -> None:
-    word = mark(state, unplanned)
+@given(st.integers(0, 3), st.integers(0, 10_000), st.sampled_from(sorted(faults.names())))
+def test_a_mark_comes_back(state: int, unplanned: int, fault: int) -> None:
+    word = mark(state, unplanned, fault)
     assert 0 <= word < 2**30, "allocates nothing on the device"
     boot = Boot(word, False)
-    expected = min(unplanned, 255) + (state == bootmode.RUNNING)
+    assert boot.fault == fault
+    expected = min(unplanned, 15) + (state == bootmode.RUNNING)
     assert boot.unplanned == expected
     assert boot.cause == (bootmode.WATCHDOG if state == bootmode.RUNNING else bootmode.REQUESTED)
 

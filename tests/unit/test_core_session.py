@@ -425,6 +425,13 @@ def test_a_low_battery_ends_the_session_in_order() -> None:
     assert (rig.session.outcome, rig.session.fault) == (protocol.BATTERY_ENDED, faults.NONE)
 
 
+def test_a_battery_at_its_limit_is_good_enough() -> None:
+    rig = at_state(protocol.HOLD)
+    rig.plant.vsys_mv = A.min_vsys_mv
+    rig.run(200)
+    assert rig.session.state == protocol.HOLD
+
+
 def test_one_odd_battery_sample_does_not_end_a_session() -> None:
     rig = at_state(protocol.HOLD)
     for _ in range(5):

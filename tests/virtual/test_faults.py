@@ -3,7 +3,12 @@
 2 ms to detect plus 110 ms for the dead-man at its worst tolerance bound every cut; most are far faster.
 """
 
+import time
+from pathlib import Path
+
 import pytest
+
+from ionto_host import sessionfile
 
 DEAD_MAN_US = 112_000
 CEILING_UA = 6_030
@@ -134,6 +139,32 @@ def test_pwm_stuck_high(bench):
     assert reading.peak_ua < 5_050
     assert reading.t_below_us < DEAD_MAN_US
     assert latched(bench).startswith("OVER_CURRENT")
+    (log,) = bench.ionto("logs", "pull", "--output", bench.folder / "logs")["logs"]
+    with bench.device() as device:
+        assert device.status().fault_name != "NONE"
+    greatest_ua = max(sample.current_max_ua for sample in sessionfile.read(Path(log["path"])).samples)
+    assert greatest_ua > 2_300, "the reading that tripped is in the log"
+
+
+def test_a_latched_fault_survives_maintenance(bench):
+    """Hazard: a fault is forgotten by a detour over the REPL."""
+    bench.start_and_hold()
+    bench.pico.fault("pwm_stuck_high")
+    name = latched(bench)
+    bench.ionto("maintenance")
+    bench.mpremote("reset")
+    time.sleep(0.5)
+    assert latched(bench) == name
+
+
+def test_flash_that_fails_keeps_the_session_for_a_second_try(bench):
+    """Hazard: a session's samples are lost because the flash did not take them the first time."""
+    bench.start_and_hold(dose_ma_min=0.2)
+    bench.pico.fault("flash_fails")
+    assert bench.wait_state("FAULT").fault_name == "LOG_WRITE_FAILED"
+    bench.pico.fault("flash_fails", on=False)
+    bench.ionto("clear")
+    assert outcome(bench) == "complete"
 
 
 @pytest.mark.parametrize("level", ["low", "high"])

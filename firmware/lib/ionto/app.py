@@ -40,7 +40,6 @@ _STABLE_MS = const(60_000)  # after which unplanned resets are no longer "in a r
 _FREE_FLASH_BYTES = const(0x10000)  # a session's log, twice over
 _EXTENSION_SHIFT = const(1)  # the log's period is chosen for half as long again as the dose
 _BUTTON_START = const(1)
-_CLOCK_EPOCH_S = const(1_700_000_000)  # an earlier clock was never set
 
 _LEAVE_WITHIN_MS = const(200)
 _RELAY_MS = const(30)  # operate and bounce
@@ -94,12 +93,14 @@ class App:
         self.board.write_scratch(bootmode.SCRATCH_MARK, bootmode.mark(bootmode.RUNNING, self.boot.unplanned))
         if self.boot.cause == bootmode.WATCHDOG:
             self.session.fail(faults.UNPLANNED_RESET, self.reading)
+        elif self.boot.fault:
+            self.session.fail(self.boot.fault, self.reading)
         self.commands.remember_identity()
         self.hal.start_watchdog()
         while not self._leaving_ms or (self.link.busy() and self._leaving_ms < _LEAVE_WITHIN_MS):
             self.tick()
         self.hal.cut_off()
-        self.board.write_scratch(bootmode.SCRATCH_MARK, bootmode.mark(bootmode.TO_MAINTENANCE, 0))
+        self.board.write_scratch(bootmode.SCRATCH_MARK, bootmode.mark(bootmode.TO_MAINTENANCE, 0, self.session.fault))
 
     @micropython.native
     def tick(self) -> None:
@@ -131,13 +132,13 @@ class App:
         if found == kernel.FOUND_WINDOW:
             self.log.store(session.t_ms, session.setpoint_ua, session.state, session.charge_uc)
             return
+        self.log.sample(session.t_ms, session.setpoint_ua, reading, session.state, session.charge_uc)
         verdict = found & kernel.FOUND_VERDICT
         if verdict:
             session.fail(VERDICTS[verdict], reading)
         else:
             session.happened(found >> kernel.FOUND_EVENT_SHIFT, reading)
         self._follow()
-        self.log.sample(session.t_ms, session.setpoint_ua, reading, session.state, session.charge_uc)
 
     def _step_at_rest(self, dt_us: int) -> None:
         """A cycle of a device that does not deliver: at rest, in self-test, or paused."""
@@ -192,7 +193,8 @@ class App:
         elif state == protocol.ARMED:
             hal.zero_ua = self.selftest.zero_ua
             self._todo = _WRITE_ARM
-        if self._log_open and state in _ENDED:
+        if self._log_open and state in _ENDED and self._todo != _FLUSH:
+            self.log.close_window(session.t_ms, state, session.charge_uc)
             self._todo = _FLUSH
 
     def _note(self, event: int, code: int, a: int, b: int) -> None:
@@ -262,7 +264,7 @@ class App:
 
     def start(self) -> int:
         """Begin a session if everything allows it; return a code of ionto.faults."""
-        if self._todo != _NOTHING:
+        if self._todo != _NOTHING or self._log_open:
             return faults.WRONG_STATE
         if not self._room_for_log():
             return faults.FILESYSTEM_FULL
@@ -285,7 +287,10 @@ class App:
         """Clear a latched fault whose cause is gone; return a code of ionto.faults."""
         if self._todo != _NOTHING:
             return faults.WRONG_STATE
-        return self.session.clear(self.reading)
+        code = self.session.clear(self.reading)
+        if not code and self._log_open:
+            self._todo = _FLUSH
+        return code
 
     def leave_for_maintenance(self) -> int:
         """Leave the application after the answer is out; return a code of ionto.faults."""
@@ -358,7 +363,7 @@ class App:
     # Logs.
 
     def _open_logs(self) -> None:
-        self._clock_set = self.board.unix_time_s() > _CLOCK_EPOCH_S
+        self._clock_set = self.board.unix_time_s() > protocol.CLOCK_FROM_S
         if LOG_FOLDER[1:] not in os.listdir("/"):
             os.mkdir(LOG_FOLDER)
         ids = sessionlog.list_ids(LOG_FOLDER)
@@ -395,10 +400,14 @@ class App:
         """Return the path of log `log_id`."""
         return LOG_FOLDER + "/" + sessionlog.file_name(log_id)
 
+    def log_bytes(self, log_id: int) -> int:
+        """Return the size of log `log_id`."""
+        return os.stat(self.log_path(log_id))[6]
+
     def log_rows(self, first: int, most: int) -> list:
         """Return up to `most` rows [id, bytes] of the logs from id `first` on."""
         ids = [log_id for log_id in sessionlog.list_ids(LOG_FOLDER) if log_id >= first]
-        return [[log_id, os.stat(self.log_path(log_id))[6]] for log_id in ids[:most]]
+        return [[log_id, self.log_bytes(log_id)] for log_id in ids[:most]]
 
     def delete_log(self, log_id: int) -> None:
         """Delete log `log_id`; the open one is refused."""
@@ -449,8 +458,7 @@ class App:
                 self._log_open = False
                 self.board.write_scratch(bootmode.SCRATCH_LOG_ID, 0)
         except OSError:
-            self._todo = _NOTHING
-            self._log_open = False
+            self._todo = _NOTHING  # what RAM holds is kept: CLEAR_FAULT tries again
             self.session.fail(faults.LOG_WRITE_FAILED, self.reading)
 
     def _summary(self) -> dict:

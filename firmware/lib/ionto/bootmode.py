@@ -23,18 +23,19 @@ WATCHDOG = "watchdog"
 MAX_UNPLANNED = const(3)
 
 
-def mark(state: int, unplanned: int) -> int:
-    """Return the scratch word for `state` and the count of unplanned resets in a row (0-255)."""
-    return _MAGIC | state << 8 | min(unplanned, 255)
+def mark(state: int, unplanned: int, fault: int = 0) -> int:
+    """Return the scratch word for `state`, the unplanned resets in a row (up to 15) and a latched fault (0: none)."""
+    return _MAGIC | min(unplanned, 15) << 12 | state << 8 | fault
 
 
 class Boot:
-    """What this boot is: `cause`, `unplanned` resets in a row, and `maintenance`."""
+    """What this boot is: `cause`, `unplanned` resets in a row, `maintenance`, `fault` still latched."""
 
     def __init__(self, word: int, strap: bool):
         known = word & _MAGIC_MASK == _MAGIC
-        state = word >> 8 & 0xFF if known else 0
-        self.unplanned = word & 0xFF if known else 0
+        state = word >> 8 & 0xF if known else 0
+        self.unplanned = word >> 12 & 0xF if known else 0
+        self.fault = word & 0xFF if known else 0
         self.cause = REQUESTED if known else POWER_ON
         if state == RUNNING:
             self.cause = WATCHDOG
@@ -43,4 +44,4 @@ class Boot:
 
     def word(self) -> int:
         """Return the scratch word to leave behind; a maintenance boot forgives the resets before it."""
-        return mark(BOOTED, 0 if self.maintenance else self.unplanned)
+        return mark(BOOTED, 0 if self.maintenance else self.unplanned, self.fault)

@@ -76,7 +76,7 @@ class Commands:
         except Refusal as refusal:
             self._refuse(refusal.code, kind, sequence, json.dumps(refusal.as_dict()).encode())
         except OSError:
-            self._refuse(faults.LOG_WRITE_FAILED, kind, sequence)
+            self._refuse(faults.FLASH_FAILED, kind, sequence)
         return _ANSWERED
 
     def reject(self, kind: int, sequence: int) -> None:
@@ -155,7 +155,11 @@ class Commands:
     def _set_clock(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         if length != struct.calcsize(protocol.CLOCK_FORMAT):
             return faults.BAD_PAYLOAD
-        self._app.set_clock(struct.unpack_from(protocol.CLOCK_FORMAT, buffer, start)[0])
+        unix_s = struct.unpack_from(protocol.CLOCK_FORMAT, buffer, start)[0]
+        low, high = protocol.CLOCK_FROM_S, protocol.CLOCK_TO_S
+        if not low <= unix_s <= high:
+            raise Refusal(faults.OUT_OF_RANGE, "unix_time_s", unix_s, low, high)
+        self._app.set_clock(unix_s)
         return faults.NONE
 
     def _self_test(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
@@ -195,7 +199,10 @@ class Commands:
         if count > _LOG_READ_MAX_BYTES:
             raise Refusal(faults.OUT_OF_RANGE, "length", count, 1, _LOG_READ_MAX_BYTES)
         with open(path, "rb") as stream:
-            stream.seek(offset)
+            if offset < self._app.log_bytes(log_id):
+                stream.seek(offset)
+            else:  # nothing is there; and a seek that far is an OverflowError
+                count = 0
             self._stream(sequence, stream, offset, count)
         return _ANSWERED
 

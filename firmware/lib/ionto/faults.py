@@ -32,7 +32,7 @@ USB_PRESENT = const(33)
 FAULT_LATCHED = const(34)
 CAUSE_REMAINS = const(35)
 NO_SUCH_LOG = const(36)
-NOT_BY_HAND = const(37)
+FLASH_FAILED = const(37)
 STOP_OPEN = const(38)
 
 FAULT_BAND = const(100)

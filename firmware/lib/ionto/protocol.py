@@ -40,6 +40,8 @@ LOG_DATA_FORMAT = "<I"  # offset; a frame with no bytes after the offset ends th
 LOG_CHUNK_BYTES = const(1024)
 LOG_DELETE_FORMAT = "<I"
 CLOCK_FORMAT = "<I"  # Unix time, s
+CLOCK_FROM_S = const(1_700_000_000)  # November 2023; a clock that shows less was never set
+CLOCK_TO_S = const(4_102_444_800)  # the year 2100
 
 IDLE = const(0)
 SELF_TESTING = const(1)

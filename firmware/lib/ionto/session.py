@@ -223,6 +223,8 @@ class Session:
         if self.state == FAULT:
             return
         self.fault = code
+        block = self.block
+        block[kernel.S_MAX_UA] = max(block[kernel.S_MAX_UA], reading.current_ua)
         self._note(FAULT_LATCHED, code, reading.current_ua, self.setpoint_ua)
         if self.state not in _ENDED:
             self.outcome = protocol.FAULTED

@@ -101,6 +101,11 @@ class SessionLog:
             self.samples_lost += 1
         self._open_window()
 
+    def close_window(self, t_ms: int, state: int, charge_uc: int) -> None:
+        """Store what the open window has, if anything: the session is over and its extremes count."""
+        if self.window[kernel.W_COUNT]:
+            self.store(t_ms, 0, state, charge_uc)
+
     def event(self, t_ms: int, event: int, code: int, a: int, b: int) -> None:
         """Store one event; when the buffer is full it is counted in `events_lost`, which the end record carries."""
         room = _MAX_EVENTS - self.event_count
