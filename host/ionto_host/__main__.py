@@ -2,7 +2,16 @@
 
 import sys
 
-from ionto_host.cli import main
+
+def _run() -> int:
+    try:
+        from ionto_host.cli import main
+
+        return main()
+    except KeyboardInterrupt:
+        print("Error: interrupted", file=sys.stderr)
+        return 130
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_run())

@@ -29,6 +29,8 @@ RUNNING_STATES = frozenset(
 SELF_TEST_TIMEOUT_S = 15.0
 LOG_WINDOW_BYTES = 64 * 1024
 LOG_STALLS = 5
+OFF_UA = 60  # more than this with the output off is no noise, as the firmware's guard has it
+OFF_SETTLE_S = 0.15  # the dead-man at its worst tolerance, and some more
 
 Progress = Callable[[int, int], None]
 
@@ -117,6 +119,12 @@ class Status:
     def flag_names(self) -> list[str]:
         """The names of the flags that are set, as in `protocol.FLAGS`."""
         return [name for bit, name in enumerate(protocol.FLAGS) if self.flags >> bit & 1]
+
+    @property
+    def current_when_off(self) -> bool:
+        """True when current is measured although the output is off, at rest or in a pause."""
+        at_rest = not self.running or self.state == protocol.PAUSED
+        return at_rest and not self.flag(protocol.FLAG_OUTPUT_ON) and self.current_ua > OFF_UA
 
     def flag(self, mask: int) -> bool:
         """Return True when the flag `mask` (a `protocol.FLAG_*`) is set."""
@@ -211,6 +219,14 @@ class Device:
     def status(self) -> Status:
         """Return what the device does now."""
         return Status.decode(self.link.request(protocol.STATUS))
+
+    def settled_status(self) -> Status:
+        """Return the status; current that flows with the output off is given a moment to end first."""
+        status = self.status()
+        if status.current_when_off:
+            time.sleep(OFF_SETTLE_S)
+            status = self.status()
+        return status
 
     def push_dose(self, raw: bytes) -> str:
         """Give the device the canonical dose `raw`, read it back, and return its digest (64 hex digits).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from ionto.limits import UC_PER_MA_MIN
 from ionto.version import DOSE_SCHEMA_VERSION
 from ionto_host import messages
 from ionto_host.errors import DoseFileError, IontoError, RefusedError
-from ionto_host.units import plain
+from ionto_host.units import plain, printable
 
 tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
@@ -44,13 +45,15 @@ DENSITY = Quantity("current density", "density_ua_cm2", 1_000, "mA/cm2")
 
 REQUIRED_NUMBERS = (CURRENT, AREA, RAMP_UP, RAMP_DOWN)
 OPTIONAL_NUMBERS = (DOSE, DURATION, MAX_DENSITY)
-TEXTS = ("name", "drug", "site", "waveform")
+TEXTS = messages.TEXT_FIELDS
 POLES = {"+": device_dose.POLE_POSITIVE, "-": device_dose.POLE_NEGATIVE}
 FIELDS = ("schema", *TEXTS, "polarity", *(item.name for item in (*REQUIRED_NUMBERS, *OPTIONAL_NUMBERS)))
 DEFAULT_MAX_DENSITY_MA_CM2 = Decimal("0.5")
 HUMAN = {item.device_name: item for item in (*REQUIRED_NUMBERS, *OPTIONAL_NUMBERS, DENSITY)}
 VARIANTS = ("A", "B")
 MAX_DECIMALS = 12
+MAX_FILE_BYTES = 64 * 1024
+MAX_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,12 @@ def load(path: Path) -> DoseFile:
 
     Raises `DoseFileError` naming the field, its value, what is allowed and the line; OSError when unreadable.
     """
+    with path.open("rb") as file:
+        data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise DoseFileError(f"{path}: larger than {MAX_FILE_BYTES // 1024} kB, so no dose file")
     try:
-        return loads(path.read_bytes().decode("utf-8"), path)
+        return loads(data.decode("utf-8"), path)
     except UnicodeDecodeError as error:
         raise DoseFileError(f"{path}: not a text file: {error.reason} at byte {error.start}") from error
 
@@ -79,7 +86,7 @@ def loads(text: str, path: Path) -> DoseFile:
     try:
         table = tomllib.loads(text, parse_float=Decimal)
     except (tomllib.TOMLDecodeError, ArithmeticError, RecursionError) as error:
-        raise DoseFileError(f"{path}: not TOML: {error}") from error
+        raise DoseFileError(f"{path}: not TOML: {printable(str(error))}") from error
     fields = _Reader(path, text, table).fields()
     raw = device_dose.canonical(fields)
     return DoseFile(path, fields, raw, tuple(variant for variant in VARIANTS if _admits(raw, variant)))
@@ -129,6 +136,24 @@ def _closest_variant(loaded: DoseFile) -> str:
     return "A" if loaded.fields["current_ua"] <= device_limits.variant_a().max_current_ua else "B"
 
 
+_REQUIRED = f"all fields are required, except {MAX_DENSITY.name} and one of {DOSE.name} and {DURATION.name}"
+
+
+def _shown(value: Any) -> str:
+    """Return a value of the file as TOML writes it, short and safe to print."""
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, str):
+        text = json.dumps(value, ensure_ascii=False)
+    elif isinstance(value, Decimal) and not value.is_finite():
+        text = str(value).lower().replace("infinity", "inf")
+    else:
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+    return printable(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}...")
+
+
 class _Reader:
     """Reads one table field by field and knows the line of each for its complaints."""
 
@@ -141,7 +166,7 @@ class _Reader:
         """Return the canonical fields, in device units."""
         for name in self.table:
             if name not in FIELDS:
-                raise self.error(name, f"unknown field {name}", f"known fields: {', '.join(FIELDS)}")
+                raise self.error(name, f"unknown field {_shown(name)[1:-1]}", f"known fields: {', '.join(FIELDS)}")
         result: dict[str, Any] = {"schema": self._schema(), **{name: self._text(name) for name in TEXTS}}
         result |= {item.device_name: self._integer(item, self._number(item.name)) for item in REQUIRED_NUMBERS}
         density = self._number(MAX_DENSITY.name, DEFAULT_MAX_DENSITY_MA_CM2)
@@ -153,19 +178,23 @@ class _Reader:
     def _schema(self) -> int:
         value = self._get("schema")
         if value != DOSE_SCHEMA_VERSION or not isinstance(value, int) or isinstance(value, bool):
-            raise self.error("schema", f"schema is {value!r}", f"this version reads schema = {DOSE_SCHEMA_VERSION}")
+            raise self.error(
+                "schema", f"schema is {_shown(value)}", f"this version reads schema = {DOSE_SCHEMA_VERSION}"
+            )
         return value
 
     def _text(self, name: str) -> str:
         value = self._get(name)
         if not isinstance(value, str):
-            raise self.error(name, f"{name} is {value!r}", "a text in quotes is expected")
+            raise self.error(name, f"{name} is {_shown(value)}", "a text in quotes is expected")
+        if not value.isprintable():
+            raise self.error(name, f"{name} is {_shown(value)}", "printable characters only, in one line")
         return value
 
     def _polarity(self) -> int:
         value = self._get("polarity")
         if not isinstance(value, str) or value not in POLES:
-            raise self.error("polarity", f"polarity is {value!r}", 'write "+" or "-", the pole under the drug')
+            raise self.error("polarity", f"polarity is {_shown(value)}", 'write "+" or "-", the pole under the drug')
         return POLES[value]
 
     def _number(self, name: str, default: Decimal | None = None) -> Decimal:
@@ -173,7 +202,7 @@ class _Reader:
             return default
         value = self._get(name)
         if isinstance(value, bool) or not isinstance(value, (int, Decimal)) or not Decimal(value).is_finite():
-            raise self.error(name, f"{name} is {value!r}", "a number without quotes is expected")
+            raise self.error(name, f"{name} is {_shown(value)}", "a number without quotes is expected")
         return Decimal(value)
 
     def _integer(self, quantity: Quantity, value: Decimal) -> int:
@@ -207,7 +236,7 @@ class _Reader:
 
     def _get(self, name: str) -> Any:
         if name not in self.table:
-            raise self.error(name, f"field {name} is missing", "every field but max_density_ma_cm2 is required")
+            raise self.error(name, f"field {name} is missing", _REQUIRED)
         return self.table[name]
 
     def error(self, name: str, what: str, allowed: str) -> DoseFileError:

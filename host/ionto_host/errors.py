@@ -27,7 +27,7 @@ EXIT_CODE_HELP: dict[ExitCode, str] = {
     ExitCode.USAGE: "the command line is wrong",
     ExitCode.NO_DEVICE: "no device, several devices, or a board without the IontoPico firmware",
     ExitCode.REFUSED: "refused by the host's checks or by the device; nothing was changed",
-    ExitCode.FAULT: "the device is in fault; its output is off",
+    ExitCode.FAULT: "the device is in fault",
     ExitCode.IO: "port, cable, timeout or file problem",
     ExitCode.INTEGRITY: "data does not match its checksum or digest",
     ExitCode.INTERRUPTED: "interrupted from the keyboard",
@@ -97,7 +97,7 @@ class VersionMismatchError(RefusedError):
 
 
 class DeviceFaultError(IontoError):
-    """Raised when a request ends in a fault of the device, or a session does. The output is off."""
+    """Raised when a request ends in a fault of the device, or a session does."""
 
     exit_code = ExitCode.FAULT
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ionto.version import FIRMWARE_VERSION
 from ionto_host.device import Device, Hello
 from ionto_host.errors import (
     BoardError,
@@ -19,6 +20,7 @@ from ionto_host.errors import (
     NoAnswerError,
     NoDeviceError,
     NoFirmwareError,
+    PortVanishedError,
     ProtocolError,
     TransportError,
     VersionMismatchError,
@@ -68,7 +70,18 @@ class FlashResult:
     hello: Hello | None = field(default=None)
 
 
-def flash(port: str, progress: Progress, *, dry_run: bool = False) -> FlashResult:
+@dataclass(frozen=True)
+class VersionCheck:
+    """What a dry run learns from a running application without ending it: the versions, not the files."""
+
+    port: str
+    running: str
+    firmware: str
+    hello: Hello
+    dry_run: bool = True
+
+
+def flash(port: str, progress: Progress) -> FlashResult:
     """Install the firmware on the board at `port` and shake hands with it.
 
     `progress` is told what happens. Raises `RefusedError` while current flows, `BoardError` or `CompileError`
@@ -76,21 +89,52 @@ def flash(port: str, progress: Progress, *, dry_run: bool = False) -> FlashResul
     """
     finder = _PortFinder(port)
     progress("entering the MicroPython prompt", 0, 0)
-    leave_application(port)
+    try:
+        leave_application(port)
+    except PortVanishedError as error:
+        raise BoardError(error.message) from error
     prompt = wait_for_prompt(finder.current, PROMPT_WAIT_S)
     try:
-        implementation = prompt.implementation()
-        bundle = build(implementation.mpy)
-        plan = make_plan(bundle, prompt.hashes([LIB_FOLDER], ["/boot.py", MAIN_PATH]))
-        if not dry_run:
-            install(prompt, plan, progress)
-            verify(prompt, bundle)
+        implementation, bundle, plan = _compare(prompt)
+        install(prompt, plan, progress)
+        verify(prompt, bundle)
         progress("restarting the board", plan.size_bytes, plan.size_bytes)
         prompt.reset()
     finally:
         prompt.close()
-    hello = None if dry_run else wait_for_hello(finder.current)
+    hello = wait_for_hello(finder.current)
     return _result(finder.current(), implementation, bundle, plan, hello)
+
+
+def dry_run(port: str) -> FlashResult | VersionCheck:
+    """Return what `flash` would change on a board at its prompt; of a running application only its version.
+
+    Nothing is changed and no application is ended. Raises `RefusedError` while current flows, `NoAnswerError`
+    when neither an application nor a prompt answers.
+    """
+    link = Link(open_port(port), port)
+    try:
+        hello = Device(link).hello(timeout_s=PROBE_TIMEOUT_S, tries=2)
+        return VersionCheck(port, hello.firmware, FIRMWARE_VERSION, hello)
+    except NoFirmwareError:
+        pass
+    except NoAnswerError:
+        if not link.at_prompt():
+            raise
+    finally:
+        link.close()
+    prompt = wait_for_prompt(lambda: port, PROMPT_WAIT_S)
+    try:
+        return _result(port, *_compare(prompt), None)
+    finally:
+        prompt.close()
+
+
+def _compare(prompt: Prompt) -> tuple[Implementation, Bundle, Plan]:
+    """Return which MicroPython the board runs, the firmware for it, and what differs."""
+    implementation = prompt.implementation()
+    bundle = build(implementation.mpy)
+    return implementation, bundle, make_plan(bundle, prompt.hashes([LIB_FOLDER], ["/boot.py", MAIN_PATH]))
 
 
 def leave_application(port: str) -> None:

@@ -75,6 +75,8 @@ def find(name: str, root: Path | None = None) -> Path:
     paths = stored(root)
     if name == "last" and paths:
         return max(paths, key=lambda path: path.stat().st_mtime)
+    if name == "last":
+        raise UsageError("no log has been pulled yet", "`ionto logs pull` fetches those of the device.")
     folders = sorted({path.parent for path in paths})
     found = [copies[-1] for folder in folders if name.isdigit() and (copies := _copies(folder, int(name)))]
     if not found:

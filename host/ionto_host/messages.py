@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ionto import faults
 from ionto_host.errors import DeviceFaultError, IontoError, RefusedError
-from ionto_host.units import human
+from ionto_host.units import human, printable
 
 
 class Message(NamedTuple):
@@ -20,6 +20,13 @@ _UPDATE = "Install the firmware that belongs to this host tool with `ionto flash
 _CORRECT = "Correct the dose file and push it again; `ionto dose check FILE` explains every number."
 _SERVICE = "Do not use the board on a person or load until this is found; then `ionto clear` and `ionto selftest`."
 _CLEAR = "Remove the cause, then `ionto clear`."
+
+TEXT_FIELDS = ("name", "drug", "site", "waveform")  # of a dose; the device refuses them by their length
+_FIELD_ACTIONS = {  # where the refusal of a value is about something else than the dose
+    "unix_time_s": "Correct the clock of this computer, then `ionto clock set`.",
+    "offset": "`ionto logs list` shows the logs and their sizes.",
+    "length": _UPDATE,
+}
 
 MESSAGES: dict[int, Message] = {
     faults.NONE: Message("no fault", ""),
@@ -70,15 +77,17 @@ MESSAGES: dict[int, Message] = {
     ),
     faults.SENSE_DISAGREE: Message("the two independent readings of the current disagree", _SERVICE),
     faults.OVER_CURRENT: Message(
-        "the current rose above the dose; it was cut",
+        "the current rose above the dose; the output was switched off",
         "Check the load for a sudden short, then `ionto clear`.",
     ),
-    faults.OVER_CURRENT_ABSOLUTE: Message("the current rose above the limit of the board; it was cut", _SERVICE),
+    faults.OVER_CURRENT_ABSOLUTE: Message(
+        "the current rose above the limit of the board; the output was switched off", _SERVICE
+    ),
     faults.CURRENT_WHEN_OFF: Message("current flows although the output is off", "Disconnect the load. " + _SERVICE),
     faults.UNDER_CURRENT: Message(
         "the current stayed below its set-point", "Check the contact and the wiring, then `ionto clear`."
     ),
-    faults.CHARGE_EXCEEDED: Message("more charge was delivered than prescribed; the output was cut", _SERVICE),
+    faults.CHARGE_EXCEEDED: Message("more charge was delivered than prescribed; the output was switched off", _SERVICE),
     faults.TIME_EXCEEDED: Message(
         "the session took longer than it may", "Improve the contact of the electrodes, then `ionto clear`."
     ),
@@ -96,12 +105,12 @@ MESSAGES: dict[int, Message] = {
     faults.RAIL_HIGH: Message("the 24 V rail is too high", "Check the trimmer of the boost converter. " + _SERVICE),
     faults.BATTERY_LOW: Message("the battery is too low", "Replace or charge the battery, then `ionto clear`."),
     faults.USB_APPEARED: Message(
-        "a computer was plugged in during the session; the output was cut",
+        "a computer was plugged in during the session; the output was switched off",
         "`ionto clear`, unplug USB and start again.",
     ),
-    faults.LATE_LOOP: Message("the control loop was late; the output was cut", _SERVICE),
+    faults.LATE_LOOP: Message("the control loop was late; the output was switched off", _SERVICE),
     faults.FIRMWARE_EXCEPTION: Message(
-        "the firmware stopped with an error; the output was cut",
+        "the firmware stopped with an error; the output was switched off",
         "Pull the logs, `ionto flash`, and report it.",
     ),
     faults.UNPLANNED_RESET: Message(
@@ -154,15 +163,18 @@ def error_for(detail: dict[str, Any]) -> IontoError:
     message = message_for(code)
     kind = DeviceFaultError if faults.is_fault(code) else RefusedError
     named = {key: value for key, value in detail.items() if value not in (None, "")}
-    return kind(message.text + _explain(detail), message.action, **{**named, "code": code, "name": name_of(code)})
+    action = _FIELD_ACTIONS.get(str(detail.get("field")), message.action)
+    return kind(message.text + _explain(detail), action, **{**named, "code": code, "name": name_of(code)})
 
 
 def _explain(detail: dict[str, Any]) -> str:
     field, value = str(detail.get("field") or ""), detail.get("value")
     if not field:
         return ""
-    text = f": {field}" if value is None else f": {field} is {human(field, value)}"
     low, high = detail.get("low"), detail.get("high")
+    if field in TEXT_FIELDS and isinstance(value, int):
+        return f": {field} has {value} characters, allowed {low} to {high}"
+    text = f": {field}" if value is None else f": {field} is {printable(human(field, value))}"
     if low is not None and high is not None:
         return f"{text}, allowed {human(field, low)} to {human(field, high)}"
     return text if low is None else f"{text}, allowed {human(field, low)}"

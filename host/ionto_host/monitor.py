@@ -23,7 +23,7 @@ def follow(
     """
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     while True:
-        status = device.status()
+        status = device.settled_status()
         yield status
         if not status.running and not (wait and status.state == protocol.IDLE and not status.outcome):
             return

@@ -7,8 +7,8 @@ from typing import Any
 
 from ionto import sessionlog_format as layout
 from ionto_host.errors import MissingPartError
-from ionto_host.sessionfile import Event, Sample, Session, has_current, load_kohm, summary
-from ionto_host.units import ma, ma_min
+from ionto_host.sessionfile import Event, Sample, Session, delivered, has_current, load_kohm, summary
+from ionto_host.units import ma, ma_min, printable
 
 SIZE_INCH = (10.0, 8.0)
 DPI = 120
@@ -120,7 +120,7 @@ def _label(axis: Any, event: Event, colour: str, late: bool) -> None:
 def _title(session: Session) -> str:
     facts = summary(session)
     prescribed = facts["dose_prescribed_ma_min"]
-    dose = f"{facts['dose_delivered_ma_min']:.3f}"
+    dose = delivered(facts)
     dose += f" of {prescribed:g} mA*min" if prescribed is not None else " mA*min"
     proof = "log verified" if session.verified else "LOG DAMAGED OR INCOMPLETE"
-    return f"{facts['name'] or 'session'}: {session.outcome}, {dose}, {proof}"
+    return printable(f"{facts['name'] or 'session'}: {session.outcome}, {dose}, {proof}")

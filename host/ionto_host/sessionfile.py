@@ -16,7 +16,7 @@ from ionto import sessionlog_format as layout
 from ionto.version import LOG_FORMAT_VERSION
 from ionto_host import messages
 from ionto_host.errors import NotALogError
-from ionto_host.units import ma_min
+from ionto_host.units import ma, ma_min
 
 NO_END = "the end record is missing"
 
@@ -97,13 +97,14 @@ class Damage(NamedTuple):
 
 @dataclass
 class Session:
-    """A session log, read. `header` and `end` are the JSON of the arm and end records, empty when missing."""
+    """A session log, read. `header`, `test` and `end` are JSON of the arm, test and end records, empty if missing."""
 
     size_bytes: int = 0
     records: int = 0
     header: dict[str, Any] = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    test: dict[str, Any] = field(default_factory=dict)
     end: dict[str, Any] = field(default_factory=dict)
     damage: list[Damage] = field(default_factory=list)
 
@@ -132,19 +133,38 @@ class Session:
         return str(value)
 
     @property
-    def charge_uc(self) -> int:
-        """The delivered charge by the controller, uC: of the end record, or of the last sample."""
-        value = self.end.get("charge_uc")
-        if isinstance(value, int):
-            return value
-        return self.samples[-1].charge_uc if self.samples else 0
+    def charge_uc(self) -> int | None:
+        """The delivered charge by the controller, uC: of the end record, or of the last sample; None of neither.
+
+        Of a session that is not `whole` more may have been delivered.
+        """
+        known = self._end_number("charge_uc") or [sample.charge_uc for sample in self.samples[-1:]]
+        return known[0] if known else None
 
     @property
-    def duration_s(self) -> float:
-        """Time of the last sample or event, s after the session began."""
-        times = [self.samples[-1].t_ms] if self.samples else []
-        times += [self.events[-1].t_ms] if self.events else []
-        return max(times, default=0) / 1_000
+    def duration_s(self) -> float | None:
+        """Time of the end record, the last sample or event, s after the session began; None without any."""
+        last = [*self._end_number("t_ms"), *(item.t_ms for item in (*self.samples[-1:], *self.events[-1:]))]
+        return max(last) / 1_000 if last else None
+
+    @property
+    def current_max_ua(self) -> int | None:
+        """The greatest current in samples, faults and end record; None without any."""
+        faults = [item.value_a for item in self.events if item.event == layout.FAULT_LATCHED]
+        return max(
+            [*self._end_number("max_current_ua"), *(sample.current_max_ua for sample in self.samples), *faults],
+            default=None,
+        )
+
+    @property
+    def whole(self) -> bool:
+        """True when the device ended the session and wrote the charge; after an interruption the rest is unknown."""
+        return bool(self._end_number("charge_uc")) and self.end.get("outcome") != protocol.INTERRUPTED
+
+    def _end_number(self, name: str) -> list[int]:
+        """Return the number `name` of the end record in a list, empty when the record lacks it."""
+        value = self.end.get(name)
+        return [value] if type(value) is int and 0 <= value <= 0xFFFFFFFF else []
 
 
 def read(path: Path) -> Session:
@@ -272,6 +292,8 @@ def _add(session: Session, record: _Record) -> None:
             session.damage.append(Damage(record.offset, record.size_bytes, reason))
         elif record.kind == layout.ARM:
             session.header = body
+        elif record.kind == layout.TEST:
+            session.test = body
         else:
             session.end = body
 
@@ -291,19 +313,28 @@ def _check_ends(session: Session) -> None:
         session.damage.append(Damage(session.size_bytes, 0, NO_END))
 
 
+def delivered(facts: dict[str, Any]) -> str:
+    """Return the delivered dose in `facts`, a `summary`: "0.500", "at least 0.500", or "unknown"."""
+    value = facts["dose_delivered_ma_min"]
+    if value is None:
+        return "unknown"
+    return f"at least {value:.3f}" if facts["at_least"] else f"{value:.3f}"
+
+
 def summary(session: Session) -> dict[str, Any]:
     """Return the session in a dozen numbers, human units in the names; what a damaged log lacks is None."""
     dose_uc = session.dose.get("dose_uc")
-    currents = [sample.current_max_ua for sample in session.samples]
+    charge_uc, max_ua = session.charge_uc, session.current_max_ua
     loaded_mv = [sample.load_mv for sample in session.samples if has_current(sample)]
     return {
         "outcome": session.outcome,
         "name": session.dose.get("name"),
         "drug": session.dose.get("drug"),
         "dose_prescribed_ma_min": ma_min(dose_uc) if isinstance(dose_uc, int) else None,
-        "dose_delivered_ma_min": ma_min(session.charge_uc),
+        "dose_delivered_ma_min": None if charge_uc is None else ma_min(charge_uc),
+        "at_least": not session.whole,  # the dose delivered, the duration and the maxima
         "duration_s": session.duration_s,
-        "current_max_ma": max(currents) / 1_000 if currents else None,
+        "current_max_ma": None if max_ua is None else ma(max_ua),
         "load_max_v": max(loaded_mv) / 1_000 if loaded_mv else None,
         "faults": [messages.name_of(item.code) for item in session.events if item.event == layout.FAULT_LATCHED],
         "samples": len(session.samples),

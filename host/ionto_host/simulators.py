@@ -6,7 +6,9 @@ Everything of `ionto_sim` is imported where it is used, since it is not there on
 from __future__ import annotations
 
 import json
+import math
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +28,9 @@ from ionto_host.errors import (
 if TYPE_CHECKING:
     from ionto_sim.client import SimClient
     from ionto_sim.config import SimConfig
+
+
+_SIM_HELP = "See `ionto sim --help`."
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ def configuration(state_dir: Path | None, *, load: str, speed: str, erase: bool,
         from ionto_sim.config import Paths, SimConfig
 
         folder = state_dir or data_folder() / "default"
-        config = SimConfig(state_dir=str(folder), load=load_spec(load), speed=speed, **options)
+        config = SimConfig(state_dir=str(folder), load=load_spec(load), speed=_speed(speed), **options)
         config.for_vm()
     if erase:
         for path in (Paths(folder).image, Paths(folder).state):
@@ -88,16 +93,45 @@ def configuration(state_dir: Path | None, *, load: str, speed: str, erase: bool,
 
 
 def load_spec(text: str) -> Any:
-    """Return the load that `text` says: a number of ohms, JSON, or a word; `UsageError` for broken JSON."""
-    if text.startswith("{"):
-        try:
-            return json.loads(text)
-        except ValueError as error:
-            raise UsageError(f"the load is not JSON: {error}") from error
+    """Return the load that `text` says: a number of ohms, JSON, or a word; `UsageError` for anything else."""
+    with _errors():
+        from ionto_sim.load import normal_spec
+    try:
+        spec = json.loads(text) if text.startswith("{") else _number_or_word(text)
+        normal_spec(spec)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the load is {text!r}: {error}", _SIM_HELP) from error
+    return spec
+
+
+def _number_or_word(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:
         return text
+
+
+def _speed(text: str) -> str:
+    """Return the speed `text`, a factor or "max"; `UsageError` for anything else."""
+    try:
+        good = text == "max" or 0 < float(text) < math.inf
+    except ValueError:
+        good = False
+    if not good:
+        raise UsageError(f"speed must be 'max' or a factor above 0, got {text!r}", _SIM_HELP)
+    return text
+
+
+def has_ended(folder: Path) -> bool:
+    """Return True when `folder` is that of a virtual Pico that does not run: nobody listens to its control."""
+    if not (folder / "flash.img").is_file() or not (folder / "lock").is_file():
+        return False
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.connect(os.path.realpath(folder / "control.sock"))
+    except OSError:
+        return True
+    return False
 
 
 def run(config: SimConfig, ready: Callable[[str], None]) -> None:

@@ -38,6 +38,11 @@ def human(field: str, value: object) -> str:
     return str(value)
 
 
+def printable(text: str) -> str:
+    """Return `text` with every character that would steer a terminal or break the line as an escape."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def plain(value: Decimal) -> str:
     """Return `value` with at most six decimals, no exponent and no trailing zeros."""
     text = f"{value:.6f}".rstrip("0").rstrip(".")

@@ -738,7 +738,7 @@ def read_log(data: bytes) -> list[tuple[str, Any]]:
         assert struct.unpack_from("<I", data, end)[0] == zlib.crc32(data[at:end]), "record CRC"
         assert sequence == len(records) & 0xFF, "record sequence"
         payload = data[at + 4 : end]
-        if kind in (1, 4):
+        if kind in (1, 4, 5):
             content: Any = json.loads(payload)
         else:
             layout, fields = (
@@ -746,7 +746,7 @@ def read_log(data: bytes) -> list[tuple[str, Any]]:
             )
             names = [name for name, _ in fields]
             content = [dict(zip(names, row, strict=True)) for row in struct.iter_unpack(layout, payload)]
-        records.append(({1: "arm", 2: "samples", 3: "events", 4: "end"}[kind], content))
+        records.append(({1: "arm", 2: "samples", 3: "events", 4: "end", 5: "test"}[kind], content))
         at = end + 4
     assert at == len(data)
     return records

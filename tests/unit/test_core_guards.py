@@ -246,6 +246,16 @@ def test_charge_ceiling(currents: list[int], dose_uc: int, dt_us: int) -> None:
     assert judge.charge_uc == pytest.approx(charge_uc, abs=1.01)
 
 
+def test_charge_ceiling_of_a_large_dose() -> None:
+    """Hazard: dose exceeded. For a large dose the 0.4 % is what counts."""
+    judge = Guards(B)
+    judge.begin(1_000_000, 10**6)
+    for n in range(30_000):
+        if judge.step(2_500, good(18_000, serial=n, build=B, drain_mv=600), 18_000, True):
+            break
+    assert 1_003_900 <= judge.charge_uc <= 1_004_050
+
+
 def test_charge_ceiling_of_the_independent_measurement() -> None:
     """Hazard: dose exceeded by a sensor that reads low. V(SNS) alone stops it at 6 % and 500 uC."""
     judge = Guards(A)

@@ -244,6 +244,15 @@ def test_a_frame_right_behind_a_damaged_one_is_found() -> None:
     assert wire.rejected == [(5, 1)]
 
 
+def test_frames_swallowed_by_a_truncated_one_are_found() -> None:
+    """Hazard: host dies in a request and comes back at once. What the lost frame swallowed is looked at again."""
+    wire = Wire()
+    wire.send(request(3, 1, bytes(24))[:10] + request(2, 2) + request(2, 3) + request(2, 4))
+    wire.poll(50)
+    assert wire.rejected == [(3, 1)]
+    assert [sequence for _, sequence, _ in wire.handed] == [2, 3, 4]
+
+
 def test_a_request_inside_the_payload_of_a_good_one_is_not_taken() -> None:
     """Hazard: payload taken for a request. What is inside a good frame is content."""
     wire = Wire()

@@ -16,6 +16,7 @@ from test_host_fake_device import BOARD_ID, FakeDevice, make_log, on_pty
 from ionto import faults, limits, protocol
 from ionto_host import cli, errors
 from ionto_host.cli import board
+from ionto_host.cli.root import root
 from ionto_host.transport import ports
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -63,9 +64,7 @@ def ionto(
         yield Shell(port, capsys)
 
 
-def commands(
-    group: click.Group = cli.root, path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def commands(group: click.Group = root, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Yield every command with its path."""
     for name, command in group.commands.items():
         yield (*path, name), command
@@ -145,6 +144,41 @@ def test_a_fault_has_exit_code_5(ionto: Shell, fake: FakeDevice) -> None:
     assert ionto("clear") == 0
 
 
+@pytest.mark.parametrize("state", [protocol.FAULT, protocol.DONE])
+def test_current_that_still_flows_is_said_loudly(ionto: Shell, fake: FakeDevice, state: int) -> None:
+    """With the output off and current measured, every command warns, and none says that all is well."""
+    fake.state, fake.leak_ua = state, 1_270
+    fake.fault = faults.OVER_CURRENT_ABSOLUTE if state == protocol.FAULT else faults.NONE
+    fake.outcome = protocol.COMPLETE
+    for command in ("status", "monitor", "abort"):
+        assert ionto(command) == 5, command
+        assert "CURRENT STILL FLOWS" in ionto.out and "1.270 mA" in ionto.out and "DISCONNECT" in ionto.out
+    assert ionto.json("status")["current_when_off"] is True
+    assert ionto("start") == 4 and "CURRENT STILL FLOWS" in ionto.err
+    assert ionto.json("start")["error"]["current_when_off"] is True
+
+
+def test_current_that_is_just_ending_is_no_alarm(ionto: Shell, fake: FakeDevice) -> None:
+    """The dead-man takes its time to cut; a second look decides."""
+    fake.state, fake.outcome, fake.leak_ua, fake.leak_ends = protocol.DONE, protocol.COMPLETE, 900, True
+    assert ionto("status") == 0 and "STILL FLOWS" not in ionto.out
+    assert ionto.json("status")["current_when_off"] is False
+
+
+def test_an_interrupted_session(ionto: Shell, fake: FakeDevice, tmp_path: Path) -> None:
+    """What is not known is said to be unknown; what is known is the least."""
+    path = tmp_path / "cut.ilog"
+    end: dict[str, object] = {"outcome": protocol.INTERRUPTED, "cause": "power_on"}
+    path.write_bytes(make_log(0, events=False, end=end))
+    assert ionto("logs", "show", str(path), "--png", str(tmp_path / "s.png")) == 0
+    assert "unknown how much was delivered of 1 prescribed" in ionto.out and "0.000" not in ionto.out
+    shown = ionto.json("logs", "show", str(path))
+    assert shown["dose_delivered_ma_min"] is shown["duration_s"] is shown["current_max_ma"] is None
+    path.write_bytes(make_log(0, events=False, end={**end, "charge_uc": 6_000, "t_ms": 9_000}))
+    assert ionto("logs", "show", str(path)) == 0
+    assert "at least 0.100 mA*min delivered" in ionto.out and "at least 0:09" in ionto.out
+
+
 def test_refusals_have_exit_code_4(ionto: Shell, fake: FakeDevice, tmp_path: Path) -> None:
     """By the host's check, by the device's, and by its state."""
     assert ionto("start") == 4 and "ionto dose push" in ionto.err
@@ -220,6 +254,15 @@ def test_new_dose_files(ionto: Shell, tmp_path: Path) -> None:
     assert ionto("dose", "new", str(path), "--force", "--current", "40", *given[5:]) == 4
     assert path.read_text() == before
     assert ionto(*given[:4], "nan", *given[5:], "--force") == 2
+    assert ionto(*given, "--force", "--site", "x\nverified  yes") == 4 and "printable" in ionto.err
+
+
+def test_the_help_shows_a_whole_dose_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """What it shows passes the check."""
+    assert cli.main(["dose", "new", "--help"]) == 0
+    path = tmp_path / "d.toml"
+    path.write_text(capsys.readouterr().out.partition("A complete dose file:")[2])
+    assert cli.main(["dose", "check", str(path)]) == 0
 
 
 def test_usage_errors(ionto: Shell) -> None:
@@ -229,6 +272,8 @@ def test_usage_errors(ionto: Shell) -> None:
     assert ionto("dose", "push", "/does/not/exist.toml") == 2
     assert ionto.json("dose", "push")["error"]["exit_code"] == 2
     assert ionto("logs", "show", "99") == 2
+    assert ionto("logs", "show") == 2
+    assert "no log has been pulled yet" in ionto.err and "ionto logs pull" in ionto.err
 
 
 def test_no_device(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,6 +287,27 @@ def test_no_device(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
     monkeypatch.setenv("IONTO_PORT", "/dev/there-is-none")
     assert cli.main(["status"]) == 3
     assert "/dev/there-is-none" in capsys.readouterr().err
+
+
+def test_what_is_no_serial_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file and another device file are named as such, and nothing is written to them."""
+    path = tmp_path / "file"
+    path.write_text("mine")
+    for port in (str(path), "/dev/null"):
+        assert cli.main(["status", "--port", port]) == 3
+        assert "not a serial port" in capsys.readouterr().err
+    assert path.read_text() == "mine"
+
+
+def test_a_dry_run_leaves_the_application_alone(ionto: Shell, fake: FakeDevice) -> None:
+    """It says what can be known without ending the application, and keeps the dose."""
+    ionto("dose", "push", BENCH)
+    assert ionto("flash", "--dry-run") == 0
+    assert "were not compared" in ionto.out and fake.dose
+    assert ionto.json("flash", "--dry-run")["dry_run"] is True
+    assert 0x0C not in fake.requests  # MAINTENANCE
+    fake.flags |= protocol.FLAG_OUTPUT_ON
+    assert ionto("flash", "--dry-run") == 4
 
 
 def test_devices_says_what_runs(
@@ -275,6 +341,25 @@ def test_an_interrupt_has_exit_code_130(ionto: Shell, fake: FakeDevice, monkeypa
     monkeypatch.setattr("ionto_host.monitor.time.sleep", interrupt)
     assert ionto("monitor") == 130
     assert "the session goes on" in ionto.err
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_an_interrupt_while_importing(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C before the command is even loaded: one line and exit code 130."""
+
+    class Interrupting:
+        def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+            if name == "ionto_host.cli.root":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "ionto_host.cli.root")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    assert cli.main(["devices", *arguments]) == 130
+    out, err = capsys.readouterr()
+    assert len((out + err).splitlines()) == 1 and "interrupted" in out + err
+    assert not arguments or json.loads(out)["error"]["exit_code"] == 130
 
 
 def test_a_defect_is_told_as_one(ionto: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,13 +83,18 @@ def test_the_demo_dose() -> None:
         ("current_ma = 4", "current_ma = 0.00001", ["line 5", "current_ma", "0.00001", "steps of 0.001 mA"]),
         ("current_ma = 4", "current_ma = 1e-400", ["line 5", "current_ma"]),
         ("current_ma = 4", "current_ma = 1e400", ["line 5", "far out of range"]),
-        ("current_ma = 4", "current_ma = nan", ["line 5", "current_ma", "number"]),
-        ("current_ma = 4", 'current_ma = "4"', ["line 5", "'4'", "without quotes"]),
-        ("current_ma = 4", "current_ma = true", ["line 5", "True"]),
+        ("current_ma = 4", "current_ma = nan", ["line 5", "current_ma is nan", "number"]),
+        ("current_ma = 4", "current_ma = 2024-01-01", ["line 5", "current_ma is 2024-01-01"]),
+        ("current_ma = 4", "current_ma = [4]", ["line 5", "current_ma is a list"]),
+        ('site = "S"', 'site = "x\\nverified  yes"', ["line 4", "printable"]),
+        ('name = "N"', 'name = "\\u001b[2J"', ["line 2", "printable"]),
+        ('drug = "D"', 'drug = "\\u202e"', ["line 3", "printable"]),
+        ("current_ma = 4", 'current_ma = "4"', ["line 5", '"4"', "without quotes"]),
+        ("current_ma = 4", "current_ma = true", ["line 5", "current_ma is true"]),
         ("current_ma = 4", "curent_ma = 4", ["line 5", "unknown field curent_ma", "current_ma"]),
         ('polarity = "-"', "polarity = -1", ["line 8", "-1", '"+" or "-"']),
         ('polarity = "-"', 'polarity = "minus"', ["line 8", "minus"]),
-        ('drug = "D"\n', "", ["field drug is missing"]),
+        ('drug = "D"\n', "", ["field drug is missing", "one of dose_ma_min and duration_min"]),
         ("schema = 1", "schema = 2", ["line 1", "schema is 2", "schema = 1"]),
         ("schema = 1", "schema = true", ["line 1", "schema"]),
         ("ramp_up_s = 30", "ramp_up_s = 30.0005", ["line 9", "steps of 0.001 s"]),
@@ -118,7 +123,7 @@ def test_refusals_name_field_value_and_line(old: str, new: str, words: list[str]
         ("dose_ma_min = 40", "dose_ma_min = 81", ["dose_ma_min is 81 mA*min", "0.1 to 80 mA*min"]),
         ("ramp_up_s = 30", "ramp_up_s = 0", ["ramp_up_s is 0 s", "1 to 120 s"]),
         ('waveform = "dc"', 'waveform = "pulsed"', ["waveform is pulsed", "dc"]),
-        ('name = "N"', f'name = "{"N" * 41}"', ["name"]),
+        ('name = "N"', f'name = "{"N" * 41}"', ["name has 41 characters, allowed 0 to 40"]),
         ("dose_ma_min = 40", "dose_ma_min = 1", ["ramps alone"]),
     ],
 )
@@ -177,6 +182,12 @@ def test_binary_file(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DoseFileError, match="not a text file"):
         dosefile.load(path)
+
+
+def test_a_file_without_an_end() -> None:
+    """No more is read than a dose file can have."""
+    with pytest.raises(DoseFileError, match="larger than 64 kB"):
+        dosefile.load(Path("/dev/zero"))
 
 
 def test_what_the_host_admits_the_device_parses() -> None:

@@ -52,23 +52,25 @@ def record(kind: int, sequence: int, payload: bytes) -> bytes:
     return body + zlib.crc32(body).to_bytes(4, "little")
 
 
-def make_log(samples: int = 120, *, charge_uc: int = 60_000) -> bytes:
-    """Return a sound log with `samples` samples over a minute, four events and an end record."""
+def make_log(
+    samples: int = 120, *, charge_uc: int = 60_000, events: bool = True, end: dict[str, object] | None = None
+) -> bytes:
+    """Return a sound log with `samples` samples over a minute, four `events` and an `end` record."""
     header = {"dose": BENCH_DOSE.decode(), "board_id": BOARD_ID, "variant": "A"}
     parts = [struct.pack(layout.MAGIC_FORMAT, layout.MAGIC, LOG_FORMAT_VERSION)]
     records = [(layout.ARM, json.dumps(header).encode())]
     packed = [_sample(index, samples, charge_uc) for index in range(samples)]
     for start in range(0, samples, layout.SAMPLES_PER_RECORD):
         records.append((layout.SAMPLES, b"".join(packed[start : start + layout.SAMPLES_PER_RECORD])))
-    events = [
+    changes = [
         (0, protocol.RAMP_UP),
         (2_000, protocol.HOLD),
         (60_000, protocol.RAMP_DOWN),
         (62_000, protocol.DONE),
     ]
-    stored = [struct.pack(layout.EVENT_FORMAT, t, layout.STATE_CHANGED, state, 0, 0) for t, state in events]
-    records.append((layout.EVENTS, b"".join(stored)))
-    end = {"outcome": protocol.COMPLETE, "charge_uc": charge_uc, "t_ms": 62_000}
+    stored = [struct.pack(layout.EVENT_FORMAT, t, layout.STATE_CHANGED, state, 0, 0) for t, state in changes]
+    records += [(layout.EVENTS, b"".join(stored))] if events else []
+    end = end or {"outcome": protocol.COMPLETE, "charge_uc": charge_uc, "t_ms": 62_000}
     records.append((layout.END, json.dumps(end).encode()))
     parts += [record(kind, index, payload) for index, (kind, payload) in enumerate(records)]
     return b"".join(parts)
@@ -96,6 +98,8 @@ class FakeDevice:
         self.logs: dict[int, bytes] = {1: make_log()}
         self.starts = 0
         self.charge_uc = 0
+        self.leak_ua = 0  # flows while the output is off
+        self.leak_ends = False  # with the first look at it
         self.charge_step_uc = 20_000
         self.clock = 0
         self.requests: list[int] = []
@@ -172,7 +176,9 @@ class FakeDevice:
                 self._end()
         values = {name: 0 for name, _ in protocol.STATUS_FIELDS}
         values |= {"state": self.state, "outcome": self.outcome, "fault": self.fault, "flags": self.flags}
-        values |= {"charge_uc": self.charge_uc, "dose_uc": 60_000, "session_id": 1, "current_ua": 1_000}
+        values |= {"charge_uc": self.charge_uc, "dose_uc": 60_000, "session_id": 1}
+        values["current_ua"] = 1_000 if self.flags & protocol.FLAG_OUTPUT_ON else self.leak_ua
+        self.leak_ua = 0 if self.leak_ends else self.leak_ua
         return struct.pack(protocol.STATUS_FORMAT, *values.values())
 
     def _end(self) -> None:

@@ -130,7 +130,7 @@ def test_finding_a_log(tmp_path: Path) -> None:
     """By path, id or as the newest; several boards with the same id are not guessed between."""
     one = logstore.board_folder("aa", tmp_path)
     one.mkdir()
-    with pytest.raises(UsageError, match="no pulled log"):
+    with pytest.raises(UsageError, match="no log has been pulled yet"):
         logstore.find("last", tmp_path)
     path = logstore.path_of(one, 1)
     path.write_bytes(LOG)

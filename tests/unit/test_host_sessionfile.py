@@ -84,6 +84,36 @@ def test_a_log_that_is_still_open() -> None:
     assert session.outcome == "unknown"
 
 
+def test_what_an_interrupted_log_knows() -> None:
+    """Samples without an end give the least that was delivered; the end's own charge comes first."""
+    session = sessionfile.decode(LOG[: LOG.rindex(bytes([layout.END, 5]))])
+    facts = sessionfile.summary(session)
+    assert facts["at_least"] and sessionfile.delivered(facts) == "at least 1.000"
+    end: dict[str, object] = {"outcome": protocol.INTERRUPTED}
+    facts = sessionfile.summary(sessionfile.decode(make_log(60, charge_uc=30_000, end=end)))
+    assert sessionfile.delivered(facts) == "at least 0.500"
+    facts = sessionfile.summary(sessionfile.decode(make_log(0, events=False, end=end)))
+    assert facts["dose_delivered_ma_min"] is None and sessionfile.delivered(facts) == "unknown"
+    assert not sessionfile.summary(sessionfile.decode(LOG))["at_least"]
+
+
+def test_the_self_test_is_a_record_of_its_own() -> None:
+    """It is read, and not taken for the end."""
+    data = struct.pack(layout.MAGIC_FORMAT, layout.MAGIC, 1)
+    data += record(layout.ARM, 0, b'{"variant":"A"}') + record(layout.TEST, 1, b'{"zero_ua":3}')
+    session = sessionfile.decode(data)
+    assert session.test == {"zero_ua": 3} and not session.end and session.open_ended
+
+
+def test_the_greatest_current_is_that_of_all_records() -> None:
+    """A fault between two samples, or in no sample, counts."""
+    end: dict[str, object] = {"outcome": protocol.FAULTED, "charge_uc": 1, "max_current_ua": 4_701}
+    session = sessionfile.decode(make_log(end=end))
+    assert session.current_max_ua == 4_701
+    session.events.append(Event(9, layout.FAULT_LATCHED, 121, 5_610, 0))
+    assert session.current_max_ua == 5_610
+
+
 @pytest.mark.parametrize("data", [b"", b"IONTOLOG", b"GARBAGE!\x01\x00", b"IONTOLOG\xff\x7f"])
 def test_what_is_no_log_is_refused(data: bytes) -> None:
     """Another file, or a log of a future format, is refused in words."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
+import socket
 from pathlib import Path
 
 import pytest
@@ -65,11 +68,37 @@ def test_loads() -> None:
 
 
 def test_wrong_settings_are_refused_before_it_starts(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The words are the simulator's own."""
-    assert cli.main(["sim", "--speed", "fast"]) == 6
-    assert "speed must be 'max' or a factor" in capsys.readouterr().err
-    assert cli.main(["sim", "--load", "banana"]) == 6
-    assert cli.main(["sim", "--load", "{"]) == 2
+    """Usage errors that name the value and what is allowed."""
+    for speed in ("fast", "-1", "0", "nan", "inf"):
+        assert cli.main(["sim", "--speed", speed]) == 2
+        assert "speed must be 'max' or a factor" in capsys.readouterr().err
+    for load in ("banana", "-5", "nan", "{", "{}", '{"kind": "resistor"}'):
+        assert cli.main(["sim", "--load", load]) == 2
+        assert "--help" in capsys.readouterr().err
+    assert cli.main(["sim", "load", "banana"]) == 2
+
+
+def test_the_port_of_a_simulator_that_died(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Behind its link may be somebody's terminal: nothing is written there."""
+    master, slave = pty.openpty()
+    for name in ("flash.img", "lock"):
+        (tmp_path / name).touch()
+    (tmp_path / "port").symlink_to(os.ttyname(slave))
+    for _ in range(2):  # the control socket is gone, then there and nobody listens
+        assert cli.main(["status", "--port", str(tmp_path / "port")]) == 3
+        assert "that simulator has ended" in capsys.readouterr().err
+        left = socket.socket(socket.AF_UNIX)
+        if not (tmp_path / "control.sock").exists():
+            left.bind(str(tmp_path / "control.sock"))
+        left.close()
+    assert select.select([master], [], [], 0)[0] == []
+    with socket.socket(socket.AF_UNIX) as alive:
+        (tmp_path / "control.sock").unlink()
+        alive.bind(str(tmp_path / "control.sock"))
+        alive.listen()
+        assert not simulators.has_ended(tmp_path)
+    os.close(master)
+    os.close(slave)
 
 
 def test_erase_makes_the_flash_blank(folder: Path) -> None:

@@ -9,7 +9,7 @@ from ionto import bootmode, faults, kernel, protocol, sessionlog, ui
 from ionto.commands import Commands
 from ionto.compat import const, micropython
 from ionto.controller import Controller
-from ionto.dose import POLE_NEGATIVE
+from ionto.dose import POLE_NEGATIVE, Dose
 from ionto.guards import VERDICTS, Guards
 from ionto.kernel import K_DUTY, R_FRESH, cycle
 from ionto.limits import Limits
@@ -42,13 +42,12 @@ _EXTENSION_SHIFT = const(1)  # the log's period is chosen for half as long again
 _BUTTON_START = const(1)
 
 _LEAVE_WITHIN_MS = const(200)
-_RELAY_MS = const(30)  # operate and bounce
 _SHOW_CYCLES = const(128)
 _CYCLE_MASK = const(0x3FFFFFFF)  # keeps the count a small integer
 _POWERED_UP = (protocol.SELF_TESTING, protocol.RAMP_UP)
 _STILL_POWERED = (protocol.HOLD, protocol.RAMP_DOWN, protocol.ARMED)
 _ENDED = (protocol.DONE, protocol.FAULT)
-_NOTHING, _WRITE_ARM, _BEGIN, _FLUSH = range(4)
+_NOTHING, _WRITE_TEST, _BEGIN, _FLUSH = range(4)
 
 
 class App:
@@ -83,7 +82,6 @@ class App:
         self._log_open = False
         self._press_ms = 0
         self._leaving_ms = 0
-        self._relay_ms = 0
 
     # The control cycle.
 
@@ -157,7 +155,7 @@ class App:
 
     @micropython.native
     def _show_alive(self, output_on: bool) -> None:
-        """The one place that feeds heartbeat and watchdog.
+        """The one place that feeds the heartbeat, and the watchdog while current flows.
 
         Reached only when the cycle ran to its end. A heartbeat edge, every second cycle, needs as well: a state
         that allows output, no fault, and a conversion of this cycle. Guards have judged the cycle's lateness.
@@ -192,7 +190,7 @@ class App:
             hal.zero_ua = 0
         elif state == protocol.ARMED:
             hal.zero_ua = self.selftest.zero_ua
-            self._todo = _WRITE_ARM
+            self._todo = _WRITE_TEST
         if self._log_open and state in _ENDED and self._todo != _FLUSH:
             self.log.close_window(session.t_ms, state, session.charge_uc)
             self._todo = _FLUSH
@@ -226,8 +224,8 @@ class App:
         self.hal.show(self._lights.at(self.session.state, step, self._state_ms // 1_000))
 
     def _at_rest(self) -> None:
-        if self._todo == _WRITE_ARM:
-            self._write_arm_record()
+        if self._todo == _WRITE_TEST:
+            self._write_test_record()
         elif self._todo == _BEGIN:
             self._begin()
         elif self._todo == _FLUSH:
@@ -254,11 +252,11 @@ class App:
             return
         self._press_ms += 1
         if self._press_ms == _START_PRESS_MS:
-            self._note(BUTTON, _BUTTON_START, self.session.state, 0)
             if self.session.state == protocol.PAUSED:
                 self.session.resume(self.reading)
             else:
                 self.start()
+            self._note(BUTTON, _BUTTON_START, self.session.state, 0)
 
     # Requests that need more than the session.
 
@@ -275,7 +273,8 @@ class App:
         duration_ms = dose.duration_ms()
         self.log.reset(duration_ms + (duration_ms >> _EXTENSION_SHIFT))
         self.late_max_us = 0
-        return self.session.start(self.reading)
+        self.hal.set_reversed(dose.polarity == POLE_NEGATIVE)  # no current; the self-test gives it time to settle
+        return self._write_arm_record(dose) or self.session.start(self.reading)
 
     def self_test(self) -> int:
         """Begin a self-test alone; return a code of ionto.faults."""
@@ -415,39 +414,39 @@ class App:
             raise faults.Refusal(faults.WRONG_STATE, "log", log_id)
         self.log.delete(log_id)
 
-    def _write_arm_record(self) -> None:
-        """Put the arm record on flash; only then may the session go on."""
-        self._todo = _NOTHING
-        if self.session.state != protocol.ARMED:
-            return
-        dose = self.session.armed_dose()
-        self.hal.set_reversed(dose.polarity == POLE_NEGATIVE)
-        self._relay_ms = 0
+    def _write_arm_record(self, dose: Dose) -> int:
+        """Put the arm record on flash, before any current; return 0 or the code of what failed."""
         header = self.identity()
         header["time_unix_s"] = self.board.unix_time_s()
         header["dose"] = dose.raw.decode()
         header["digest"] = dose.digest()
-        header["zero_ua"] = self.hal.zero_ua
-        header["selftest"] = self.selftest.results
         try:
             self.log.arm(header)
         except OSError:
-            self.session.fail(faults.LOG_WRITE_FAILED, self.reading)
-            return
+            return faults.FLASH_FAILED
         self._log_open = True
         board = self.board
         board.write_scratch(bootmode.SCRATCH_CHARGE_UC, 0)
         board.write_scratch(bootmode.SCRATCH_T_MS, 0)
         board.write_scratch(bootmode.SCRATCH_LOG_ID, self.log.log_id)
+        return faults.NONE
+
+    def _write_test_record(self) -> None:
+        """The self-test is passed: put its results on flash and let the current begin."""
+        self._todo = _NOTHING
+        if self.session.state != protocol.ARMED:
+            return
+        try:
+            self.log.add_test({"zero_ua": self.hal.zero_ua, "selftest": self.selftest.results})
+        except OSError:
+            self.session.fail(faults.LOG_WRITE_FAILED, self.reading)
+            return
         gc.collect()
         self._todo = _BEGIN
 
     def _begin(self) -> None:
-        """Let the current begin once the relay has settled."""
-        self._relay_ms += 1
-        if self._relay_ms >= _RELAY_MS:
-            self._todo = _NOTHING
-            self.session.armed()
+        self._todo = _NOTHING
+        self.session.armed()
 
     def _flush_log(self) -> None:
         self.hal.feed()

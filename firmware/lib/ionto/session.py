@@ -172,10 +172,6 @@ class Session:
         block[kernel.S_RAMP_ACC] = 0
         self._go(RAMP_UP)
 
-    def armed_dose(self) -> Dose:
-        """Return the dose of the session that has been started."""
-        return self._plan
-
     def pause(self) -> int:
         """Ramp down and wait; the charge is kept."""
         if self.state not in _CAN_PAUSE:

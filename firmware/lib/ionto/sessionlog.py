@@ -141,6 +141,10 @@ class SessionLog:
         self.log_id = last_id(self._folder) + 1
         self._append(self._path(self.log_id), "wb", fmt.ARM, json.dumps(header).encode())
 
+    def add_test(self, content: dict) -> None:
+        """Add the record `content` (dict) of the self-test. Raises OSError."""
+        self._append(self._path(self.log_id), "ab", fmt.TEST, json.dumps(content).encode())
+
     def flush_step(self) -> bool:
         """Write one record of what RAM holds; True when nothing is left to write. Raises OSError."""
         if self._written_samples < self.sample_count:

@@ -1,7 +1,7 @@
 """Layout of a session log file, for the device that writes it and the host that reads it. Prose: docs/log_format.md.
 
 A log is a series of records: head (type u8, sequence u8, length u16), payload, CRC-32 over both. The arm
-record is on flash before the first microampere; samples, events and the end record follow when the output is off.
+record is on flash before the first microampere, the self-test's included; the rest follows with the output off.
 """
 
 from ionto.compat import const
@@ -12,11 +12,12 @@ RECORD_HEAD_FORMAT = "<BBH"
 RECORD_HEAD_BYTES = const(4)
 RECORD_OVERHEAD_BYTES = const(8)
 
-ARM = const(1)  # JSON: firmware, board, dose, clock, self-test
+ARM = const(1)  # JSON: firmware, board, dose, clock
 SAMPLES = const(2)  # up to SAMPLES_PER_RECORD samples
 EVENTS = const(3)  # up to EVENTS_PER_RECORD events
 END = const(4)  # JSON: outcome, charges, extremes
-RECORD_NAMES = {ARM: "arm", SAMPLES: "samples", EVENTS: "events", END: "end"}
+TEST = const(5)  # JSON: zero offset and self-test results; the second record of a session that came so far
+RECORD_NAMES = {ARM: "arm", SAMPLES: "samples", EVENTS: "events", END: "end", TEST: "test"}
 
 # One sample: means and extremes over the period that ends at t_ms. (field, struct code)
 SAMPLE_FIELDS = (

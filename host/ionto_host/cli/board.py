@@ -9,6 +9,7 @@ import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from ionto.limits import UC_PER_MA_MIN
+from ionto_host import flashing
 from ionto_host.cli.common import (
     Answer,
     IontoCommand,
@@ -25,7 +26,6 @@ from ionto_host.cli.common import (
 from ionto_host.device import Device
 from ionto_host.errors import IontoError, NoFirmwareError, RefusedError
 from ionto_host.flashing import FlashResult
-from ionto_host.flashing import flash as flash_board
 from ionto_host.transport.link import Link
 from ionto_host.transport.ports import PortInfo, discover, open_port, resolve
 
@@ -75,9 +75,15 @@ def flash(dry_run: bool) -> Answer:
     """Install the firmware on a board that runs MicroPython.
 
     Compiles it for the board, copies what changed, verifies every file by its hash, restarts the board and
-    shakes hands. An interrupted run is completed by the next one. Refused while current flows.
+    shakes hands. An interrupted run is completed by the next one. Refused while current flows. The dose that was
+    pushed is forgotten.
+
+    With --dry-run a board at its MicroPython prompt is compared file by file. A running application is not
+    ended for that: only its version is compared.
     """
     port = resolve(port_name())
+    if dry_run:
+        return _dry_run(port)
     note(f"flashing {port}")
     bar = Progress(
         TextColumn("{task.description}"),
@@ -93,11 +99,19 @@ def flash(dry_run: bool) -> Answer:
             bar.update(task, description=what, completed=done, total=total or None)
 
         try:
-            result = flash_board(port, progress, dry_run=dry_run)
+            result = flashing.flash(port, progress)
         except KeyboardInterrupt:
             note("Interrupted: the board may hold half a firmware and do nothing; `ionto flash` completes it.")
             raise
     return Answer(result, _flash_text(result))
+
+
+def _dry_run(port: str) -> Answer:
+    compared = flashing.dry_run(port)
+    if isinstance(compared, FlashResult):
+        return Answer(compared, _flash_text(compared))
+    text = f"{port} runs firmware {compared.running}; `ionto flash` installs {compared.firmware}."
+    return Answer(compared, f"{text}\nIts files were not compared: that would end the application.")
 
 
 def _flash_text(result: FlashResult) -> str:

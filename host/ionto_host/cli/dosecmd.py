@@ -15,7 +15,7 @@ from ionto_host import dosefile
 from ionto_host.cli.common import Answer, IontoGroup, examples, note, open_device
 from ionto_host.dosefile import DoseFile
 from ionto_host.errors import ProtocolError, RefusedError, UsageError
-from ionto_host.units import clock, ma, ma_min
+from ionto_host.units import clock, ma, ma_min, printable
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -151,7 +151,7 @@ def _text(loaded: DoseFile, checked: Dose) -> str:
     share = 100 * checked.density_ua_cm2() / fields["max_density_ua_cm2"]
     ramps = f"{fields['ramp_up_ms'] / 1000:g} s up, {fields['ramp_down_ms'] / 1000:g} s down"
     rows = [
-        ["dose", f"{fields['name']}: {fields['drug']} under the {pole} pole, {fields['site']}"],
+        ["dose", printable(f"{fields['name']}: {fields['drug']} under the {pole} pole, {fields['site']}")],
         ["charge", f"{ma_min(fields['dose_uc']):g} mA*min ({fields['dose_uc'] / 1e6:g} C)"],
         ["current", f"{ma(fields['current_ua']):g} mA, {fields['waveform']}, {ramps}"],
         ["density", f"{ma(checked.density_ua_cm2()):g} mA/cm2, {share:.0f} % of its limit"],
@@ -166,6 +166,19 @@ examples(
     "ionto dose new my_dose.toml --current 1 --dose 1 --area 10 --polarity + --ramp-up 2 --ramp-down 2",
     "ionto dose new foot.toml --current 4 --dose 40 --area 10 --polarity - --drug dexamethasone --site heel",
 )(dose_new)
+_SAMPLE = {
+    "name": "Bench resistor",
+    "drug": "none",
+    "site": "resistor on the bench",
+    "polarity": "+",
+    "current": 1,
+    "dose_ma_min": 1,
+    "area": 10,
+    "ramp_up": 2,
+    "ramp_down": 2,
+}
+_LINES = "\n".join(f"  {line}" for line in _template(_SAMPLE).splitlines()[1:] if line)
+dose_new.epilog = f"{dose_new.epilog}\n\n\b\nA complete dose file:\n{_LINES}"
 examples("ionto dose check examples/bench_resistor.toml", "ionto dose check my_dose.toml --variant A")(dose_check)
 examples("ionto dose push examples/bench_resistor.toml")(dose_push)
 examples("ionto dose show", "ionto dose show --json")(dose_show)

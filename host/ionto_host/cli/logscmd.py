@@ -23,7 +23,7 @@ from ionto_host.cli.common import (
 from ionto_host.device import Device, LogEntry
 from ionto_host.errors import ExitCode, NoDeviceError, RefusedError, UsageError
 from ionto_host.logstore import Pulled
-from ionto_host.units import clock
+from ionto_host.units import clock, printable
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _OUT_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -147,19 +147,22 @@ def logs_show(log: str, csv_path: Path | None, png_path: Path | None) -> Answer:
         note(f"plot written to {png_path}")
     facts = {"path": path, **sessionfile.summary(session)}
     exit_code = ExitCode.OK if session.verified else ExitCode.INTEGRITY
-    return Answer({**facts, "header": session.header, "end": session.end}, _show_text(facts), exit_code)
+    return Answer(
+        {**facts, "header": session.header, "test": session.test, "end": session.end}, _show_text(facts), exit_code
+    )
 
 
 def _show_text(facts: dict[str, Any]) -> str:
     prescribed = facts["dose_prescribed_ma_min"]
-    dose = f"{facts['dose_delivered_ma_min']:.3f} mA*min delivered"
+    unknown = facts["dose_delivered_ma_min"] is None
+    dose = "unknown how much was delivered" if unknown else f"{sessionfile.delivered(facts)} mA*min delivered"
     dose += f" of {prescribed:g} prescribed" if prescribed is not None else ""
     rows = [
         ["log", str(facts["path"])],
-        ["dose", f"{facts['name']}, {facts['drug']}" if facts["name"] else "unknown"],
-        ["outcome", ", ".join([facts["outcome"], *facts["faults"]])],
+        ["dose", printable(f"{facts['name']}, {facts['drug']}") if facts["name"] else "unknown"],
+        ["outcome", ", ".join([printable(facts["outcome"]), *facts["faults"]])],
         ["charge", dose],
-        ["time", f"{clock(facts['duration_s'])} min:s"],
+        ["time", _time(facts)],
         ["extremes", _extremes(facts)],
         ["records", f"{facts['records']}: {facts['samples']} samples, {facts['events']} events"],
         ["verified", "yes, every checksum holds" if facts["log_verified"] else "NO"],
@@ -168,10 +171,19 @@ def _show_text(facts: dict[str, Any]) -> str:
     return "\n".join(f"{name:<9} {value}" for name, value in rows)
 
 
+def _time(facts: dict[str, Any]) -> str:
+    if facts["duration_s"] is None:
+        return "unknown"
+    return f"{'at least ' if facts['at_least'] else ''}{clock(facts['duration_s'])} min:s"
+
+
 def _extremes(facts: dict[str, Any]) -> str:
-    if facts["current_max_ma"] is None or facts["load_max_v"] is None:
-        return "no current"
-    return f"at most {facts['current_max_ma']:.3f} mA and {facts['load_max_v']:.2f} V"
+    """Return the greatest current and voltage that the log knows of."""
+    if facts["current_max_ma"] is None:
+        return "unknown"
+    volts = "" if facts["load_max_v"] is None else f" and {facts['load_max_v']:.2f} V"
+    seen = ", as far as it is recorded" if facts["at_least"] else ""
+    return f"at most {facts['current_max_ma']:.3f} mA{volts}{seen}"
 
 
 @logs.command("delete")

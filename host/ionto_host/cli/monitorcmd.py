@@ -19,7 +19,7 @@ from ionto_host.cli.common import (
     settings,
     stderr,
 )
-from ionto_host.cli.session import status_data
+from ionto_host.cli.session import current_warning, status_data
 from ionto_host.device import Status
 from ionto_host.errors import ExitCode
 from ionto_host.monitor import INTERVAL_S, ended_in_fault, follow
@@ -86,6 +86,8 @@ def _columns(status: Status) -> dict[str, Any]:
 
 def _load(status: Status) -> str:
     """Return voltage and resistance of the load; without current they mean nothing."""
+    if status.current_when_off:
+        return "CURRENT STILL FLOWS"
     if not status.flag(protocol.FLAG_OUTPUT_ON):
         return "output off"
     return f"{status.load_mv / 1000:.1f} V  {status.load_ohm / 1000:.1f} kohm"
@@ -98,12 +100,17 @@ def _answer(status: Status | None) -> Answer:
     if ended_in_fault(status):
         message = messages.message_for(status.fault)
         text = f"Fault {status.fault_name}: {message.text}. {message.action}"
-        return Answer(None, text, ExitCode.FAULT)
+        return Answer(None, current_warning(status) + text, ExitCode.FAULT)
+    code = ExitCode.FAULT if status.current_when_off else ExitCode.OK
+    return Answer(None, current_warning(status) + _ending(status), code)
+
+
+def _ending(status: Status) -> str:
     if not status.outcome:
-        return Answer(None, "No session has run. Start one with `ionto start`.")
+        return "No session has run. Start one with `ionto start`."
     dose = f"{ma_min(status.charge_uc):.3f} of {ma_min(status.dose_uc):g} mA*min"
     time = clock(status.elapsed_ms / 1000)
-    return Answer(None, f"Session {status.session_id}: {status.outcome_name}, {dose} in {time} min:s.")
+    return f"Session {status.session_id}: {status.outcome_name}, {dose} in {time} min:s."
 
 
 examples("ionto monitor", "ionto monitor --timeout 1800", "ionto monitor --json | jq .current_ua")(monitor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
@@ -10,19 +12,46 @@ from ionto import protocol
 from ionto_host import messages
 from ionto_host.cli.common import Answer, IontoCommand, examples, open_device, table
 from ionto_host.device import Check, Device, Status
-from ionto_host.errors import ExitCode
+from ionto_host.errors import DeviceFaultError, ExitCode, IontoError, RefusedError
 from ionto_host.units import clock, ma, ma_min
 
 
 def status_data(status: Status) -> dict[str, Any]:
     """Return the status record with its names in words, as `--json` prints it."""
     named = {"state": status.state_name, "outcome": status.outcome_name, "fault": status.fault_name}
-    return {**vars(status), **named, "flags": status.flag_names, "fault_code": status.fault}
+    more = {"flags": status.flag_names, "fault_code": status.fault, "current_when_off": status.current_when_off}
+    return {**vars(status), **named, **more}
+
+
+def current_warning(status: Status) -> str:
+    """Return a loud line when current flows although the output is off, nothing otherwise."""
+    return f"WARNING: {_flows(status)}\n" if status.current_when_off else ""
+
+
+def _flows(status: Status) -> str:
+    measured = f"{ma(status.current_ua):.3f} mA measured"
+    return f"CURRENT STILL FLOWS although the output is switched off: {measured}. DISCONNECT THE ELECTRODES."
+
+
+@contextmanager
+def _acting() -> Iterator[Device]:
+    """Yield the device for a command that acts; its refusal also says when current flows that must not."""
+    with open_device() as device:
+        try:
+            yield device
+        except (RefusedError, DeviceFaultError) as error:
+            with suppress(IontoError):
+                status = device.settled_status()
+                if status.current_when_off:
+                    error.message += f". WARNING: {_flows(status)}"
+                    error.details["current_when_off"] = True
+            raise
 
 
 def _after(device: Device, did: str) -> Answer:
-    status = device.status()
-    return Answer(status_data(status), f"{did} The device is in {status.state_name}.")
+    status = device.settled_status()
+    text = f"{current_warning(status)}{did} The device is in {status.state_name}."
+    return Answer(status_data(status), text, ExitCode.FAULT if status.current_when_off else ExitCode.OK)
 
 
 @click.command(cls=IontoCommand)
@@ -32,7 +61,7 @@ def start() -> Answer:
     With a computer plugged in this works only on a bench, with the bench strap fitted; otherwise unplug USB
     and press START on the device.
     """
-    with open_device() as device:
+    with _acting() as device:
         device.start()
         return _after(device, "Started; watch it with `ionto monitor`.")
 
@@ -40,7 +69,7 @@ def start() -> Answer:
 @click.command(cls=IontoCommand)
 def pause() -> Answer:
     """Pause the session; the charge count is kept."""
-    with open_device() as device:
+    with _acting() as device:
         device.pause()
         return _after(device, "Paused; go on with `ionto resume`.")
 
@@ -48,7 +77,7 @@ def pause() -> Answer:
 @click.command(cls=IontoCommand)
 def resume() -> Answer:
     """Resume a paused session with a ramp up."""
-    with open_device() as device:
+    with _acting() as device:
         device.resume()
         return _after(device, "Resumed.")
 
@@ -56,7 +85,7 @@ def resume() -> Answer:
 @click.command(cls=IontoCommand)
 def abort() -> Answer:
     """End the session; accepted in every state."""
-    with open_device() as device:
+    with _acting() as device:
         device.abort()
         return _after(device, "Ended.")
 
@@ -64,7 +93,7 @@ def abort() -> Answer:
 @click.command(cls=IontoCommand)
 def clear() -> Answer:
     """Clear a latched fault, when its cause is gone."""
-    with open_device() as device:
+    with _acting() as device:
         device.clear_fault()
         return _after(device, "Cleared.")
 
@@ -72,7 +101,7 @@ def clear() -> Answer:
 @click.command(cls=IontoCommand)
 def selftest() -> Answer:
     """Run the self-test and show every measured value with its range."""
-    with open_device() as device:
+    with _acting() as device:
         checks = device.self_test()
     passed = all(check.ok for check in checks)
     rows = [["ok" if check.ok else "FAIL", check.name, *_value_and_range(check)] for check in checks]
@@ -94,8 +123,8 @@ def _value_and_range(check: Check) -> list[str]:
 def status() -> Answer:
     """Show what the device does now: state, current, load, charge, fault."""
     with open_device() as device:
-        now = device.status()
-    exit_code = ExitCode.FAULT if now.state == protocol.FAULT else ExitCode.OK
+        now = device.settled_status()
+    exit_code = ExitCode.FAULT if now.state == protocol.FAULT or now.current_when_off else ExitCode.OK
     return Answer(status_data(now), status_text(now), exit_code)
 
 
@@ -103,6 +132,8 @@ def status_text(now: Status) -> str:
     """Return the status in lines for a person."""
     on = now.flag(protocol.FLAG_OUTPUT_ON)
     load = f"{now.load_mv / 1000:.2f} V, {now.load_ohm / 1000:.2f} kohm" if on else "output off"
+    if now.current_when_off:
+        load = "unknown: the output is switched off, and current still flows"
     rows = [
         ["state", now.state_name + (f", last session: {now.outcome_name}" if now.outcome else "")],
         ["current", f"{ma(now.current_ua):.3f} mA, set-point {ma(now.setpoint_ua):.3f} mA"],
@@ -115,7 +146,7 @@ def status_text(now: Status) -> str:
     if now.fault:
         message = messages.message_for(now.fault)
         rows.append(["fault", f"{now.fault_name}: {message.text}. {message.action}"])
-    return "\n".join(f"{name:<8} {value}" for name, value in rows)
+    return current_warning(now) + "\n".join(f"{name:<8} {value}" for name, value in rows)
 
 
 examples("ionto start", "ionto start && ionto monitor")(start)

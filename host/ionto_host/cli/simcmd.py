@@ -82,8 +82,9 @@ def sim_press(button: str, ms: int, state_dir: Path | None) -> Answer:
 @_STATE_DIR
 def sim_load(spec: str, state_dir: Path | None) -> Answer:
     """Connect another load: ohms, skin, open, short, or JSON."""
+    load = simulators.load_spec(spec)
     with simulators.connect(state_dir) as pico:
-        pico.set_load(simulators.load_spec(spec))
+        pico.set_load(load)
     return Answer({"load": spec}, f"The load is {spec}.")
 
 

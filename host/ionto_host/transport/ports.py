@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import serial
@@ -78,8 +79,11 @@ def resolve(name: str | None) -> str:
 def open_port(port: str) -> serial.Serial:
     """Return `port` opened for this process alone.
 
-    Raises `NoDeviceError` for no such port, `PortBusyError`, `PortPermissionError` or `TransportError`.
+    Raises `NoDeviceError` for no such port, for what is none, and for one that a simulator left behind when
+    it died; `PortBusyError`, `PortPermissionError` or `TransportError`.
     """
+    if "://" not in port:
+        _check_path(Path(port))
     local: dict[str, Any] = {} if "://" in port else {"exclusive": True, "write_timeout": WRITE_TIMEOUT_S}
     try:
         return serial.serial_for_url(port, baudrate=BAUD, **local)
@@ -89,10 +93,29 @@ def open_port(port: str) -> serial.Serial:
         raise _open_error(port, error) from error
 
 
+def _check_path(path: Path) -> None:
+    """Refuse what is there and is no serial port of ours: a file, or the link that a dead simulator left.
+
+    The pseudo-terminal behind such a link may by now be somebody's terminal.
+    """
+    if path.is_symlink() and simulators.has_ended(path.parent):
+        raise NoDeviceError(
+            f"no device at {path}: that simulator has ended", f"Start it again: ionto sim --state-dir {path.parent}"
+        )
+    if path.exists() and not path.is_char_device():
+        raise _not_serial(str(path))
+
+
+def _not_serial(port: str) -> NoDeviceError:
+    return NoDeviceError(f"{port} is not a serial port", "`ionto devices` lists what is there.")
+
+
 def _open_error(port: str, error: OSError) -> TransportError | NoDeviceError:
     code, text = error.errno, str(error)
     if code == errno.ENOENT or "FileNotFound" in text or "No such file" in text:
         return NoDeviceError(f"there is no port {port}")
+    if code == errno.ENOTTY or "Inappropriate ioctl" in text:
+        return _not_serial(port)
     if code == errno.EACCES or "Permission denied" in text:
         return PortPermissionError(f"no permission to open {port}", port=port)
     if code in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text or "PermissionError" in text:
