@@ -255,12 +255,12 @@ def test_the_zero_found_by_the_self_test_corrects_the_current() -> None:
     for offset_ua in (-15, 15):
         with device() as board:
             board.plant.sensor_offset_ua = offset_ua
-            board.hold(current_ua=500, dose_uc=6_000)
+            board.hold(current_ua=1_000, dose_uc=6_000)
             assert abs(board.hal.zero_ua - offset_ua) <= 1
             board.run(300)
-            assert abs(board.plant.current_ua - 500) <= 5
+            assert abs(board.plant.current_ua - 1_000) <= 5
             board.finish()
-            assert abs(board.plant.charge_uc - 6_000) <= 60
+            assert abs(board.plant.charge_uc - 6_000) <= 40
             assert board.app.session.outcome == protocol.COMPLETE
 
 
@@ -1185,7 +1185,7 @@ def test_a_host_that_stops_reading_a_log_does_not_stop_the_device() -> None:
         assert board.code(protocol.LOG_LIST, struct.pack("<I", 0)) == 0
 
 
-@pytest.mark.parametrize("first", [0, 1, 39, 40, 61, 100])
+@pytest.mark.parametrize("first", [0, 39, 40, 100])
 def test_logs_are_listed_from_an_id_on_sixty_at_a_time(first: int) -> None:
     with device() as board:
         with_logs(board, {log_id: 20_000 + log_id for log_id in range(1, 100)})

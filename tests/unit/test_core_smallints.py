@@ -6,6 +6,7 @@ checks itself, at the extreme numbers that sensor, converters, limits and doses 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any
@@ -25,7 +26,7 @@ from ionto.sessionlog import SessionLog
 
 VARIANTS = pytest.mark.parametrize("variant", ["A", "B"])
 SMALL_BITS, VIPER_BITS = 30, 31  # besides the sign
-DT_US = (1, 2_500, 150_000)
+DT_US = (1_000, 150_000)
 
 
 class TooBig(AssertionError):
@@ -183,8 +184,10 @@ def armed(build: Limits, plan: dose.Dose) -> Session:
 def test_session_through_every_state(variant: str) -> None:
     """Corner doses; the clock is put near its end, so that hours need not be run."""
     build = limits.for_variant(variant)
-    for plan, dt_us in product(extreme_doses(build), DT_US):
-        session = armed(build, plan)
+    doses = extreme_doses(build)
+    ready = [armed(build, plan) for plan in doses]
+    for (plan, start), dt_us in product(zip(doses, ready, strict=True), DT_US):
+        session = copy.deepcopy(start)
         session.armed()
         block = session.block
         block[kernel.S_T_MS] = 2 * build.max_session_ms
