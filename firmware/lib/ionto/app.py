@@ -42,6 +42,7 @@ _EXTENSION_SHIFT = const(1)  # the log's period is chosen for half as long again
 _BUTTON_START = const(1)
 
 _LEAVE_WITHIN_MS = const(200)
+_RELAY_MS = const(30)  # operate and bounce
 _SHOW_CYCLES = const(128)
 _CYCLE_MASK = const(0x3FFFFFFF)  # keeps the count a small integer
 _POWERED_UP = (protocol.SELF_TESTING, protocol.RAMP_UP)
@@ -82,6 +83,7 @@ class App:
         self._log_open = False
         self._press_ms = 0
         self._leaving_ms = 0
+        self._relay_ms = 0
 
     # The control cycle.
 
@@ -273,7 +275,6 @@ class App:
         duration_ms = dose.duration_ms()
         self.log.reset(duration_ms + (duration_ms >> _EXTENSION_SHIFT))
         self.late_max_us = 0
-        self.hal.set_reversed(dose.polarity == POLE_NEGATIVE)  # no current; the self-test gives it time to settle
         return self._write_arm_record(dose) or self.session.start(self.reading)
 
     def self_test(self) -> int:
@@ -436,6 +437,9 @@ class App:
         self._todo = _NOTHING
         if self.session.state != protocol.ARMED:
             return
+        # The self-test's last phase has shown that no current flows: only now may the relay move.
+        self.hal.set_reversed(self.session.armed_polarity() == POLE_NEGATIVE)
+        self._relay_ms = 0
         try:
             self.log.add_test({"zero_ua": self.hal.zero_ua, "selftest": self.selftest.results})
         except OSError:
@@ -445,8 +449,11 @@ class App:
         self._todo = _BEGIN
 
     def _begin(self) -> None:
-        self._todo = _NOTHING
-        self.session.armed()
+        """Let the current begin once the relay has settled."""
+        self._relay_ms += 1
+        if self._relay_ms >= _RELAY_MS:
+            self._todo = _NOTHING
+            self.session.armed()
 
     def _flush_log(self) -> None:
         self.hal.feed()

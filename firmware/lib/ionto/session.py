@@ -172,6 +172,10 @@ class Session:
         block[kernel.S_RAMP_ACC] = 0
         self._go(RAMP_UP)
 
+    def armed_polarity(self) -> int:
+        """Return the polarity of the session that has been started (ionto.dose.POLE_...)."""
+        return self._plan.polarity
+
     def pause(self) -> int:
         """Ramp down and wait; the charge is kept."""
         if self.state not in _CAN_PAUSE:
