@@ -17,6 +17,8 @@ LIB_FOLDER = "/lib/ionto"
 MANIFEST_PATH = f"{LIB_FOLDER}/manifest.json"
 START_FILES = ("boot.py", "main.py")
 
+RP2040_MPY = 0x1306  # sys.implementation._mpy of the Pico's MicroPython: .mpy 6.3, armv6m
+
 # sys.implementation._mpy >> 10 & 0x3f: the name mpy-cross has for it; 0 is a port without native code
 ARCHITECTURES = (
     "",
@@ -55,6 +57,10 @@ class Bundle:
     architecture: str
     mpy_version: str
     firmware: str = field(default=FIRMWARE_VERSION)
+
+    def contents(self) -> dict[str, bytes]:
+        """Return everything as `{path: data}`, the manifest included, for an image that is not flashed file by file."""
+        return {item.path: item.data for item in (*self.files, self.manifest())}
 
     def manifest(self) -> FirmwareFile:
         """Return the manifest: version, architecture and the SHA-256 of every file; written last."""

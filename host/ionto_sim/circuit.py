@@ -636,6 +636,16 @@ class Circuit:
             return low
         return volt
 
+    def rail_v(self, now_us: int) -> float:
+        """Return the rail at `now_us`, to which the books were brought, in V."""
+        if self._rail_moves and not self.on:
+            self._follow_idle_rail(now_us)
+        return self.supply.rail_v
+
+    def _follow_idle_rail(self, now_us: int) -> None:
+        self.supply.follow(now_us, 0.0)
+        self._limits()
+
     @micropython.native
     def adc_u16(self, tap: int, now_us: int) -> int:
         """Return `ADC.read_u16` of the tap DRAIN, RAIL, SNS or VSYS, with noise."""
@@ -649,8 +659,7 @@ class Circuit:
             raw += (source + (self.drain_uv(now_us) - source) // 11) * 1301505 // 1000
         elif tap == 1:
             if self._rail_moves and not self.on:
-                self.supply.follow(now_us, 0.0)
-                self._limits()
+                self._follow_idle_rail(now_us)
             raw += self._rail_uv * 118319 // 1000
         else:
             raw += self._vsys_adc

@@ -12,6 +12,7 @@ BLOCK_COUNT = 352
 SIZE = BLOCK_SIZE * BLOCK_COUNT
 _PROGRAM_SIZE = 256
 _READ_SIZE = 32
+_DISK_VERSION = 0x00020000  # what the littlefs of every MicroPython mounts
 
 
 def create_blank(image: Path) -> None:
@@ -28,9 +29,9 @@ def firmware_files(source: Path) -> dict[str, bytes]:
     return {str(path.relative_to(source)): path.read_bytes() for path in paths}
 
 
-def install(image: Path, files: Mapping[str, bytes]) -> None:
-    """Write `files` `{path: content}` into the file system of `image`, formatting it if it has none."""
-    filesystem = _open(image)
+def build(files: Mapping[str, bytes], blank: bytes = b"\xff" * SIZE) -> bytes:
+    """Return the image `blank`, formatted if it has no file system, with `files` `{path: content}` written into it."""
+    filesystem = _open(blank)
     for name, content in files.items():
         path = "/" + name.lstrip("/")
         parent = path.rpartition("/")[0]
@@ -39,12 +40,17 @@ def install(image: Path, files: Mapping[str, bytes]) -> None:
         with filesystem.open(path, "wb") as file:
             file.write(content)
     filesystem.unmount()
-    image.write_bytes(bytes(filesystem.context.buffer))
+    return bytes(filesystem.context.buffer)
+
+
+def install(image: Path, files: Mapping[str, bytes]) -> None:
+    """Write `files` `{path: content}` into the file system of `image`, formatting it if it has none."""
+    image.write_bytes(build(files, image.read_bytes()) if image.exists() else build(files))
 
 
 def read_files(image: Path) -> dict[str, bytes]:
     """Return every file in `image` as `{path: content}`."""
-    filesystem = _open(image)
+    filesystem = _open(image.read_bytes())
     found: dict[str, bytes] = {}
     for root, _, names in filesystem.walk("/"):
         for name in names:
@@ -54,8 +60,8 @@ def read_files(image: Path) -> dict[str, bytes]:
     return found
 
 
-def _open(image: Path):
-    """Return the mounted littlefs of `image`, in memory."""
+def _open(content: bytes):
+    """Return the mounted littlefs of the image with this `content`, in memory."""
     try:
         from littlefs import LittleFS, LittleFSError
     except ImportError as error:
@@ -67,9 +73,10 @@ def _open(image: Path):
         block_count=BLOCK_COUNT,
         prog_size=_PROGRAM_SIZE,
         read_size=_READ_SIZE,
+        disk_version=_DISK_VERSION,
         mount=False,
     )
-    filesystem.context.buffer = bytearray(image.read_bytes() if image.exists() else b"\xff" * SIZE)
+    filesystem.context.buffer = bytearray(content)
     try:
         filesystem.mount()
     except LittleFSError:

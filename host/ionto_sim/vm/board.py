@@ -288,7 +288,7 @@ class Board:
             "t_us": now,
             "current_ua": circuit.current_ua(),
             "output_on": circuit.on,
-            "rail_v": circuit.supply.rail_v,
+            "rail_v": circuit.rail_v(now),
             "vbus": circuit.vbus,
             "relay_reversed": circuit.reversed,
             "duty": circuit.duty / FULL_DUTY,

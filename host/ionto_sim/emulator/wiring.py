@@ -1,0 +1,274 @@
+"""The board around the chip: the circuit model's pins, straps, ADC taps and INA219 on the emulated RP2040."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rp2040py.peripherals.i2c import I2CMode, I2CState
+
+from ionto import pins
+from ionto_sim import faults, parameters
+from ionto_sim.circuit import DRAIN, FULL_DUTY, RAIL, SNS, VSYS, Circuit
+from ionto_sim.ina219_model import Ina219
+from ionto_sim.meter import Meter
+
+from .chip import Chip
+
+_ADC_TAPS = (DRAIN, RAIL, SNS, VSYS)  # by channel; channel 4 is the temperature sensor
+_IO_BANK0 = 0x40014
+_SIO = 5  # function select of a plain GPIO
+_HOLDING = {"i2c_dead", "i2c_hang"}
+_FREEING_CLOCKS = 9
+
+
+class Wiring:
+    """One circuit on one chip. `fault` and the switches may be called between batches only."""
+
+    def __init__(self, chip: Chip, values: dict | None = None, load: object = 5_000) -> None:
+        self.chip = chip
+        self.values = values or parameters.board("A")
+        self.circuit = Circuit(self.values, load)
+        self.sensor = Ina219(
+            self.circuit,
+            self.values["ina_gain"],
+            self.values["ina_offset_uv"],
+            self.values["ina_noise_uv"],
+            int(self.values["seed"]) + 1,
+        )
+        self._sensor_faults: set[str] = set()
+        self._adc_stuck = False
+        self._connect_outputs()
+        self._connect_sensor()
+        self.chip.rp2040.adc.on_adc_read = self._read_adc
+        self._set_straps()
+
+    # Outputs: what the chip's pins tell the circuit.
+
+    def _connect_outputs(self) -> None:
+        rp2040, chip = self.chip.rp2040, self.chip
+        chip.watchers.append(self.look)
+        rp2040.gpio[pins.HEARTBEAT].add_listener(lambda new, old: self._beat())
+        for pin in (pins.BOOST_ENABLE, pins.POLARITY_RELAY):
+            rp2040.gpio[pin].add_listener(lambda new, old: self.look())
+        self._follow_duty()
+
+    def _follow_duty(self) -> None:
+        """Look at the set-point when a PWM register or a pin's function is written."""
+        pwm, bank = self.chip.rp2040.pwm, self.chip.rp2040.peripherals[_IO_BANK0]
+        write_pwm, write_bank = pwm.write_uint32, bank.write_uint32
+
+        def write_pwm_uint32(offset: int, value: int) -> None:
+            write_pwm(offset, value)
+            self._steer()
+
+        def write_bank_uint32(offset: int, value: int) -> None:
+            write_bank(offset, value)
+            self._steer()
+
+        pwm.write_uint32 = write_pwm_uint32
+        bank.write_uint32 = write_bank_uint32
+
+    def _beat(self) -> None:
+        self.circuit.heartbeat(self.chip.now_us, self.chip.level(pins.HEARTBEAT))
+
+    def _steer(self) -> None:
+        self.circuit.set_duty(self.chip.now_us, round(self.chip.duty(pins.PWM_SETPOINT) * FULL_DUTY))
+
+    def look(self) -> None:
+        """Tell the circuit what every pin does now."""
+        chip, circuit, now_us = self.chip, self.circuit, self.chip.now_us
+        self._beat()
+        self._steer()
+        circuit.set_boost(now_us, bool(chip.level(pins.BOOST_ENABLE)))
+        circuit.set_relay(now_us, bool(chip.level(pins.POLARITY_RELAY)))
+
+    def shown(self, name: str) -> float:
+        """Return the level of the pin `name` of the firmware's table, a PWM pin's duty."""
+        number = pins.table()[name]
+        if self.chip.rp2040.gpio[number].output_enable:
+            return self.chip.duty(number)
+        return float(self.chip.rp2040.gpio[number].input_value)
+
+    def meter(self) -> Meter:
+        """Return the independent meter, brought to now."""
+        self.circuit.settle_at(self.chip.now_us)
+        self.circuit.meter.now_us = self.chip.now_us
+        return self.circuit.meter
+
+    def status(self) -> dict[str, Any]:
+        """Return what can be seen from outside, times in us."""
+        chip, circuit = self.chip, self.circuit
+        circuit.settle_at(chip.now_us)
+        return {
+            "t_us": chip.now_us,
+            "current_ua": circuit.current_ua(),
+            "output_on": circuit.on,
+            "rail_v": circuit.rail_v(chip.now_us),
+            "vbus": circuit.vbus,
+            "relay_reversed": circuit.reversed,
+            "duty": circuit.duty / FULL_DUTY,
+            "boots": chip.boots,
+            "powered": chip.powered,
+            "watchdog_armed": chip.rp2040.watchdog.timer.enable,
+            "faults": sorted(self._sensor_faults | circuit.faults),
+            "flash_operations": chip.flash_operations,
+            "pins": {name: round(self.shown(name), 4) for name in pins.table()},
+        }
+
+    def lights(self) -> dict[str, int]:
+        """Return the levels of the LEDs, and 1 for the buzzer while it sounds."""
+        level = self.chip.level
+        return {
+            "ready": level(pins.LED_READY),
+            "current": level(pins.LED_CURRENT),
+            "fault": level(pins.LED_FAULT),
+            "board": level(pins.LED_BOARD),
+            "buzzer": int(self.chip.duty(pins.BUZZER) > 0.0),
+        }
+
+    # Inputs.
+
+    def set_pin(self, pin: int, level: int) -> None:
+        """Drive the chip's input `pin`."""
+        self.chip.rp2040.gpio[pin].set_input_value(bool(level))
+
+    def _set_straps(self) -> None:
+        self.strap("range", "A")
+        self.strap("bench", True)
+        self.strap("maintenance", False)
+        self.press("start", False)
+        self.press("stop", False)
+        self.set_vbus(True)
+
+    def set_vbus(self, present: bool) -> None:
+        """Plug a computer in or out, as the circuit and the sense pin see it; the port itself stays."""
+        self.set_pin(pins.VBUS_SENSE, int(present))
+        self.circuit.set_vbus(self.chip.now_us, present)
+
+    def strap(self, name: str, value: Any) -> None:
+        """Set the strap "range" ("A" or "B"), "bench" or "maintenance" (True: fitted); ValueError for another."""
+        if name == "range":
+            self.set_pin(pins.RANGE_STRAP, int(value == "A"))
+        elif name == "bench":
+            self.set_pin(pins.BENCH_STRAP, int(not value))
+            self.circuit.set_bench_strap(self.chip.now_us, bool(value))
+        elif name == "maintenance":
+            self.set_pin(pins.MAINTENANCE_STRAP, int(not value))
+        else:
+            raise ValueError(f"no strap {name!r}")
+
+    def press(self, button: str, pressed: bool) -> None:
+        """Press or release "start" or "stop"; ValueError for another."""
+        if button == "start":
+            self.set_pin(pins.START_BUTTON, int(not pressed))
+        elif button == "stop":
+            self.circuit.press_stop(self.chip.now_us, pressed)
+            self._show_stop()
+        else:
+            raise ValueError(f"no button {button!r}")
+
+    def _show_stop(self) -> None:
+        open_loop = self.circuit.stop_pressed or "stop_broken" in self.circuit.faults
+        self.set_pin(pins.STOP_SENSE, int(open_loop))
+
+    def power(self, on: bool) -> None:
+        """Connect or cut the board's supply, as circuit and sensor see it."""
+        self.circuit.set_power(self.chip.now_us, on)
+        if on:
+            self.sensor.power_on(self.chip.now_us)
+
+    def _read_adc(self, channel: int) -> None:
+        adc = self.chip.rp2040.adc
+        if channel < len(_ADC_TAPS) and not self._adc_stuck:
+            adc.channel_values[channel] = self.circuit.adc_u16(_ADC_TAPS[channel], self.chip.now_us) >> 4
+        adc._default_on_adc_read(channel)
+
+    # The sensor on I2C0.
+
+    def _connect_sensor(self) -> None:
+        bus = self.chip.rp2040.i2c[pins.I2C_BUS]
+        self._written = bytearray()
+        self._answer = bytearray()
+        self._held = (0, I2CMode.WRITE)
+        self._reading = False
+        bus.on_start = lambda repeated: bus.complete_start()
+        bus.on_connect = self._connect
+        bus.on_write_byte = self._write_byte
+        bus.on_read_byte = lambda ack: bus.complete_read(self._answer.pop(0) if self._answer else 0xFF)
+        bus.on_stop = self._stop
+        self._clocks = 0
+        self.set_pin(pins.I2C_SCL, 1)
+        self.set_pin(pins.I2C_SDA, 1)
+        self.chip.rp2040.gpio[pins.I2C_SCL].add_listener(lambda new, old: self._clock_out())
+
+    def _clock_out(self) -> None:
+        """Count the pulses with which a driver frees a bus that hangs."""
+        if "i2c_hang" not in self._sensor_faults or self.chip.rp2040.gpio[pins.I2C_SCL].function_select != _SIO:
+            return
+        self._clocks += not self.chip.rp2040.gpio[pins.I2C_SCL].output_enable  # open drain: released is high
+        if self._clocks >= _FREEING_CLOCKS:
+            self._sensor_fault("i2c_hang", False)
+
+    def _connect(self, address: int, mode: I2CMode) -> None:
+        if self._sensor_faults & _HOLDING:
+            self._held = (address, mode)
+            return  # SDA is held: the transfer does not end, the guest times out
+        self._finish_write()
+        self._reading = mode == I2CMode.READ
+        if self._reading:
+            self._answer = bytearray(2)
+            self.sensor.read_into(self._answer, self.chip.now_us)
+        present = address == pins.INA219_ADDRESS and "sensor_missing" not in self._sensor_faults
+        self.chip.rp2040.i2c[pins.I2C_BUS].complete_connect(present)
+
+    def _release_bus(self) -> None:
+        """SDA is free again: the transfer that hangs there goes on."""
+        if self.chip.rp2040.i2c[pins.I2C_BUS]._state == I2CState.CONNECT:
+            self._connect(*self._held)
+
+    def _write_byte(self, value: int) -> None:
+        self._written.append(value)
+        self.chip.rp2040.i2c[pins.I2C_BUS].complete_write(True)
+
+    def _stop(self) -> None:
+        self._finish_write()
+        self.chip.rp2040.i2c[pins.I2C_BUS].complete_stop()
+
+    def _finish_write(self) -> None:
+        if self._written:
+            self.sensor.write(bytes(self._written), self.chip.now_us)
+            self._written.clear()
+
+    # Faults.
+
+    def fault(self, name: str, on: bool = True) -> None:
+        """Switch the fault `name` (see `ionto_sim.faults.TABLE`) on or off; ValueError for one unknown here."""
+        kind = faults.KINDS.get(name)
+        if kind == "circuit":
+            self.circuit.set_fault(self.chip.now_us, name, on)
+            self._show_stop()
+        elif kind == "sensor":
+            self._sensor_fault(name, on)
+        elif name == "adc_stuck":
+            self._adc_stuck = on
+        elif name == "loop_hung":
+            self.chip.hung = on
+        else:
+            raise ValueError(f"the emulated Pico has no fault {name!r}")
+
+    def _sensor_fault(self, name: str, on: bool) -> None:
+        if name == "sensor_reset":
+            if on:
+                self.sensor.power_on(self.chip.now_us)
+        elif name == "sensor_stuck":
+            self.sensor.advance(self.chip.now_us)
+            self.sensor.stuck = on
+        elif on:
+            self._sensor_faults.add(name)
+            self._clocks = 0
+        else:
+            self._sensor_faults.discard(name)
+        held = bool(self._sensor_faults & _HOLDING)
+        self.set_pin(pins.I2C_SDA, int(not held))
+        if not held:
+            self._release_bus()
