@@ -12,7 +12,6 @@ BLOCK_COUNT = 352
 SIZE = BLOCK_SIZE * BLOCK_COUNT
 _PROGRAM_SIZE = 256
 _READ_SIZE = 32
-_DISK_VERSION = 0x00020000  # what the littlefs of every MicroPython mounts
 
 
 def create_blank(image: Path) -> None:
@@ -73,7 +72,6 @@ def _open(content: bytes):
         block_count=BLOCK_COUNT,
         prog_size=_PROGRAM_SIZE,
         read_size=_READ_SIZE,
-        disk_version=_DISK_VERSION,
         mount=False,
     )
     filesystem.context.buffer = bytearray(content)
