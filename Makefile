@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-FIRMWARE := $(wildcard firmware/*.py firmware/lib/ionto/*.py)
+FIRMWARE := $(wildcard firmware/*.py firmware/lib/*.py firmware/lib/ionto/*.py)
 
 .PHONY: help demo test check benchmark clean
 

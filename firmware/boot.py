@@ -1,7 +1,9 @@
-"""Decide between maintenance (the REPL is mpremote's, no watchdog) and run. Every boot begins with the output off."""
+"""Every boot begins with the output off. Short, because the board compiles this file itself: see ionto.start."""
 
-from ionto import bootmode, hal_rp2
+import ionto_pack
 
-hal_rp2.quiet_pins()
-BOOT = bootmode.Boot(hal_rp2.read_scratch(bootmode.SCRATCH_MARK), hal_rp2.maintenance_strap())
-hal_rp2.write_scratch(bootmode.SCRATCH_MARK, BOOT.word())
+ionto_pack.mount()
+
+from ionto import start  # noqa: E402 - the package is in the pack
+
+BOOT = start.boot()

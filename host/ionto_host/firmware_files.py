@@ -10,12 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import ionto
+import ionto_pack
 from ionto.version import FIRMWARE_VERSION
+from ionto_host.constants import Constants
 from ionto_host.errors import CompileError, MissingPartError
+from ionto_host.packing import pack
 
 LIB_FOLDER = "/lib/ionto"
 MANIFEST_PATH = f"{LIB_FOLDER}/manifest.json"
-START_FILES = ("boot.py", "main.py")
+MAIN_PATH = "/main.py"
+LOADER_PATH = "/lib/ionto_pack.mpy"
+OUTSIDE_LIB_FOLDER = ("/boot.py", MAIN_PATH, LOADER_PATH)  # what else the firmware puts on a board
+_HOST_ONLY = ("cpython",)  # the stand-in of the `micropython` module
 
 RP2040_MPY = 0x1306  # sys.implementation._mpy of the Pico's MicroPython: .mpy 6.3, armv6m
 
@@ -73,17 +79,40 @@ class Bundle:
         return FirmwareFile(MANIFEST_PATH, json.dumps(body, sort_keys=True, separators=(",", ":")).encode())
 
 
-def library_folder() -> Path:
-    """Return the folder of the device package's sources."""
-    return Path(ionto.__path__[0])
+@dataclass(frozen=True)
+class Sources:
+    """Where the firmware's sources are: the package's folder, boot.py and main.py, and the loader of the pack."""
+
+    package: Path
+    start: Path
+    loader: Path
 
 
-def start_file(name: str) -> Path:
-    """Return the path of boot.py or main.py, from the wheel or from the checkout."""
-    for folder in (Path(__file__).parent / "_firmware", library_folder().parents[1]):
-        if (folder / name).is_file():
-            return folder / name
-    raise MissingPartError(f"the firmware file {name} is not in this installation")
+def tree(firmware: Path) -> Sources:
+    """Return the sources of the tree `firmware` (as in the checkout)."""
+    return Sources(firmware / "lib" / "ionto", firmware, firmware / "lib" / "ionto_pack.py")
+
+
+def installed() -> Sources:
+    """Return the sources of this installation: the wheel's, or the checkout's."""
+    package, loader = Path(ionto.__path__[0]), Path(str(ionto_pack.__file__))
+    for start in (Path(__file__).parent / "_firmware", package.parents[1]):
+        if (start / "main.py").is_file():
+            return Sources(package, start, loader)
+    raise MissingPartError("the firmware file main.py is not in this installation")
+
+
+def compiled(sources: Sources, architecture: str) -> tuple[FirmwareFile, ...]:
+    """Return the firmware as it is to stand on a board of `architecture`; the manifest is not among them."""
+    texts = {path.stem: path.read_text() for path in sorted(sources.package.glob("*.py"))}
+    constants = Constants({name: text for name, text in texts.items() if name not in _HOST_ONLY})
+    modules = {f"{name}.mpy": compile_source(f"{name}.py", constants.fold(name), architecture) for name in constants}
+    return (
+        FirmwareFile(ionto_pack.PACK_PATH, pack(modules)),
+        FirmwareFile(LOADER_PATH, compile_source(sources.loader.name, sources.loader.read_text(), architecture)),
+        FirmwareFile("/boot.py", (sources.start / "boot.py").read_bytes()),
+        FirmwareFile(MAIN_PATH, (sources.start / "main.py").read_bytes()),
+    )
 
 
 def architecture_of(mpy: int) -> str:
@@ -108,10 +137,7 @@ def build(mpy: int) -> Bundle:
             f"the board loads .mpy version {wanted}, mpy-cross writes {offered}",
             "Put the MicroPython that the README names on the board, then run `ionto flash` again.",
         )
-    sources = sorted(library_folder().glob("*.py"))
-    compiled = [FirmwareFile(f"{LIB_FOLDER}/{path.stem}.mpy", compile_file(path, architecture)) for path in sources]
-    started = [FirmwareFile(f"/{name}", start_file(name).read_bytes()) for name in START_FILES]
-    return Bundle((*compiled, *started), architecture, wanted)
+    return Bundle(compiled(installed(), architecture), architecture, wanted)
 
 
 def compiler_mpy_version() -> str:
@@ -120,12 +146,13 @@ def compiler_mpy_version() -> str:
     return text.rsplit("mpy v", 1)[-1].strip()
 
 
-def compile_file(source: Path, architecture: str) -> bytes:
-    """Return `source` compiled; the same source gives the same bytes wherever it lies."""
+def compile_source(name: str, text: str, architecture: str) -> bytes:
+    """Return the source `text` compiled; `name` is what tracebacks call it. The same text gives the same bytes."""
     with tempfile.TemporaryDirectory(prefix="ionto-") as folder:
-        target = Path(folder) / "out.mpy"
+        source, target = Path(folder) / "in.py", Path(folder) / "out.mpy"
+        source.write_text(text)
         arch = [f"-march={architecture}"] if architecture else []
-        _run_compiler("-s", source.name, *arch, "-o", str(target), str(source))
+        _run_compiler("-s", name, *arch, "-o", str(target), str(source))
         return target.read_bytes()
 
 

@@ -25,12 +25,19 @@ from ionto_host.errors import (
     TransportError,
     VersionMismatchError,
 )
-from ionto_host.firmware_files import LIB_FOLDER, MANIFEST_PATH, Bundle, FirmwareFile, build
+from ionto_host.firmware_files import (
+    LIB_FOLDER,
+    MAIN_PATH,
+    MANIFEST_PATH,
+    OUTSIDE_LIB_FOLDER,
+    Bundle,
+    FirmwareFile,
+    build,
+)
 from ionto_host.mpremote_link import Implementation, Prompt, wait_for_prompt
 from ionto_host.transport.link import Link
 from ionto_host.transport.ports import discover, open_port
 
-MAIN_PATH = "/main.py"
 FOLDERS = ["/lib", LIB_FOLDER]
 PROMPT_WAIT_S = 15.0
 RESTART_WAIT_S = 20.0
@@ -134,7 +141,7 @@ def _compare(prompt: Prompt) -> tuple[Implementation, Bundle, Plan]:
     """Return which MicroPython the board runs, the firmware for it, and what differs."""
     implementation = prompt.implementation()
     bundle = build(implementation.mpy)
-    return implementation, bundle, make_plan(bundle, prompt.hashes([LIB_FOLDER], ["/boot.py", MAIN_PATH]))
+    return implementation, bundle, make_plan(bundle, prompt.hashes([LIB_FOLDER], list(OUTSIDE_LIB_FOLDER)))
 
 
 def leave_application(port: str) -> None:
@@ -182,7 +189,7 @@ def install(prompt: Prompt, plan: Plan, progress: Progress) -> None:
 
 def verify(prompt: Prompt, bundle: Bundle) -> None:
     """Compare every file on the board with `bundle`; `IntegrityError` names those that differ."""
-    present = prompt.hashes([LIB_FOLDER], ["/boot.py", MAIN_PATH])
+    present = prompt.hashes([LIB_FOLDER], list(OUTSIDE_LIB_FOLDER))
     wanted = {item.path: item.digest for item in (*bundle.files, bundle.manifest())}
     wrong = sorted(path for path in {*present, *wanted} if present.get(path) != wanted.get(path))
     if wrong:

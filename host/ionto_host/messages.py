@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ionto import faults
+from ionto_host.device_tables import fault_names
 from ionto_host.errors import DeviceFaultError, IontoError, RefusedError
 from ionto_host.units import human, printable
 
@@ -149,7 +150,7 @@ MESSAGES: dict[int, Message] = {
 
 def name_of(code: int) -> str:
     """Return the name of `code` in `ionto.faults`, or `CODE_n` for one that this version does not know."""
-    return faults.names().get(code, f"CODE_{code}")
+    return fault_names().get(code, f"CODE_{code}")
 
 
 def message_for(code: int) -> Message:

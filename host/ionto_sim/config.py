@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from ionto import pins
+from ionto_host.device_tables import pin_numbers
 
 from . import load, parameters
 from .errors import SimStartError
@@ -113,15 +114,5 @@ class Paths:
 
 
 def firmware_pins() -> tuple[dict[str, int], int]:
-    """Return the firmware's own pin table and sensor address; SimStartError when it cannot be imported."""
-    beside = Path(__file__).resolve().parents[2] / "firmware" / "lib"
-    if beside.is_dir() and str(beside) not in sys.path:
-        sys.path.append(str(beside))
-    try:
-        pins = import_module("ionto.pins")
-        return dict(pins.table()), int(pins.INA219_ADDRESS)
-    except (ImportError, AttributeError) as error:
-        raise SimStartError(
-            f"the firmware's pin table ionto.pins cannot be imported ({error}); "
-            "put firmware/lib on PYTHONPATH or give the setting pins"
-        ) from error
+    """Return the firmware's own pin table and the sensor's address."""
+    return pin_numbers(), int(pins.INA219_ADDRESS)

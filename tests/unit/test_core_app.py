@@ -11,6 +11,8 @@ import json
 import runpy
 import struct
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -22,6 +24,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from plant import OPEN_OHM, Board, Device, FakeHal, Flash, Plant, Port, answers, device, dose_fields, read_log, request
 
+import ionto
 from ionto import app as app_module
 from ionto import bootmode, dose, faults, limits, protocol
 
@@ -756,6 +759,15 @@ def test_maintenance_does_not_wait_for_a_host_that_is_gone() -> None:
         assert board.plant.now_us < 5_000_000
 
 
+@contextmanager
+def modules(**fakes: ModuleType | SimpleNamespace) -> Iterator[None]:
+    """Replace modules; ionto.start, which binds what it imports, is imported anew."""
+    with patch.dict(sys.modules, {name.replace("__", "."): fake for name, fake in fakes.items()}):
+        vars(ionto).pop("start", None)
+        yield
+        vars(ionto).pop("start", None)
+
+
 class Script:
     """main.py under fakes: pushes a dose, starts, and in HOLD calls `then`."""
 
@@ -803,8 +815,8 @@ class Script:
         serial_module = ModuleType("ionto.serialport")
         serial_module.__dict__["SerialPort"] = lambda: self.port
         micropython = SimpleNamespace(kbd_intr=self.interrupts.append)
-        fakes = {"micropython": micropython, "ionto.hal_rp2": board_module, "ionto.serialport": serial_module}
-        with device(booted=False), patch.dict(sys.modules, fakes), patch.object(app_module, "App", App):
+        fakes = {"micropython": micropython, "ionto__hal_rp2": board_module, "ionto__serialport": serial_module}
+        with device(booted=False), modules(**fakes), patch.object(app_module, "App", App):
             boot = boot or bootmode.Boot(0, False)
             runpy.run_path(str(FIRMWARE / "main.py"), {"BOOT": boot}, run_name="__main__")
 
@@ -908,7 +920,7 @@ def test_boot_py_quiets_the_pins_first_and_leaves_word() -> None:
         maintenance_strap=lambda: False,
         write_scratch=lambda index, word: acts.append((index, word)),
     )
-    with patch.dict(sys.modules, {"ionto.hal_rp2": fake}):
+    with modules(ionto__hal_rp2=fake, micropython=ModuleType("micropython")):
         left = runpy.run_path(str(FIRMWARE / "boot.py"))
     assert acts[0] == "quiet"
     assert acts[-1] == (bootmode.SCRATCH_MARK, bootmode.mark(bootmode.BOOTED, 1))

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from ionto import bootmode, faults
+from ionto import bootmode
 from ionto.bootmode import Boot, mark
+from ionto_host.device_tables import fault_names
 
 
-@given(st.integers(0, 3), st.integers(0, 10_000), st.sampled_from(sorted(faults.names())))
+@given(st.integers(0, 3), st.integers(0, 10_000), st.sampled_from(sorted(fault_names())))
 def test_a_mark_comes_back(state: int, unplanned: int, fault: int) -> None:
     word = mark(state, unplanned, fault)
     assert 0 <= word < 2**30, "allocates nothing on the device"

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from ionto import faults
+from ionto_host.device_tables import fault_names
 
 CODES = {
     name: value
@@ -30,7 +31,7 @@ BANDS = {
 def test_every_code_is_unique() -> None:
     """A number means one thing: `names` keeps as many as there are constants."""
     assert len(set(CODES.values())) == len(CODES)
-    assert {value: name for name, value in CODES.items()} == faults.names()
+    assert {value: name for name, value in CODES.items()} == fault_names()
 
 
 @pytest.mark.parametrize("name", [name for name in CODES if name != "NONE"])

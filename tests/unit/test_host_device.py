@@ -16,6 +16,7 @@ from test_host_fake_device import BENCH_DOSE, BOARD_ID, FakeDevice, make_log, on
 from ionto import dose, faults, protocol
 from ionto_host import errors, messages, monitor
 from ionto_host.device import Device, Hello, LogEntry, Status
+from ionto_host.device_tables import fault_names
 from ionto_host.transport import ports
 from ionto_host.transport.link import Link, decode_error
 
@@ -208,7 +209,7 @@ def test_following_a_session(fake: FakeDevice, device: Device) -> None:
 
 def test_every_code_has_words() -> None:
     """No code of the firmware is without text and next action, and none is left over."""
-    assert set(messages.MESSAGES) == set(faults.names())
+    assert set(messages.MESSAGES) == set(fault_names())
     for code, message in messages.MESSAGES.items():
         assert message.text[0].islower() or message.text.startswith("STOP")
         assert bool(message.action) == (code != faults.NONE)
@@ -216,7 +217,7 @@ def test_every_code_has_words() -> None:
     assert "ionto flash" in messages.message_for(9_999).action
 
 
-@pytest.mark.parametrize("code", [code for code in faults.names() if code])
+@pytest.mark.parametrize("code", [code for code in fault_names() if code])
 def test_every_code_becomes_the_right_error(code: int) -> None:
     """Faults and refusals have different exit codes."""
     error = messages.error_for({"code": code})

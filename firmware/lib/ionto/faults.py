@@ -80,15 +80,6 @@ def is_fault(code: int) -> bool:
     return code >= FAULT_BAND
 
 
-def names() -> dict:
-    """Return `{code: NAME}` for every code of this module."""
-    return {
-        value: name
-        for name, value in globals().items()
-        if name == name.upper() and name != "FAULT_BAND" and isinstance(value, int)
-    }
-
-
 class Refusal(Exception):
     """A request was refused: what, why and what would be accepted.
 

@@ -30,13 +30,3 @@ I2C_FREQ_HZ = const(400_000)
 INA219_ADDRESS = const(0x40)
 PWM_FREQ_HZ = const(30_518)
 PWM_TOP = const(4095)  # 125 MHz / 4096 = 30.518 kHz
-
-
-def table() -> dict:
-    """Return every pin as `{net name: GPIO number}`."""
-    names = (
-        "PWM_SETPOINT I2C_SDA I2C_SCL BOOST_ENABLE POLARITY_RELAY RANGE_STRAP START_BUTTON STOP_SENSE "
-        "BENCH_STRAP MAINTENANCE_STRAP LED_READY LED_CURRENT LED_FAULT BUZZER LOOP_TIMING HEARTBEAT "
-        "VBUS_SENSE LED_BOARD ADC_DRAIN ADC_RAIL ADC_SNS ADC_VSYS"
-    )
-    return {name: globals()[name] for name in names.split()}

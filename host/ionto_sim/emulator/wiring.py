@@ -7,6 +7,7 @@ from typing import Any
 from rp2040py.peripherals.i2c import I2CMode, I2CState
 
 from ionto import pins
+from ionto_host.device_tables import pin_numbers
 from ionto_sim import faults, parameters
 from ionto_sim.circuit import DRAIN, FULL_DUTY, RAIL, SNS, VSYS, Circuit
 from ionto_sim.ina219_model import Ina219
@@ -84,7 +85,7 @@ class Wiring:
 
     def shown(self, name: str) -> float:
         """Return the level of the pin `name` of the firmware's table, a PWM pin's duty."""
-        number = pins.table()[name]
+        number = pin_numbers()[name]
         if self.chip.rp2040.gpio[number].output_enable:
             return self.chip.duty(number)
         return float(self.chip.rp2040.gpio[number].input_value)
@@ -112,7 +113,7 @@ class Wiring:
             "watchdog_armed": chip.rp2040.watchdog.timer.enable,
             "faults": sorted(self._sensor_faults | circuit.faults),
             "flash_operations": chip.flash_operations,
-            "pins": {name: round(self.shown(name), 4) for name in pins.table()},
+            "pins": {name: round(self.shown(name), 4) for name in pin_numbers()},
         }
 
     def lights(self) -> dict[str, int]:

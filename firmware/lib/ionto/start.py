@@ -1,0 +1,44 @@
+"""What boot.py and main.py call: decide what this boot is for, wire the objects, run. Output off first and last."""
+
+import micropython
+
+from ionto import bootmode, hal_rp2, limits
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ionto.bootmode import Boot
+
+
+def boot() -> "Boot":
+    """Drive the pins that can pass current low, and tell from the scratch register what this boot is."""
+    hal_rp2.quiet_pins()
+    found = bootmode.Boot(hal_rp2.read_scratch(bootmode.SCRATCH_MARK), hal_rp2.maintenance_strap())
+    hal_rp2.write_scratch(bootmode.SCRATCH_MARK, found.word())
+    return found
+
+
+def main(found: "Boot") -> None:
+    """Run the application, or leave the REPL to mpremote when this boot is for maintenance."""
+    if found.maintenance:
+        hal_rp2.quiet_pins()
+        print("IontoPico maintenance: the output is off, the application is not running. Reset to leave.")
+    else:
+        run(found)
+
+
+def run(found: "Boot") -> None:
+    """Run the application until it leaves for maintenance, then reset into it. Whatever ends it, the output is cut."""
+    from ionto.app import App
+    from ionto.serialport import SerialPort
+
+    build = limits.for_variant(hal_rp2.read_variant())
+    if limits.broken_relations(build):
+        raise ValueError("limits contradict each other: %s" % limits.broken_relations(build))
+    hal = hal_rp2.Hal(build)
+    try:
+        micropython.kbd_intr(-1)
+        App(hal, hal_rp2, SerialPort(), found, build).run()
+    finally:
+        hal.cut_off()
+        micropython.kbd_intr(3)
+    hal_rp2.reset()

@@ -1,0 +1,93 @@
+"""The firmware's modules in one file, mounted read-only on /ionto, so that a boot looks up one name and not a hundred.
+
+Each import asks the file system four times, and littlefs reads and checks the whole directory every time: 8 ms a
+module on the RP2040. File: magic, CRC-32 of what follows, number of entries, entries (length of the name, offset in the
+file, size; then the name), modules. Written by `ionto_host.packing`.
+"""
+
+import binascii
+import io
+import struct
+
+MAGIC = b"IPK1"
+HEADER_FORMAT = "<4sI"
+COUNT_FORMAT = "<H"
+ENTRY_FORMAT = "<BII"
+PACK_PATH = "/lib/ionto/modules.pack"
+MOUNT_POINT = "/ionto"
+_CHUNK_BYTES = 2048
+_IS_FOLDER = (0x4000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+_NO_SUCH_FILE = 2
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+
+class Pack:
+    """A read-only file system of one folder; `stream` is an open pack. ValueError when it is damaged."""
+
+    def __init__(self, stream: "BinaryIO"):
+        self._stream = stream
+        header = stream.read(struct.calcsize(HEADER_FORMAT))
+        if header != struct.pack(HEADER_FORMAT, MAGIC, self._checksum()):
+            raise ValueError("%s is damaged: flash the board again" % PACK_PATH)
+        stream.seek(len(header))
+        self._entries = {}
+        for _ in range(self._take(COUNT_FORMAT)[0]):
+            length, offset, size = self._take(ENTRY_FORMAT)
+            self._entries["/" + stream.read(length).decode()] = (offset, size)
+
+    def _take(self, form: str) -> tuple:
+        return struct.unpack(form, self._stream.read(struct.calcsize(form)))
+
+    def _checksum(self) -> int:
+        buffer = memoryview(bytearray(_CHUNK_BYTES))
+        checksum = 0
+        while True:
+            count = self._stream.readinto(buffer)
+            if not count:
+                return checksum
+            checksum = binascii.crc32(buffer[:count], checksum)
+
+    def _find(self, path: str) -> tuple:
+        try:
+            return self._entries[path if path[:1] == "/" else "/" + path]
+        except KeyError:
+            raise OSError(_NO_SUCH_FILE)
+
+    # What MicroPython asks of a file system.
+
+    def mount(self, readonly: bool, mkfs: bool) -> None:
+        """Nothing to do: the pack is open."""
+
+    def umount(self) -> None:
+        """Close the pack."""
+        self._stream.close()
+
+    def stat(self, path: str) -> tuple:
+        """Return what `os.stat` does; OSError for a name that is not there."""
+        if path in ("", "/"):
+            return _IS_FOLDER
+        return 0x8000, 0, 0, 0, 0, 0, self._find(path)[1], 0, 0, 0
+
+    def open(self, path: str, mode: str) -> io.BytesIO:
+        """Return the module's bytes as a stream."""
+        offset, size = self._find(path)
+        self._stream.seek(offset)
+        return io.BytesIO(self._stream.read(size))
+
+    def ilistdir(self, path: str):
+        """Return an iterator of what `os.ilistdir` gives."""
+        return iter([(name[1:], 0x8000, 0, self._entries[name][1]) for name in sorted(self._entries)])
+
+
+def mount() -> None:
+    """Mount the pack on /ionto. Without one the package lies open in /lib/ionto, and nothing is done."""
+    try:
+        stream = open(PACK_PATH, "rb")  # noqa: SIM115 - stays open as long as the pack is mounted
+    except OSError:
+        return
+    import vfs
+
+    vfs.mount(Pack(stream), MOUNT_POINT)

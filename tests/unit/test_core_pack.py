@@ -1,0 +1,49 @@
+"""The pack of modules: what goes in comes out through the calls MicroPython makes, and damage is refused."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ionto_host.packing import pack
+from ionto_pack import Pack
+
+MODULES = {"a.mpy": b"first", "b.mpy": b"", "ccc.mpy": bytes(range(256)) * 20}
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z_]{1,20}\.mpy", fullmatch=True), st.binary(max_size=3000), max_size=40))
+def test_every_module_comes_back(modules: dict[str, bytes]) -> None:
+    mounted = Pack(io.BytesIO(pack(modules)))
+    assert [(entry[0], entry[3]) for entry in mounted.ilistdir("/")] == sorted((k, len(v)) for k, v in modules.items())
+    for name, content in modules.items():
+        for path in (name, "/" + name):
+            assert mounted.stat(path)[0] == 0x8000
+            assert mounted.stat(path)[6] == len(content)
+            assert mounted.open(path, "rb").read() == content
+
+
+def test_a_missing_name_is_what_import_expects() -> None:
+    mounted = Pack(io.BytesIO(pack(MODULES)))
+    for call in (mounted.stat, lambda path: mounted.open(path, "rb")):
+        with pytest.raises(OSError, match="2"):
+            call("/zz.py")
+    assert mounted.stat("/")[0] == 0x4000
+
+
+@given(st.integers(0, len(pack(MODULES)) - 1), st.integers(1, 255))
+def test_a_changed_byte_is_refused(place: int, change: int) -> None:
+    """Hazard: damaged firmware file. Nothing of it is imported."""
+    data = bytearray(pack(MODULES))
+    data[place] ^= change
+    with pytest.raises(ValueError, match="damaged"):
+        Pack(io.BytesIO(data))
+
+
+@given(st.integers(0, len(pack(MODULES)) - 1))
+def test_a_cut_file_is_refused(length: int) -> None:
+    """Hazard: damaged firmware file; a flash run that was interrupted."""
+    with pytest.raises(ValueError, match="damaged"):
+        Pack(io.BytesIO(pack(MODULES)[:length]))
