@@ -33,7 +33,7 @@ class LoopTiming:
     def __init__(self, chip: Chip) -> None:
         self._chip = chip
         self.rises_us: list[float] = []
-        self._high_us: list[float] = []
+        self.high_us: list[float] = []
         chip.rp2040.gpio[pins.LOOP_TIMING].add_listener(lambda new, old: self._edge())
 
     def _edge(self) -> None:
@@ -41,7 +41,7 @@ class LoopTiming:
         if self._chip.level(pins.LOOP_TIMING):
             self.rises_us.append(now_us)
         elif self.rises_us:
-            self._high_us.append(now_us - self.rises_us[-1])
+            self.high_us.append(now_us - self.rises_us[-1])
 
     def mark(self) -> int:
         """Return where the record is now, for `since`."""
@@ -49,7 +49,7 @@ class LoopTiming:
 
     def since(self, mark: int = 0) -> Cycles:
         """Return the cycles since `mark`; ValueError when there were fewer than two."""
-        rises, high = self.rises_us[mark:], self._high_us[mark:]
+        rises, high = self.rises_us[mark:], self.high_us[mark:]
         periods = [late - early for early, late in pairwise(rises)]
         if not periods or not high:
             raise ValueError("no control cycle was seen on the loop timing pin")
