@@ -116,6 +116,20 @@ class SimClient:
         self._connection = self._connect()
         self._file = self._connection.makefile("rwb")
 
+    def fork(self, state_dir: str | Path, timeout_s: float = _ANSWER_S) -> SimClient:
+        """Return the control of a second Pico that goes on from this one's present moment in `state_dir`.
+
+        Only an emulated Pico can be doubled. The copy ends with the first, or by `stop`.
+        """
+        self.request("fork", state_dir=str(state_dir))
+        wait_until(lambda: Paths(state_dir).socket.exists(), timeout_s)
+        return SimClient(state_dir)
+
+    def stop(self) -> None:
+        """End the simulator, and the connection."""
+        self.request("stop")
+        self.disconnect()
+
     def disconnect(self) -> None:
         """End the connection, not the simulator."""
         with suppress(OSError):
@@ -228,7 +242,8 @@ class VirtualPico(SimClient):
     """Starts a virtual Pico and ends it; a context manager.
 
     `state_dir` None makes a temporary one. `firmware` (a directory, or `{path: content}`) is written into the flash
-    image before the first boot. Other settings as in `SimConfig`. SimStartError when it does not come up.
+    image before the first boot. Other settings as in `SimConfig`: `image` makes it an emulated Pico. SimStartError
+    when it does not come up.
     """
 
     def __init__(

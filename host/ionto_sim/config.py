@@ -29,6 +29,9 @@ class SimConfig:
 
     A VM that has not answered for `stuck_s` of wall time is in a loop of Python, in which virtual time stands still:
     an armed watchdog then resets it.
+
+    With `image`, the path of a MicroPython UF2 for the RPI_PICO, it is an emulated Pico: the image itself on an
+    emulated RP2040. Its `speed` is the most that virtual time may run at, and it keeps the flash only.
     """
 
     state_dir: str = ""
@@ -46,6 +49,7 @@ class SimConfig:
     pins: dict[str, int] = field(default_factory=dict)
     sensor_address: int = 0
     unique_id: str = ""
+    image: str = ""
 
     def to_json(self) -> str:
         """Return the settings as JSON."""

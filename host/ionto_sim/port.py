@@ -57,6 +57,13 @@ class Port:
         self.descriptor = -1
         self.host_open = False
 
+    def forget(self) -> None:
+        """Close this end and leave the port itself alone, as a forked process does with that of its parent."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+        self.descriptor = -1
+        self.host_open = False
+
     def look(self) -> None:
         """Notice that a host opened the port."""
         if self.descriptor < 0 or self.host_open:

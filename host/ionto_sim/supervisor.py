@@ -8,33 +8,28 @@ from __future__ import annotations
 import json
 import os
 import select
-import shutil
 import signal
-import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from .errors import SimError, SimUnsupportedError
 
 try:
-    import fcntl
+    from .control_server import Client, ControlServer
 except ImportError as error:
-    from .errors import SimUnsupportedError
-
     raise SimUnsupportedError("the virtual Pico needs Linux or macOS; on Windows run it in WSL") from error
 
 from . import image
 from .bridge import Bridge
 from .compat import NEVER_US
 from .config import Paths, SimConfig
-from .errors import SimError, SimStartError
 from .meter import Meter
 from .port import Port
 from .vmprocess import VmProcess, command, sources
 
-_SOCKET_PATH = 90  # bytes; 104 is the least that systems allow
 _LOOK_S = 0.02
 _ANSWER_S = 1.0
 _CUT_S = 0.5
@@ -43,21 +38,6 @@ _CRASHES = 3
 _CRASH_WINDOW_S = 10.0
 _OFF_AFTER = ("cut", "bootloader")
 _WITHOUT_ANSWER = ("reset", "cut")
-
-
-class _Client:
-    """A control connection."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-        self.buffer = b""
-
-    def send(self, message: dict[str, Any]) -> None:
-        """Send one answer; a client that has gone is not an error."""
-        try:
-            self.connection.sendall(json.dumps(message).encode() + b"\n")
-        except OSError:
-            return
 
 
 class Supervisor:
@@ -76,15 +56,13 @@ class Supervisor:
         self._mode = "friendly"
         self._boot = "power"
         self._events = b""
-        self._clients: dict[int, _Client] = {}
-        self._outstanding: dict[int, tuple[_Client | None, Any, dict[str, Any]]] = {}
+        self._control = ControlServer(self.paths, self._command)
+        self._outstanding: dict[int, tuple[Client | None, Any, dict[str, Any]]] = {}
         self._asked = -1
         self._checkpoint_s = 0.0
         self._next_id = 1
         self._crash_times: list[float] = []
         self._cut_deadline = 0.0
-        self._socket_dir = ""
-        self._lock = -1
         self._sources = Path()
 
     # Life.
@@ -92,38 +70,18 @@ class Supervisor:
     def start(self) -> None:
         """Take the state directory, make port and socket appear, power on. SimStartError when it is in use."""
         command()
-        self.paths.root.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self.paths.lock, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._lock)
-            raise SimStartError(
-                f"a simulator already runs in {self.paths.root}; stop it or choose another state directory"
-            ) from error
+        self._control.lock()
         self._sources = sources(self.paths.root / "vm")
         self.paths.errors.unlink(missing_ok=True)
         if not self.paths.image.exists():
             image.create_blank(self.paths.image)
         if self.paths.state.exists():
             self._state = json.loads(self.paths.state.read_text())
-        self._listen()
+        self._control.listen()
         if self.config.plugged:
             self.port.plug()
         if self.config.powered:
             self._spawn("resume" if self.config.resume and self._state is not None else "power", fresh=True)
-
-    def _listen(self) -> None:
-        """Open the control socket in the state directory, by a link where its path is too long for a socket."""
-        self.paths.socket.unlink(missing_ok=True)
-        address = self.paths.socket
-        if len(os.fsencode(address)) > _SOCKET_PATH:
-            self._socket_dir = tempfile.mkdtemp(prefix="ionto-sim-")
-            address = Path(self._socket_dir) / "s"
-            self.paths.socket.symlink_to(address)
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(str(address))
-        self._listener.listen(16)
 
     def _spawn(self, kind: str, fresh: bool = False) -> None:
         """Start the VM after a reset of `kind`; `fresh` lets the settings win over the state."""
@@ -144,13 +102,7 @@ class Supervisor:
             self._state["schedule"] = [[], []]
             self.paths.state.write_text(json.dumps(self._state))
         self.port.unplug()
-        for client in self._clients.values():
-            client.connection.close()
-        self._listener.close()
-        self.paths.socket.unlink(missing_ok=True)
-        if self._socket_dir:
-            shutil.rmtree(self._socket_dir, ignore_errors=True)
-        os.close(self._lock)
+        self._control.close()
 
     def _save_running(self) -> None:
         """Ask the running VM for its state, and take what it last gave if it does not answer."""
@@ -184,9 +136,7 @@ class Supervisor:
 
     def _poll(self) -> select.poll:
         poll = select.poll()
-        poll.register(self._listener, select.POLLIN)
-        for descriptor in self._clients:
-            poll.register(descriptor, select.POLLIN)
+        self._control.register(poll)
         self.bridge.register(poll, self._vm)
         if self._vm is not None:
             poll.register(self._vm.events, select.POLLIN)
@@ -200,11 +150,8 @@ class Supervisor:
             self.bridge.take_output(_read(vm.stdout))
         elif descriptor == self.port.descriptor:
             self.bridge.take_input(event, vm)
-        elif descriptor == self._listener.fileno():
-            client = _Client(self._listener.accept()[0])
-            self._clients[client.connection.fileno()] = client
-        elif descriptor in self._clients:
-            self._read_client(self._clients[descriptor])
+        else:
+            self._control.take(descriptor)
 
     # The VM.
 
@@ -296,20 +243,7 @@ class Supervisor:
 
     # Clients.
 
-    def _read_client(self, client: _Client) -> None:
-        try:
-            data = client.connection.recv(65536)
-        except OSError:
-            data = b""
-        if not data:
-            self._clients = {key: other for key, other in self._clients.items() if other is not client}
-            client.connection.close()
-            return
-        *lines, client.buffer = (client.buffer + data).split(b"\n")
-        for line in lines:
-            self._command(client, json.loads(line))
-
-    def _command(self, client: _Client, message: dict[str, Any]) -> None:
+    def _command(self, client: Client, message: dict[str, Any]) -> None:
         """Serve a client's command here or in the VM."""
         name = message.get("cmd", "")
         own = getattr(self, f"_do_{name}", None)
@@ -328,7 +262,7 @@ class Supervisor:
             return
         client.send({"id": message.get("id"), "ok": True, "result": result})
 
-    def _ask(self, message: dict[str, Any], client: _Client | None, client_id: Any) -> int:
+    def _ask(self, message: dict[str, Any], client: Client | None, client_id: Any) -> int:
         """Send a command to the VM under an id of our own; return the id."""
         request, self._next_id = self._next_id, self._next_id + 1
         message = {**message, "id": request}
@@ -417,12 +351,44 @@ def _read(descriptor: int) -> bytes:
         return b""
 
 
+class AnySupervisor(Protocol):
+    """What runs a Pico of either kind."""
+
+    paths: Paths
+    stopping: bool
+
+    def start(self) -> None:
+        """Bring it up."""
+        ...
+
+    def step(self, timeout_s: float) -> None:
+        """Go on, waiting at most `timeout_s`."""
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
+
+
+def _supervisor(config: SimConfig) -> AnySupervisor:
+    """Return the supervisor for a virtual Pico or, with an image, an emulated one."""
+    if not config.image:
+        return Supervisor(config)
+    try:
+        from .emulator.supervisor import EmulatedSupervisor
+    except ImportError as error:
+        raise SimUnsupportedError(
+            f"the emulated Pico needs more packages ({error}); install them: pip install 'iontopico[emulator]'"
+        ) from error
+    return EmulatedSupervisor(config)
+
+
 def run_foreground(config: SimConfig, on_ready: Callable[[dict[str, Any]], None], parent: int = -1) -> None:
-    """Run a virtual Pico until SIGINT, SIGTERM, a stop command, or the end of the descriptor `parent`.
+    """Run a Pico until SIGINT, SIGTERM, a stop command, or the end of the descriptor `parent`.
 
     `on_ready` is called once with `port` and `state_dir`. SimError when it cannot start or cannot go on.
     """
-    supervisor = Supervisor(config)
+    supervisor = _supervisor(config)
     supervisor.start()
     previous = {number: signal.signal(number, _stopper(supervisor)) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -437,7 +403,7 @@ def run_foreground(config: SimConfig, on_ready: Callable[[dict[str, Any]], None]
         supervisor.close()
 
 
-def _stopper(supervisor: Supervisor) -> Callable[[int, Any], None]:
+def _stopper(supervisor: AnySupervisor) -> Callable[[int, Any], None]:
     """Return a signal handler that lets the loop end."""
 
     def stop(number: int, frame: Any) -> None:

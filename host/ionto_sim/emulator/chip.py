@@ -20,7 +20,6 @@ from ionto_sim.image import SIZE
 
 from . import patches
 
-Pace = Literal["real", "max"]
 Cause = Literal["power_on", "run_pin", "watchdog"]
 
 FS_START = 0xA0000  # of the file system in the flash, as the rp2 port lays it out
@@ -33,12 +32,11 @@ _FIFO_BYTES = 512  # of rp2040py's CDC host side
 class Chip:
     """One RP2040. Drive it with `run_batch` from one thread only.
 
-    `pace` "real" lets virtual time run at most as fast as the wall's, "max" as fast as it can.
-    `received(data)` is called with what the guest sends over USB; `congested()` tells whether it has to wait;
-    `cut()` when the power goes in the middle of a flash operation.
+    `speed` is the factor of the wall's time that virtual time does not exceed, 0 for none. `received(data)` is called
+    with what the guest sends over USB; `congested()` tells whether it has to wait; `on_cut()` when the power goes.
     """
 
-    def __init__(self, image: Path, names: Iterable[str] = tuple(patches.PATCHES), pace: Pace = "max") -> None:
+    def __init__(self, image: Path, names: Iterable[str] = tuple(patches.PATCHES), speed: float = 0.0) -> None:
         self.rp2040 = RP2040()
         self.clock = self.rp2040.clock
         self.rp2040.load_bootrom(list(BOOTROM_B1))
@@ -49,13 +47,14 @@ class Chip:
         self.cdc.on_device_connected = self._connected
         self.received: Callable[[bytes], None] = lambda data: None
         self.congested: Callable[[], bool] = lambda: False
-        self.cut: Callable[[], None] = self.power_off
+        self.on_cut: Callable[[], None] = self.power_off
         self.rearm_bulk_out: Callable[[], None] = lambda: None
         self.before_reset: list[Callable[[], None]] = []
         self.on_reset: list[Callable[[], None]] = []
         self.on_ready: list[Callable[[], None]] = []
         self.watchers: list[Callable[[], None]] = []
-        self.pace: Pace = pace
+        self.speed = speed
+        self.unique_id = patches.UNIQUE_ID
         self.stopped = False
         self.connected = False
         self.powered = True
@@ -64,6 +63,7 @@ class Chip:
         self.flash_operations = 0
         self.cut_at_operation = 0
         self._cut_due = False
+        self._in_batch = False
         self.reset_nanos = 0.0
         self._pending = bytearray()
         self._wall_base = time.monotonic()
@@ -92,10 +92,14 @@ class Chip:
         self.stopped = False
         self._feed()
         as_simulator: Any = self  # execute_batch reads rp2040, clock and stopped of it
-        execute_batch(as_simulator, tick_batch)
+        self._in_batch = True
+        try:
+            execute_batch(as_simulator, tick_batch)
+        finally:
+            self._in_batch = False
         if self._cut_due:
             self._cut_due = False
-            self.cut()
+            self.on_cut()
 
     def run(self, until: Callable[[], bool], virtual_s: float = 60.0, wall_s: float = 120.0) -> None:
         """Run batches in the calling thread until `until()`; `TimeoutError` after either time."""
@@ -107,13 +111,23 @@ class Chip:
 
     def ahead_s(self) -> float:
         """Return how far virtual time is ahead of the wall's, in s; 0 when nothing has to wait."""
-        if self.pace == "max":
+        if not self.speed:
             return 0.0
         wall = time.monotonic() - self._wall_base
-        ahead = (self.clock.nanos - self._nanos_base) / 1e9 - wall
+        ahead = (self.clock.nanos - self._nanos_base) / 1e9 / self.speed - wall
         if ahead < -_BEHIND_S:
-            self._wall_base, self._nanos_base = time.monotonic(), self.clock.nanos
+            self.set_speed(self.speed)
         return max(0.0, ahead)
+
+    def set_speed(self, speed: float) -> None:
+        """Let virtual time run at most at `speed` times the wall's from now on; 0 for as fast as it can."""
+        self.speed = speed
+        self._wall_base, self._nanos_base = time.monotonic(), self.clock.nanos
+
+    def hang(self, on: bool) -> None:
+        """Let the core execute nothing, until a reset, or go on."""
+        self.hung = on
+        self.stopped = True
 
     def _compare_clocks(self) -> None:
         self._pacer.schedule(_PACE_NANOS)
@@ -178,10 +192,13 @@ class Chip:
         for call in self.on_reset:
             call()
 
-    def cut_soon(self) -> None:
-        """Cut the power once the instruction under way has ended."""
-        self._cut_due = True
-        self.stopped = True
+    def cut_power(self) -> None:
+        """Have the power cut, once the instruction under way has ended."""
+        if self._in_batch:
+            self._cut_due = True
+            self.stopped = True
+        else:
+            self.on_cut()
 
     def power_off(self) -> None:
         """Cut the supply: the chip stops, its pins are released. Time has to be let pass from outside."""

@@ -217,7 +217,7 @@ def flash_time(chip: Chip) -> None:
         _apply(ssi, apply_command, cut)
         chip.pass_time(ERASE_NANOS * _ERASES[command] if command in _ERASES else PROGRAM_NANOS)
         if cut:
-            chip.cut_soon()
+            chip.cut_power()
 
     ssi._apply_command = timed
 
@@ -288,8 +288,8 @@ def flash_unique_id(chip: Chip) -> None:
         value = shift(byte_out)
         buffer = ssi._tx_buffer
         at = len(buffer) - 1 - _UNIQUE_ID_AT
-        if buffer[0] == _READ_UNIQUE_ID and 0 <= at < len(UNIQUE_ID):
-            return UNIQUE_ID[at]
+        if buffer[0] == _READ_UNIQUE_ID and 0 <= at < len(chip.unique_id):
+            return chip.unique_id[at]
         return value
 
     ssi._shift_byte = shift_byte

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rp2040py.peripherals.i2c import I2CMode, I2CState
@@ -20,6 +21,10 @@ _IO_BANK0 = 0x40014
 _SIO = 5  # function select of a plain GPIO
 _HOLDING = {"i2c_dead", "i2c_hang"}
 _FREEING_CLOCKS = 9
+_IMPOSSIBLE = {
+    "firmware_exception": "it runs the firmware as it is; put the exception into a firmware file",
+    "flash_fails": "MicroPython does not ask the flash whether it took a block",
+}
 
 
 class Wiring:
@@ -37,7 +42,9 @@ class Wiring:
             int(self.values["seed"]) + 1,
         )
         self._sensor_faults: set[str] = set()
-        self._adc_stuck = False
+        self._chip_faults: set[str] = set()
+        self.on_cut: Callable[[], None] = lambda: None
+        chip.on_cut = self._power_went
         self._connect_outputs()
         self._connect_sensor()
         self.chip.rp2040.adc.on_adc_read = self._read_adc
@@ -109,10 +116,10 @@ class Wiring:
             "relay_reversed": circuit.reversed,
             "duty": circuit.duty / FULL_DUTY,
             "boots": chip.boots,
-            "powered": chip.powered,
             "watchdog_armed": chip.rp2040.watchdog.timer.enable,
-            "faults": sorted(self._sensor_faults | circuit.faults),
+            "faults": sorted(self._sensor_faults | self._chip_faults | circuit.faults),
             "flash_operations": chip.flash_operations,
+            "load_ohm": circuit.load.series_ohm + circuit.load.parallel_ohm,
             "pins": {name: round(self.shown(name), 4) for name in pin_numbers()},
         }
 
@@ -156,7 +163,7 @@ class Wiring:
         elif name == "maintenance":
             self.set_pin(pins.MAINTENANCE_STRAP, int(not value))
         else:
-            raise ValueError(f"no strap {name!r}")
+            raise ValueError(f"strap must be range, bench or maintenance, got {name!r}")
 
     def press(self, button: str, pressed: bool) -> None:
         """Press or release "start" or "stop"; ValueError for another."""
@@ -166,21 +173,50 @@ class Wiring:
             self.circuit.press_stop(self.chip.now_us, pressed)
             self._show_stop()
         else:
-            raise ValueError(f"no button {button!r}")
+            raise ValueError(f"button must be start or stop, got {button!r}")
 
     def _show_stop(self) -> None:
         open_loop = self.circuit.stop_pressed or "stop_broken" in self.circuit.faults
         self.set_pin(pins.STOP_SENSE, int(open_loop))
 
-    def power(self, on: bool) -> None:
-        """Connect or cut the board's supply, as circuit and sensor see it."""
-        self.circuit.set_power(self.chip.now_us, on)
-        if on:
-            self.sensor.power_on(self.chip.now_us)
+    # Power and resets.
+
+    @property
+    def boots(self) -> int:
+        """How often the chip has started."""
+        return self.chip.boots
+
+    def reset(self) -> None:
+        """Pull the RUN pin; ValueError without power."""
+        if not self.chip.powered:
+            raise ValueError("the power is off; power on first")
+        self.chip.reset("run_pin")
+
+    def cut(self) -> None:
+        """Cut the board's supply; nothing to do when it is off."""
+        if self.chip.powered:
+            self.chip.cut_power()
+
+    def cut_at(self, operation: int) -> None:
+        """Let the power go in the middle of the flash operation `operation` from now."""
+        self.chip.cut_at_operation = self.chip.flash_operations + operation
+
+    def _power_went(self) -> None:
+        self.circuit.set_power(self.chip.now_us, False)
+        self.chip.power_off()
+        self.on_cut()
+
+    def power_on(self) -> None:
+        """Supply the board again."""
+        self.circuit.set_power(self.chip.now_us, True)
+        self.sensor.power_on(self.chip.now_us)
+        self.chip.power_on()
+
+    # The ADC.
 
     def _read_adc(self, channel: int) -> None:
         adc = self.chip.rp2040.adc
-        if channel < len(_ADC_TAPS) and not self._adc_stuck:
+        if channel < len(_ADC_TAPS) and "adc_stuck" not in self._chip_faults:
             adc.channel_values[channel] = self.circuit.adc_u16(_ADC_TAPS[channel], self.chip.now_us) >> 4
         adc._default_on_adc_read(channel)
 
@@ -242,20 +278,20 @@ class Wiring:
 
     # Faults.
 
-    def fault(self, name: str, on: bool = True) -> None:
-        """Switch the fault `name` (see `ionto_sim.faults.TABLE`) on or off; ValueError for one unknown here."""
+    def set_fault(self, name: str, on: bool = True) -> None:
+        """Switch a fault of `ionto_sim.faults.TABLE` on or off; ValueError for one that this board cannot do."""
         kind = faults.KINDS.get(name)
+        if name in _IMPOSSIBLE or kind is None:
+            raise ValueError(f"the emulated Pico has no fault {name!r}: {_IMPOSSIBLE.get(name, 'no such name')}")
         if kind == "circuit":
             self.circuit.set_fault(self.chip.now_us, name, on)
             self._show_stop()
         elif kind == "sensor":
             self._sensor_fault(name, on)
-        elif name == "adc_stuck":
-            self._adc_stuck = on
-        elif name == "loop_hung":
-            self.chip.hung = on
         else:
-            raise ValueError(f"the emulated Pico has no fault {name!r}")
+            self._chip_faults = self._chip_faults | {name} if on else self._chip_faults - {name}
+            if name == "loop_hung":
+                self.chip.hang(on)
 
     def _sensor_fault(self, name: str, on: bool) -> None:
         if name == "sensor_reset":
@@ -264,6 +300,7 @@ class Wiring:
         elif name == "sensor_stuck":
             self.sensor.advance(self.chip.now_us)
             self.sensor.stuck = on
+            self._sensor_faults = self._sensor_faults | {name} if on else self._sensor_faults - {name}
         elif on:
             self._sensor_faults.add(name)
             self._clocks = 0

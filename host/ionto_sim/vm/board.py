@@ -203,6 +203,14 @@ class Board:
         self.circuit.set_power(CLOCK.now_us, False)
         self.leave("cut")
 
+    def cut_at(self, operation: int) -> None:
+        """Let the power go in the middle of the flash operation `operation` from now."""
+        self.cut_at_operation = self.flash_operations + operation
+
+    def reset(self) -> None:
+        """The RUN pin is pulled low and let go; does not return."""
+        self.leave("run")
+
     def leave(self, kind: str) -> None:
         """The chip resets: hand the state to the supervisor and wait to be killed; no `finally` runs."""
         CLOCK.control.send({"event": "leave", "kind": kind, "state": self.dump()})
@@ -251,7 +259,25 @@ class Board:
         self.start_pressed = False
         self.straps = {"range": config["variant"], "maintenance": bool(config["maintenance"])}
 
-    # Faults.
+    # What people and faults do.
+
+    def press(self, button: str, down: bool) -> None:
+        """Press or release "start" or "stop"; ValueError for another."""
+        if button == "start":
+            self.start_pressed = down
+        elif button == "stop":
+            self.circuit.press_stop(CLOCK.now_us, down)
+        else:
+            raise ValueError("button must be start or stop, got %r" % button)
+
+    def strap(self, name: str, value: object) -> None:
+        """Set the strap "range" ("A" or "B"), "bench" or "maintenance" (True: fitted); ValueError for another."""
+        if name == "bench":
+            self.circuit.set_bench_strap(CLOCK.now_us, bool(value))
+        elif name in ("range", "maintenance"):
+            self.straps[name] = value
+        else:
+            raise ValueError("strap must be range, bench or maintenance, got %r" % name)
 
     def set_fault(self, name: str, on: bool) -> None:
         """Switch a fault of `faults.TABLE`; KeyError for an unknown name."""
@@ -298,10 +324,12 @@ class Board:
             "faults": sorted(self.faults | circuit.faults),
             "flash_operations": self.flash_operations,
             "load_ohm": circuit.load.series_ohm + circuit.load.parallel_ohm,
-            "pins": {name: round(self._shown(self.pins[number]), 4) for name, number in self.numbers.items()},
+            "pins": {name: round(self.shown(name), 4) for name in self.numbers},
         }
 
-    def _shown(self, pin: PinState) -> float:
+    def shown(self, name: str) -> float:
+        """Return the level of the pin `name`, a PWM pin's duty."""
+        pin = self.pins[self.numbers[name]]
         if pin.function in (OUT, PWM):
             return self.drive_of(pin) / FULL_DUTY
         return float(self.read(pin))

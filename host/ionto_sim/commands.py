@@ -1,0 +1,228 @@
+"""Commands of the control endpoint: at once, at a virtual time, or when a condition first holds.
+
+Runs on both Pythons, beside the circuit: in the virtual Pico's VM and in the emulator's process. An answer carries
+the `id` of its command and `ok`, `result` or `error`.
+"""
+
+from .compat import NEVER_US
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_LATER = object()
+_CONDITIONS = ("current_above_ua", "current_below_ua", "charge_above_uc", "output_on", "t_us", "boots", "pin", "for_us")
+
+
+class Commands:
+    """The commands on one board.
+
+    `clock` has `now_us` and `next_us`, which is set to have `run_due` and `check_conditions` called soon. `board`
+    has `circuit`, `boots`, `status`, `shown`, `set_fault`, `press`, `strap`, `reset`, `cut` and `cut_at`.
+    """
+
+    def __init__(self, clock: "Any", send: "Callable[[dict], None]") -> None:
+        self.clock = clock
+        self.send = send
+        self.board: Any = None
+        self.schedule = []  # [t_us, command], earliest first
+        self.conditions = []  # [condition, command or answer id, since when it holds]
+        self.pending_us = NEVER_US
+
+    def answer(self, message: dict) -> None:
+        """Do the command `message` and answer it."""
+        reply = {"id": message.get("id")}
+        try:
+            result = self.do(message)
+            if result is _LATER:
+                return
+            reply["ok"] = True
+            reply["result"] = result
+        except (ValueError, KeyError, TypeError) as error:
+            reply["ok"] = False
+            reply["error"] = "%s: %s" % (type(error).__name__, ", ".join([str(arg) for arg in error.args]))
+        self.send(reply)
+
+    def do(self, command: dict) -> object:
+        """Do one command and return its result."""
+        name = command["cmd"]
+        method = getattr(self, "do_" + name, None)
+        if method is None:
+            raise ValueError("unknown command %r" % name)
+        return method(command)
+
+    def now(self) -> dict:
+        """Return the result of most commands: when it was done, in us."""
+        return {"t_us": self.clock.now_us}
+
+    # Schedule.
+
+    def do_at(self, command: dict) -> object:
+        """Do `do` at `t_us` or `after_us` from now, or when `when` first holds."""
+        if "when" in command:
+            check_condition(command["when"])
+            self.conditions.append([command["when"], command["do"], -1])
+        else:
+            at = command["t_us"] if "t_us" in command else self.clock.now_us + command["after_us"]
+            self.schedule.append([at, command["do"]])
+            self.schedule.sort(key=_first)
+            self.aim()
+        self.clock.next_us = self.clock.now_us
+        return None
+
+    def do_wait(self, command: dict) -> object:
+        """Answer when `when` holds."""
+        check_condition(command["when"])
+        self.conditions.append([command["when"], command["id"], -1])
+        self.clock.next_us = self.clock.now_us
+        return _LATER
+
+    def do_cancel(self, command: dict) -> object:
+        """Forget everything scheduled and every condition."""
+        self.schedule = []
+        self.conditions = []
+        self.aim()
+        return None
+
+    def aim(self) -> None:
+        """Work out when the schedule is due next."""
+        self.pending_us = self.schedule[0][0] if self.schedule else NEVER_US
+
+    def run_due(self, now_us: int) -> None:
+        """Do what was scheduled until now."""
+        while self.schedule and self.schedule[0][0] <= now_us:
+            command = self.schedule.pop(0)[1]
+            self.aim()
+            self.do(command)
+
+    def check_conditions(self, now_us: int) -> None:
+        """Look at every condition; those that hold are done with."""
+        self.board.circuit.advance(now_us)
+        for item in list(self.conditions):
+            condition, action, since = item
+            if not self._holds(condition):
+                item[2] = -1
+                continue
+            if since < 0:
+                since = item[2] = now_us
+            if now_us - since < condition.get("for_us", 0):
+                continue
+            self.conditions.remove(item)
+            if isinstance(action, dict):
+                self.do(action)
+            else:
+                self.send({"id": action, "ok": True, "result": {"t_us": now_us}})
+
+    def _holds(self, condition: dict) -> bool:
+        circuit = self.board.circuit
+        for key, wanted in condition.items():
+            if key == "current_above_ua":
+                good = circuit.current_na > wanted * 1000
+            elif key == "current_below_ua":
+                good = circuit.current_na < wanted * 1000
+            elif key == "charge_above_uc":
+                good = circuit.charge_fc > wanted * 1e9
+            elif key == "output_on":
+                good = circuit.on == wanted
+            elif key == "t_us":
+                good = self.clock.now_us >= wanted
+            elif key == "boots":
+                good = self.board.boots >= wanted
+            elif key == "pin":
+                good = round(self.board.shown(wanted[0])) == wanted[1]
+            else:
+                good = True
+            if not good:
+                return False
+        return True
+
+    # Looking.
+
+    def do_ping(self, command: dict) -> object:
+        """Say that the board serves commands."""
+        return self.now()
+
+    def do_status(self, command: dict) -> object:
+        """Return the board's status."""
+        return self.board.status()
+
+    def do_meter(self, command: dict) -> object:
+        """Return the meter's reading, or since the mark `mark`."""
+        meter = self._meter()
+        return meter.read_mark(command["mark"]) if command.get("mark") else meter.read()
+
+    def do_mark(self, command: dict) -> object:
+        """Set the meter's mark `name`."""
+        self._meter().mark(command["name"])
+        return self.now()
+
+    def _meter(self) -> "Any":
+        """Return the meter, brought to now."""
+        circuit = self.board.circuit
+        circuit.settle_at(self.clock.now_us)
+        circuit.meter.now_us = self.clock.now_us
+        return circuit.meter
+
+    # Doing.
+
+    def do_fault(self, command: dict) -> object:
+        """Switch the fault `name` to `on`; with `mark`, set that mark at the same moment."""
+        if command.get("mark"):
+            self.do_mark({"name": command["mark"]})
+        self.board.set_fault(command["name"], bool(command.get("on", True)))
+        return self.now()
+
+    def do_press(self, command: dict) -> object:
+        """Press `button` ("start" or "stop"), for `ms` of virtual time if given."""
+        if command.get("mark"):
+            self.do_mark({"name": command["mark"]})
+        self.board.press(command["button"], True)
+        if command.get("ms"):
+            release = {"cmd": "release", "button": command["button"]}
+            self.do_at({"after_us": int(command["ms"] * 1000), "do": release})
+        return self.now()
+
+    def do_release(self, command: dict) -> object:
+        """Release `button`."""
+        self.board.press(command["button"], False)
+        return self.now()
+
+    def do_load(self, command: dict) -> object:
+        """Connect the load `spec`."""
+        self.board.circuit.set_load(self.clock.now_us, command["spec"])
+        return self.now()
+
+    def do_battery(self, command: dict) -> object:
+        """Set the battery to `volt`."""
+        self.board.circuit.set_battery(self.clock.now_us, float(command["volt"]))
+        return self.now()
+
+    def do_strap(self, command: dict) -> object:
+        """Set the strap `name`: range ("A", "B"), bench or maintenance (fitted or not)."""
+        self.board.strap(command["name"], command["value"])
+        return self.now()
+
+    def do_cut(self, command: dict) -> object:
+        """Cut the power now, or in the middle of the flash operation `operation` from now."""
+        if command.get("operation"):
+            self.board.cut_at(int(command["operation"]))
+        else:
+            self.board.cut()
+        return None
+
+    def do_reset(self, command: dict) -> object:
+        """Pull the RUN pin low and let it go."""
+        self.board.reset()
+        return None
+
+
+def check_condition(condition: dict) -> None:
+    """Raise ValueError when `condition` has a key that is not known."""
+    for key in condition:
+        if key not in _CONDITIONS:
+            raise ValueError("unknown condition %r; known: %s" % (key, ", ".join(_CONDITIONS)))
+
+
+def _first(item: list) -> int:
+    return item[0]
