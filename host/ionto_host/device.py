@@ -13,6 +13,7 @@ from typing import Any
 from ionto import faults, protocol, version
 from ionto_host import messages
 from ionto_host.errors import IntegrityError, NoAnswerError, ProtocolError, RefusedError, VersionMismatchError
+from ionto_host.patience import patient
 from ionto_host.transport.link import TRIES, Link, decode_json, no_firmware
 from ionto_host.transport.ports import open_port, resolve
 
@@ -224,7 +225,7 @@ class Device:
         """Return the status; current that flows with the output off is given a moment to end first."""
         status = self.status()
         if status.current_when_off:
-            time.sleep(OFF_SETTLE_S)
+            time.sleep(patient(OFF_SETTLE_S))
             status = self.status()
         return status
 

@@ -159,6 +159,13 @@ class MissingPartError(IontoError):
     action = "Install the host tool again, with its extras."
 
 
+class DownloadError(IontoError):
+    """Raised when a file that a command fetches from the network cannot be had."""
+
+    exit_code = ExitCode.IO
+    action = "Check the network and try again."
+
+
 class SimulatorError(IontoError):
     """Raised when the virtual Pico cannot start, has ended, or refuses; its message says what to do."""
 

@@ -35,6 +35,7 @@ from ionto_host.firmware_files import (
     build,
 )
 from ionto_host.mpremote_link import Implementation, Prompt, wait_for_prompt
+from ionto_host.patience import patient
 from ionto_host.transport.link import Link
 from ionto_host.transport.ports import discover, open_port
 
@@ -201,7 +202,7 @@ def verify(prompt: Prompt, bundle: Bundle) -> None:
 
 def wait_for_hello(port: Callable[[], str], timeout_s: float = RESTART_WAIT_S) -> Hello:
     """Return the HELLO of the restarted board; `BoardError` with what it printed when none comes."""
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + patient(timeout_s)
     while True:
         try:
             return _hello(port())

@@ -14,6 +14,7 @@ import platformdirs
 from ionto_host import sessionfile
 from ionto_host.device import Device, LogEntry
 from ionto_host.errors import IntegrityError, NotALogError, UsageError
+from ionto_host.patience import patient
 
 SUFFIX = ".ilog"
 PART_SUFFIX = ".part"
@@ -122,7 +123,7 @@ def pull(device: Device, entry: LogEntry, folder: Path, progress: Progress) -> P
 
 def _fetch_to_its_end(device: Device, entry: LogEntry, part: Path, progress: Progress) -> LogEntry:
     """Fetch `entry` to `part`; when the device is still writing it, go on until its end record has come."""
-    deadline = time.monotonic() + WRITING_WAIT_S
+    deadline = time.monotonic() + patient(WRITING_WAIT_S)
     while True:
         _fetch(device, entry, part, progress)
         if part.stat().st_size != entry.size_bytes:

@@ -20,6 +20,7 @@ from mpremote.transport import TransportError as MpremoteError
 from mpremote.transport_serial import SerialTransport
 
 from ionto_host.errors import BoardError, PortBusyError
+from ionto_host.patience import patient
 
 PROMPT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 2.0
@@ -86,9 +87,9 @@ class Prompt:
     def enter(self) -> None:
         """Open the port and interrupt what runs there; the application ignores that, a prompt answers."""
         with self._errors("reach the MicroPython prompt"):
-            self._transport = SerialTransport(_real_path(self.port), timeout=READ_TIMEOUT_S)
+            self._transport = SerialTransport(_real_path(self.port), timeout=patient(READ_TIMEOUT_S))
             try:
-                self._transport.enter_raw_repl(soft_reset=False, timeout_overall=PROMPT_TIMEOUT_S)
+                self._transport.enter_raw_repl(soft_reset=False, timeout_overall=patient(PROMPT_TIMEOUT_S))
             except BaseException:
                 self.close()
                 raise
@@ -171,7 +172,7 @@ def _real_path(port: str) -> str:
 
 def wait_for_prompt(port: Callable[[], str], timeout_s: float) -> Prompt:
     """Return the prompt of the board once it answers; `port()` names its port, which may change meanwhile."""
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + patient(timeout_s)
     while True:
         prompt = Prompt(port())
         try:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
+from ionto_host import micropython_image
 from ionto_host.errors import (
     AmbiguousDeviceError,
     MissingPartError,
@@ -78,13 +79,25 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def configuration(state_dir: Path | None, *, load: str, speed: str, erase: bool, **options: Any) -> SimConfig:
-    """Return the settings of a virtual Pico; with `erase` its flash is made blank."""
+def configuration(
+    state_dir: Path | None,
+    *,
+    load: str,
+    speed: str,
+    erase: bool,
+    emulator: bool = False,
+    image: Path | None = None,
+    **options: Any,
+) -> SimConfig:
+    """Return the settings of a virtual Pico, or of an emulated one; with `erase` its flash is made blank."""
+    if image is not None and not emulator:
+        raise UsageError("--image is the image of an emulated Pico, which --emulator asks for", _SIM_HELP)
+    found = str(micropython_image.find(image).path) if emulator else ""
     with _errors():
         from ionto_sim.config import Paths, SimConfig
 
-        folder = state_dir or data_folder() / "default"
-        config = SimConfig(state_dir=str(folder), load=load_spec(load), speed=_speed(speed), **options)
+        folder = state_dir or data_folder() / ("emulated" if emulator else "default")
+        config = SimConfig(state_dir=str(folder), load=load_spec(load), speed=_speed(speed), image=found, **options)
         config.for_vm()
     if erase:
         for path in (Paths(folder).image, Paths(folder).state):

@@ -1,4 +1,4 @@
-"""Commands about the virtual Pico: run one, and do to it what a person does to a board on a bench."""
+"""Commands about the virtual and the emulated Pico: run one, and do to it what a person does to a board on a bench."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ionto_host import simulators
+from ionto_host import patience, simulators
 from ionto_host.cli.common import Answer, IontoGroup, examples, print_json, settings
 from ionto_host.units import ma_min
 
@@ -28,6 +28,8 @@ _STATE_DIR = click.option(
 @click.option("--speed", default="1", show_default=True, help="Factor of real time, or max.")
 @click.option("--bench-strap", is_flag=True, help="Fit the bench strap: sessions run with USB plugged in.")
 @click.option("--maintenance", is_flag=True, help="Fit the maintenance strap.")
+@click.option("--emulator", is_flag=True, help="Run the real MicroPython image on an emulated RP2040. Slow.")
+@click.option("--image", type=click.Path(path_type=Path), help="Its image (UF2). Default: see `ionto firmware show`.")
 @click.option("--erase", is_flag=True, help="Begin with blank flash memory.")
 @click.pass_context
 def sim(context: click.Context, state_dir: Path | None, **options: Any) -> Answer | None:
@@ -35,20 +37,31 @@ def sim(context: click.Context, state_dir: Path | None, **options: Any) -> Answe
 
     It begins blank, as a board from the shop: `ionto flash` installs the firmware. Its flash is kept. Ctrl-C
     ends it. The commands below are given in another terminal.
+
+    With --emulator it is an emulated Pico: the official MicroPython image on an emulated RP2040, 5 to 30 times slower
+    than a board while the firmware runs. Set IONTO_PATIENCE=30 in the other terminal: `ionto` then waits for it.
     """
     if context.invoked_subcommand is not None:
         return None
     config = simulators.configuration(state_dir, **options)
     simulators.run(config, lambda port: _tell(port, config))
-    return Answer(None, "The virtual Pico has ended; its flash is kept.")
+    return Answer(None, f"The {_kind(config)} Pico has ended; its flash is kept.")
+
+
+def _kind(config: SimConfig) -> str:
+    return "emulated" if config.image else "virtual"
 
 
 def _tell(port: str, config: SimConfig) -> None:
     if settings().json:
-        print_json({"port": port, "state_dir": config.state_dir})
+        image = {"image": config.image} if config.image else {}
+        print_json({"port": port, "state_dir": config.state_dir, **image})
         return
     straps = ", bench strap" if config.bench_strap else ""
-    click.echo(f"Virtual Pico, variant {config.variant}, load {config.load}{straps}, speed {config.speed}.")
+    name = f"{_kind(config).capitalize()} Pico"
+    click.echo(f"{name}, variant {config.variant}, load {config.load}{straps}, speed {config.speed}.")
+    if config.image:
+        click.echo(f"Image: {config.image}\nIn the other terminal: export {patience.VARIABLE}=30")
     click.echo(f"Port: {port}\nCtrl-C ends it.")
 
 
@@ -111,7 +124,7 @@ def sim_meter(state_dir: Path | None) -> Answer:
     return Answer(vars(meter), f"{now:.3f} mA now, {peak:.3f} mA at most, {ma_min(meter.charge_uc):.3f} mA*min")
 
 
-examples("ionto sim --bench-strap", "ionto sim --speed max --load 4700 --bench-strap")(sim)
+examples("ionto sim --bench-strap", "ionto sim --speed max --load 4700 --bench-strap", "ionto sim --emulator")(sim)
 examples("ionto sim fault", "ionto sim fault electrode_lift", "ionto sim fault electrode_lift --off")(sim_fault)
 examples("ionto sim press start", "ionto sim press stop --ms 300")(sim_press)
 examples("ionto sim load 4700", "ionto sim load open")(sim_load)

@@ -13,6 +13,7 @@ import serial
 from ionto import faults, protocol
 from ionto_host import messages
 from ionto_host.errors import NoAnswerError, NoFirmwareError, PortVanishedError, ProtocolError
+from ionto_host.patience import patient
 from ionto_host.transport.frames import Decoder, Frame, encode
 
 ANSWER_TIMEOUT_S = 1.0
@@ -44,8 +45,8 @@ class Link:
     ) -> bytes:
         """Return the payload that answers the request `kind`.
 
-        Sends at most `tries` times, waiting `timeout_s` each. Raises `RefusedError` or `DeviceFaultError` for
-        an ERROR answer, `NoAnswerError` for none, `PortVanishedError` when the port goes.
+        Sends at most `tries` times, waiting `timeout_s` (more with `patience`) each. Raises `RefusedError` or
+        `DeviceFaultError` for an ERROR answer, `NoAnswerError` for none, `PortVanishedError` when the port goes.
         """
         sent: set[int] = set()
         for _ in range(tries):
@@ -89,11 +90,11 @@ class Link:
         return sequence
 
     def _frames(self, timeout_s: float, restart: bool = False) -> Iterator[Frame]:
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + patient(timeout_s)
         while time.monotonic() < deadline:
             for frame in self.decoder.feed(self._read()):
                 if restart:
-                    deadline = time.monotonic() + timeout_s
+                    deadline = time.monotonic() + patient(timeout_s)
                 yield frame
 
     def _read(self) -> bytes:
