@@ -7,7 +7,9 @@ import sys
 import zlib
 from collections.abc import Iterator
 
-from benchmarks.timing import best_s, row
+from benchmarks.catalogue import Result
+from benchmarks.options import Options
+from benchmarks.timing import best_s
 from ionto import protocol
 from ionto import sessionlog_format as fmt
 from ionto.version import LOG_FORMAT_VERSION
@@ -17,13 +19,14 @@ from ionto_host.transport.frames import Decoder, encode
 _SAMPLES = 1_400  # what the board keeps of a session
 
 
-def run() -> Iterator[dict]:
-    """Yield the rows of this file."""
+def run(options: Options) -> Iterator[Result]:
+    """Yield the rows of the group."""
+    options.progress("host tool")
     start_s = best_s(lambda: subprocess.run([sys.executable, "-m", "ionto_host", "--help"], capture_output=True), 3)
-    yield row("ionto --help", start_s * 1000, "ms")
-    yield row("frames decoded, 1 kB payloads", _frame_rate() / 1e6, "MB/s", "0.74, what the emulated board can send")
+    yield Result("help_ms", start_s * 1000)
+    yield Result("decode_mb_s", _frame_rate() / 1e6)
     log = _log()
-    yield row("log of a 20 min session decoded", best_s(lambda: sessionfile.decode(log)) * 1000, "ms", "under 300")
+    yield Result("log_ms", best_s(lambda: sessionfile.decode(log)) * 1000)
 
 
 def _frame_rate() -> float:

@@ -12,8 +12,3 @@ def best_s(work: Callable[[], object], runs: int = 5) -> float:
         work()
         times.append(time.perf_counter() - start)
     return min(times)
-
-
-def row(name: str, value: float, unit: str, to_reach: str = "") -> dict:
-    """Return one result."""
-    return {"name": name, "value": value, "unit": unit, "to_reach": to_reach}

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Iterator
 
-from benchmarks.timing import row
+from benchmarks.catalogue import Result
+from benchmarks.options import Options
 from ionto import dose
 from ionto_host import firmware_files
 from ionto_host.device import Device
@@ -28,8 +29,9 @@ _DOSE = {
 }
 
 
-def run() -> Iterator[dict]:
-    """Yield the rows of this file."""
+def run(options: Options) -> Iterator[Result]:
+    """Yield the rows of the group."""
+    options.progress("virtual Pico")
     bundle = firmware_files.build(_UNIX_X64_MPY)
     files = {item.path.lstrip("/"): item.data for item in bundle.files}
     with VirtualPico(firmware=files, load="skin", speed="max", bench_strap=True) as pico:
@@ -41,6 +43,6 @@ def run() -> Iterator[dict]:
         time.sleep(_MEASURE_S)
         passed_us, wall_s = pico.status()["t_us"] - before_us, time.monotonic() - start
     factor = passed_us / 1e6 / wall_s
-    yield row("virtual time while 4 mA flow", factor, "x real time", "20")
-    yield row("20 min session on the virtual Pico", _SESSION_S / factor, "s", "under 60")
-    yield row("virtual tick, firmware and circuit", wall_s / passed_us * 1e9, "us wall", "under 50")
+    yield Result("virtual_factor", factor)
+    yield Result("virtual_session_s", _SESSION_S / factor)
+    yield Result("virtual_tick_us", wall_s / passed_us * 1e9)
