@@ -63,20 +63,21 @@ def _image(given: Path | None) -> tuple[Image | None, str]:
 
 def _measure(name: str, options: Options, reason: str, console: Console) -> Iterator[dict[str, Any]]:
     """Yield the rows of the group `name`, measured or not."""
-    specs = {spec.key: spec for spec in GROUPS[name]}
-    if reason and any(spec.tier == "emulated" for spec in specs.values()):
-        yield from (report.not_run(spec, reason) for spec in specs.values())
+    tier = GROUPS[name].tier
+    specs = {spec.key: spec for spec in GROUPS[name].specs}
+    if reason and tier == "emulated":
+        yield from (report.not_run(tier, spec, reason) for spec in specs.values())
         return
     start_s = time.monotonic()
     rows: dict[str, dict[str, Any]] = {}
     failure = "not measured"
     try:
         for result in importlib.import_module(f"benchmarks.{name}").run(options):
-            rows[result.key] = report.measured(specs[result.key], result)
+            rows[result.key] = report.measured(tier, specs[result.key], result)
     except Exception as error:  # one group that fails must not hide the others; its rows say why
         failure = f"{name}: {type(error).__name__}: {error}"
     console.print(f"{name}: {time.monotonic() - start_s:.0f} s", highlight=False)
-    yield from (rows.get(key) or report.not_run(spec, failure) for key, spec in specs.items())
+    yield from (rows.get(key) or report.not_run(tier, spec, failure) for key, spec in specs.items())
 
 
 if __name__ == "__main__":

@@ -60,4 +60,5 @@ def _samples(seen: Recording) -> Iterator[Result]:
 def _allocation(seen: Recording) -> Iterator[Result]:
     steps = len(seen.quiet_rises_us)
     yield Result("garbage_b", seen.quiet_left / steps)
+    yield Result("request_b", (seen.heap_free[0] - seen.heap_free[-1]) / max(1, len(seen.heap_free) - 1))
     yield Result("frames_b", (seen.quiet_allocated - seen.quiet_left) / steps)

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.catalogue import Result, Spec
+from benchmarks.catalogue import Result, Spec, Tier
 
 DOCUMENT = Path("docs/performance.md")
 BEGIN = "<!-- made by python -m benchmarks --write-doc: begin -->"
@@ -21,11 +21,11 @@ _NOT_RUN = "not run"
 _WIDTH = 150  # narrower, nothing of the table can be read
 
 
-def measured(spec: Spec, result: Result) -> dict[str, Any]:
+def measured(tier: Tier, spec: Spec, result: Result) -> dict[str, Any]:
     """Return the JSON row of a value. `ratio` is how many times better than the peer, over 1 is better."""
     value, peer = result.value, result.peer_value
     return {
-        **_base(spec),
+        **_base(tier, spec),
         "value": value,
         "met": spec.goal.met(value) if spec.goal else None,
         "peer_value": peer,
@@ -35,17 +35,25 @@ def measured(spec: Spec, result: Result) -> dict[str, Any]:
     }
 
 
-def not_run(spec: Spec, reason: str) -> dict[str, Any]:
+def not_run(tier: Tier, spec: Spec, reason: str) -> dict[str, Any]:
     """Return the JSON row of what was not measured, with the reason and what to do."""
-    return {**_base(spec), "value": None, "met": None, "peer_value": None, "ratio": None, "parts": {}, "note": reason}
+    return {
+        **_base(tier, spec),
+        "value": None,
+        "met": None,
+        "peer_value": None,
+        "ratio": None,
+        "parts": {},
+        "note": reason,
+    }
 
 
-def _base(spec: Spec) -> dict[str, Any]:
+def _base(tier: Tier, spec: Spec) -> dict[str, Any]:
     goal = str(spec.goal) if spec.goal else ""
     return {
         "key": spec.key,
         "name": spec.name,
-        "tier": spec.tier,
+        "tier": tier,
         "unit": spec.unit,
         "goal": goal,
         "how": spec.how,

@@ -15,12 +15,13 @@ from typing import Any
 import serial
 from mpremote.transport_serial import SerialTransport
 
-from benchmarks.board import LOAD_OHM, Board, firmware_files, without_start
+from benchmarks.board import BOARD_ARCHITECTURE, LOAD_OHM, Board, firmware_files, without_start
 from benchmarks.catalogue import Result
 from benchmarks.instant_port import InstantPort
 from benchmarks.options import Options
 from ionto import sessionlog_format as fmt
 from ionto.version import LOG_FORMAT_VERSION
+from ionto_host import firmware_files as host_files
 from ionto_host.device import Device
 from ionto_host.transport.link import Link
 from ionto_sim.client import VirtualPico
@@ -40,7 +41,9 @@ def run(options: Options) -> Iterator[Result]:
     ours = _rate_kb_s(log, _pull_with_ionto(options, files))
     yield Result("pull_kb_s", ours, _rate_kb_s(log, _pull_with_mpremote(options, files)))
     options.progress("transfers: flash")
-    yield Result("flash_s", _flash_s(options, _ionto_command), _flash_s(options, _mpremote_command))
+    with_ionto = _command_s(options, lambda port: ["ionto_host", "--port", port, "flash"])
+    yield Result("flash_s", with_ionto, _copy_s(options, firmware_files(options)))
+    yield Result("flash_open_s", with_ionto, _copy_s(options, _one_file_a_module(options)))
 
 
 def _log() -> bytes:
@@ -92,34 +95,33 @@ def _rate_kb_s(log: bytes, pulled: Pulled) -> float:
     return len(data) / passed_us * 1000
 
 
-def _flash_s(options: Options, command: Callable[[str, Path], list[str]]) -> float:
-    """Return the virtual time in s that `command` takes to put the firmware on a blank board, from start to end."""
-    with (
-        tempfile.TemporaryDirectory(prefix="ionto-bench-") as folder,
-        VirtualPico(image=str(options.image), load=LOAD_OHM, bench_strap=True, speed=1) as pico,
-    ):
-        _lay_out(Path(folder), firmware_files(options))
+def _one_file_a_module(options: Options) -> dict[str, bytes]:
+    """Return the firmware as it would lie on a board without the pack: each module compiled on its own."""
+    files = {f"/{name}": (options.firmware / name).read_bytes() for name in ("boot.py", "main.py")}
+    for path in sorted((options.firmware / "lib" / "ionto").glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        files[f"/lib/ionto/{path.stem}.mpy"] = host_files.compile_source(path.name, text, BOARD_ARCHITECTURE)
+    return files
+
+
+def _copy_s(options: Options, files: Mapping[str, bytes]) -> float:
+    """Return the virtual time in s that `mpremote fs cp -r` takes to put `files` on a blank board."""
+    with tempfile.TemporaryDirectory(prefix="ionto-bench-") as folder:
+        for path, data in files.items():
+            target = Path(folder) / path.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        sources = [str(path) for path in sorted(Path(folder).iterdir())]
+        return _command_s(options, lambda port: ["mpremote", "connect", port, "fs", "cp", "-r", *sources, ":"])
+
+
+def _command_s(options: Options, command: Callable[[str], list[str]]) -> float:
+    """Return the virtual time in s that the Python module and arguments of `command(port)` take on a blank board."""
+    with VirtualPico(image=str(options.image), load=LOAD_OHM, bench_strap=True, speed=1) as pico:
+        arguments = [sys.executable, "-m", *command(os.path.realpath(pico.port))]
         start_us = pico.status()["t_us"]
-        done = subprocess.run(
-            command(pico.port, Path(folder)), capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
-        )
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
         passed_us = pico.status()["t_us"] - start_us
     if done.returncode:
-        raise RuntimeError(f"{' '.join(done.args[2:4])} failed: {(done.stderr or done.stdout).strip()[-300:]}")
+        raise RuntimeError(f"{arguments[2]} failed: {(done.stderr or done.stdout).strip()[-300:]}")
     return passed_us / 1e6
-
-
-def _lay_out(folder: Path, files: Mapping[str, bytes]) -> None:
-    for path, data in files.items():
-        target = folder / path.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
-
-
-def _ionto_command(port: str, _folder: Path) -> list[str]:
-    return [sys.executable, "-m", "ionto_host", "--port", port, "flash"]
-
-
-def _mpremote_command(port: str, folder: Path) -> list[str]:
-    sources = [str(path) for path in sorted(folder.iterdir())]
-    return [sys.executable, "-m", "mpremote", "connect", os.path.realpath(port), "fs", "cp", "-r", *sources, ":"]
