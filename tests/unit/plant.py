@@ -421,6 +421,7 @@ class FakeHal:
         self.vbus = False
         self.bench_strap = False
         self.recovers = True
+        self.jobs = 0  # sensor checks and shows
         self.in_step = False
         self.on_wait: Callable[[], None] = lambda: None
         self.on_beat: Callable[[bool], None] = lambda alive: None
@@ -442,9 +443,11 @@ class FakeHal:
         self.plant.advance(dt_us)
         return dt_us
 
-    def slack_us(self) -> int:
-        """Time left of this tick."""
-        return 800 - self._spent_us
+    def check_sensor(self, reading: Reading) -> None:
+        """Say in `reading` whether the sensor is configured."""
+        self.jobs += 1
+        if reading.fresh:
+            reading.sensor_ok = self.plant.sensor_ok
 
     def timing(self, level: int) -> None:
         """The loop timing pin: high while a control step runs."""
@@ -452,7 +455,9 @@ class FakeHal:
 
     def read(self, reading: Reading) -> None:
         """Fill `reading`."""
+        checked = reading.sensor_ok
         self.plant.read(reading, self.zero_ua)
+        reading.sensor_ok = checked  # told by `check_sensor` alone
         reading.start_pressed, reading.stop_open = self.start_pressed, self.stop_open
         reading.vbus, reading.bench_strap = self.vbus, self.bench_strap
 
@@ -516,6 +521,7 @@ class FakeHal:
 
     def show(self, bits: int) -> None:
         """LEDs and buzzer."""
+        self.jobs += 1
         self.lights = bits
 
     def recover_sensor(self) -> bool:

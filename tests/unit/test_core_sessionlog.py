@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import struct
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plant import Flash, read_log
 
-from ionto import sessionlog
+from ionto import kernel, sessionlog
 from ionto import sessionlog_format as fmt
 from ionto.reading import Reading
 from ionto.sessionlog import SessionLog
@@ -35,6 +36,13 @@ def reading(current_ua: int = 0, load_mv: int = 0) -> Reading:
     made = Reading()
     made.current_ua, made.load_mv = current_ua, load_mv
     return made
+
+
+def take(log: SessionLog, t_ms: int, setpoint_ua: int, found: Reading, state: int, charge_uc: int) -> None:
+    """Give `log` one cycle of a session with this time, set-point and charge."""
+    plan = array("i", bytes(4 * kernel.S_SIZE))
+    plan[kernel.S_T_MS], plan[kernel.S_SETPOINT_UA], plan[kernel.S_CHARGE_UC] = t_ms, setpoint_ua, charge_uc
+    log.sample(plan, found.block, state)
 
 
 def flush(log: SessionLog) -> int:
@@ -76,7 +84,7 @@ def test_golden_bytes_of_a_small_log() -> None:
     with logging() as (log, flash):
         log.reset(1_000)
         log.arm({"a": 1})
-        log.sample(100, 4_000, reading(3_999, 8_000), 4, 400)
+        take(log, 100, 4_000, reading(3_999, 8_000), 4, 400)
         log.event(100, 1, 4, 3, 400)
         flush(log)
         log.close({"b": 2})
@@ -107,7 +115,7 @@ def test_mean_least_and_greatest_are_those_of_the_period(
         for window in windows:
             for current_ua in window:
                 t_ms += 1
-                log.sample(t_ms, setpoint_ua, reading(current_ua, load_mv + current_ua), 4, t_ms * 2)
+                take(log, t_ms, setpoint_ua, reading(current_ua, load_mv + current_ua), 4, t_ms * 2)
         flush(log)
         got = rows(only_log(flash), "samples")
     assert got == [
@@ -135,7 +143,7 @@ def test_the_period_is_chosen_so_that_the_session_fits(longest_ms: int) -> None:
         step = 10  # a clock of 10 ms, to be quick
         for t_ms in range(step, longest_ms + 1, step):
             if t_ms % 200 == 0 or longest_ms < 100_000:
-                log.sample(t_ms, 0, reading(), 4, 0)
+                take(log, t_ms, 0, reading(), 4, 0)
         assert log.samples_lost == 0
         flush(log)
         times = [row["t_ms"] for row in rows(only_log(flash), "samples")]
@@ -152,7 +160,7 @@ def test_the_buffers_never_overflow_and_what_was_lost_is_counted() -> None:
         log.reset(1_000)
         log.arm({})
         for index in range(2_000):
-            log.sample((index + 1) * 100, 1, reading(index % 100), 4, index)
+            take(log, (index + 1) * 100, 1, reading(index % 100), 4, index)
         for index in range(500):
             log.event(index, fmt.STATE_CHANGED, 1, index, 0)
         assert (log.sample_count, log.samples_lost) == (1_400, 600)
@@ -185,7 +193,7 @@ def test_records_hold_what_they_may_and_keep_the_order(samples: int, events: int
         log.reset(1_000)
         log.arm({})
         for index in range(samples):
-            log.sample((index + 1) * 100, index, reading(), 4, 0)
+            take(log, (index + 1) * 100, index, reading(), 4, 0)
         for index in range(events):
             log.event(index, fmt.STATE_CHANGED, 1, -index, 2**31 - 1)
         flush(log)
@@ -210,7 +218,7 @@ def test_one_flush_step_writes_one_record() -> None:
         log.reset(1_000)
         log.arm({})
         for index in range(120):
-            log.sample((index + 1) * 100, 0, reading(), 4, 0)
+            take(log, (index + 1) * 100, 0, reading(), 4, 0)
         flash.on_write = writes.append
         for _ in range(3):
             before = len(writes)
@@ -264,13 +272,13 @@ def test_other_files_in_the_folder_are_no_logs() -> None:
 def test_a_reset_forgets_the_last_session() -> None:
     with logging() as (log, flash):
         log.reset(1_000)
-        log.sample(50, 0, reading(5_000), 4, 0)
-        log.sample(100, 0, reading(5_000), 4, 0)
-        log.sample(150, 0, reading(5_000), 4, 0)
+        take(log, 50, 0, reading(5_000), 4, 0)
+        take(log, 100, 0, reading(5_000), 4, 0)
+        take(log, 150, 0, reading(5_000), 4, 0)
         log.event(1, 1, 1, 1, 1)
         log.reset(1_000)
         log.arm({})
-        log.sample(100, 0, reading(7), 4, 0)
+        take(log, 100, 0, reading(7), 4, 0)
         flush(log)
         records = only_log(flash)
     assert [name for name, _ in records] == ["arm", "samples"]
@@ -320,7 +328,7 @@ def test_a_session_that_was_cut_short_is_closed_in_sequence(records: int) -> Non
         log.reset(1_000)
         log.arm({"x": 1})
         for index in range(120):
-            log.sample((index + 1) * 100, 0, reading(), 4, 0)
+            take(log, (index + 1) * 100, 0, reading(), 4, 0)
         for _ in range(records):
             log.flush_step()
         path = "/logs/000001.ilog"
@@ -344,7 +352,7 @@ def test_extremes_of_every_field_are_kept(current_ua: int, t_ms: int, charge_uc:
     with logging() as (log, flash):
         log.reset(1_000)
         log.arm({})
-        log.sample(100, 24_950, reading(current_ua, 36_300), 9, charge_uc)
+        take(log, 100, 24_950, reading(current_ua, 36_300), 9, charge_uc)
         log.event(t_ms, 5, 65_535, -(2**31), 2**31 - 1)
         flush(log)
         records = only_log(flash)

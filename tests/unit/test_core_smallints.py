@@ -240,8 +240,11 @@ def test_log_window(variant: str) -> None:
     log.reset(build.max_session_ms * 3 // 2)
     log.window = Block(log.window)
     largest = reading(current_ua=sensor_ua(variant), load_mv=36_300)
+    plan = Block([0] * kernel.S_SIZE)
+    plan[kernel.S_CHARGE_UC] = build.max_dose_uc
     for t_ms in range(1, log.window[kernel.W_DUE_MS] + 1):
-        log.sample(small(t_ms), 1, largest, protocol.HOLD, build.max_dose_uc)
+        plan[kernel.S_T_MS] = small(t_ms)
+        log.sample(plan, largest.block, protocol.HOLD)
     assert log.sample_count == 1
 
 

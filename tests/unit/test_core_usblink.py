@@ -16,6 +16,7 @@ from ionto import crc, frames, protocol
 from ionto.usblink import UsbLink
 
 TABLE = crc.make_table()
+PIECES_OF_A_REQUEST = 4  # look, check, pass on, and one more look
 QUIET_POLLS = 210  # a frame that stops arriving is dropped after 0.2 s
 SENT = st.tuples(st.integers(0, 0x7F), st.integers(0, 255), st.binary(max_size=40))
 BYTES = st.binary(max_size=60)
@@ -53,19 +54,21 @@ class Wire:
             self.link.answer(0xFF, sequence, 0)
 
     def poll(self, times: int = 1) -> None:
-        """Poll, and check that no poll moves more than its budget either way."""
+        """Poll, and check that no poll moves more than its pieces may either way: two bytes each."""
         for _ in range(times):
             before = self.port.moved_in, self.port.moved_out
             self.link.poll(self.budget)
-            assert self.port.moved_in - before[0] <= self.budget
-            assert self.port.moved_out - before[1] <= self.budget
+            assert self.port.moved_in - before[0] <= 2 * self.budget
+            assert self.port.moved_out - before[1] <= 2 * self.budget
 
     def send(self, data: bytes) -> None:
         """Put bytes on the wire and poll until they are taken and answered."""
         self.port.to_device.extend(data)
-        for _ in range(3_000):
+        still = 0
+        for _ in range(9_000):
             self.poll()
-            if not self.port.to_device and not self.link.busy():
+            still = 0 if self.port.to_device or self.link.busy() else still + 1
+            if still == PIECES_OF_A_REQUEST:
                 return
         raise AssertionError("never taken")
 

@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from ionto.serialport import SerialPort
 
 LOG_FOLDER = "/logs"
-_LIVE_BYTES = const(2)  # moved each way a cycle while current flows; each costs up to 95 us
-_REST_BYTES = const(64)
-_SLACK_US = const(350)  # time a cycle must have left for the link
+_REST_PIECES = const(32)  # of the link's work, a cycle
 _WORD = const(0xFFFF)
 _START_PRESS_MS = const(2_000)
 _RECOVER_MS = const(1_000)
@@ -43,6 +41,11 @@ _BUTTON_START = const(1)
 
 _LEAVE_WITHIN_MS = const(200)
 _RELAY_MS = const(30)  # operate and bounce
+_TURNS = const(0x7F)  # what can wait has its turn in a round of 128 cycles: one job a cycle while current flows
+_SHOW_TURN = const(0)
+_CHECK_TURN = const(64)
+_WORD_TURNS = const(0x3F)  # twice a round
+_WORD_TURN = const(32)
 _SHOW_CYCLES = const(128)
 _CYCLE_MASK = const(0x3FFFFFFF)  # keeps the count a small integer
 _POWERED_UP = (protocol.SELF_TESTING, protocol.RAMP_UP)
@@ -111,28 +114,30 @@ class App:
         timing = hal.timing
         timing(1)
         hal.read(self.reading)
+        found = 0
         state = session.state
         if session.output_on and state == self._state and state != SELF_TESTING:
             guards, plan, read, control, window = self._blocks
             found = cycle(guards, plan, read, control, window, dt_us, session.mode)
             if dt_us > self.late_max_us:
                 self.late_max_us = dt_us
-            if found:
+            if found and found != kernel.FOUND_WINDOW:
                 self._act(found)
             hal.set_duty(control[K_DUTY])
         else:
             self._step_at_rest(dt_us)
         self._show_alive(session.output_on)
         timing(0)
-        self._background(dt_us, session.output_on)
+        if not found:
+            self._background(session.output_on)
+        elif found == kernel.FOUND_WINDOW:
+            self.log.store(session.block, state)
 
+    @micropython.native
     def _act(self, found: int) -> None:
-        """Do what `kernel.cycle` found to be done."""
+        """Act on the verdict or the event that `kernel.cycle` found."""
         session, reading = self.session, self.reading
-        if found == kernel.FOUND_WINDOW:
-            self.log.store(session.t_ms, session.setpoint_ua, session.state, session.charge_uc)
-            return
-        self.log.sample(session.t_ms, session.setpoint_ua, reading, session.state, session.charge_uc)
+        self.log.sample(session.block, reading.block, session.state)
         verdict = found & kernel.FOUND_VERDICT
         if verdict:
             session.fail(VERDICTS[verdict], reading)
@@ -140,20 +145,23 @@ class App:
             session.happened(found >> kernel.FOUND_EVENT_SHIFT, reading)
         self._follow()
 
+    @micropython.native
     def _step_at_rest(self, dt_us: int) -> None:
         """A cycle of a device that does not deliver: at rest, in self-test, or paused."""
         session, reading = self.session, self.reading
         output_on = session.output_on
-        session.step(dt_us, reading, self.guards.step(dt_us, reading, session.setpoint_ua, output_on))
+        setpoint_ua = session.block[kernel.S_SETPOINT_UA]
+        session.step(dt_us, reading, self.guards.step(dt_us, reading, setpoint_ua, output_on))
         self._follow()
         self.hal.set_duty(self.controller.block[K_DUTY])
 
+    @micropython.native
     def _follow(self) -> None:
         """Let output and controller follow the session's state and set-point."""
         session = self.session
         if session.state != self._state:
             self._changed()
-        self.controller.step(session.drive_ua(), self.reading.current_ua)
+        self.controller.step(kernel.drive_ua(session.block), self.reading.block[kernel.R_CURRENT_UA])
 
     @micropython.native
     def _show_alive(self, output_on: bool) -> None:
@@ -166,17 +174,17 @@ class App:
         self._cycle = cycles
         if cycles & 1:
             self.hal.beat(output_on and self.reading.block[R_FRESH] != 0 and not self.session.fault)
-        elif output_on and not cycles & 0x3E:
-            self._leave_word()
         if not output_on:
             self.hal.still_heart()
 
+    @micropython.native
     def _leave_word(self) -> None:
         """Tell the next boot, in scratch registers, how far the session came."""
         board, session = self.board, self.session
         board.write_scratch(bootmode.SCRATCH_CHARGE_UC, session.charge_uc)
         board.write_scratch(bootmode.SCRATCH_T_MS, session.t_ms)
 
+    @micropython.native
     def _changed(self) -> None:
         """Act on a new state: the output first."""
         session, hal = self.session, self.hal
@@ -194,9 +202,10 @@ class App:
             hal.zero_ua = self.selftest.zero_ua
             self._todo = _WRITE_TEST
         if self._log_open and state in _ENDED and self._todo != _FLUSH:
-            self.log.close_window(session.t_ms, state, session.charge_uc)
+            self.log.close_window(session.block, state)
             self._todo = _FLUSH
 
+    @micropython.native
     def _note(self, event: int, code: int, a: int, b: int) -> None:
         self.log.event(self.session.t_ms, event, code, a, b)
 
@@ -207,17 +216,23 @@ class App:
     # What can wait.
 
     @micropython.native
-    def _background(self, dt_us: int, output_on: bool) -> None:
-        """What can wait for time to be left; every eighth cycle it does not wait, so that ABORT is always heard."""
-        if output_on:
-            if not self._cycle & 7 or self.hal.slack_us() > _SLACK_US:
-                self.link.poll(_LIVE_BYTES)
-        else:
-            self.link.poll(_REST_BYTES)
-            self._at_rest()
-        if not self._cycle & 0x7F:
+    def _background(self, output_on: bool) -> None:
+        """What can wait: while current flows, or is about to, one job a cycle, so that every cycle ends in time."""
+        live = output_on or self.session.state == SELF_TESTING
+        turn = self._cycle & _TURNS
+        if turn == _CHECK_TURN:
+            self.hal.check_sensor(self.reading)
+        elif turn == _SHOW_TURN:
             self._show_state()
+        elif output_on and turn & _WORD_TURNS == _WORD_TURN:
+            self._leave_word()
+        elif live:
+            self.link.poll(1)
+        if not live:
+            self.link.poll(_REST_PIECES)
+            self._at_rest()
 
+    @micropython.native
     def _show_state(self) -> None:
         """Light the next step of the state's pattern; called every 128 cycles."""
         if self._state_ms < _STABLE_MS:
@@ -225,6 +240,7 @@ class App:
         step = self._cycle // _SHOW_CYCLES % ui.STEPS
         self.hal.show(self._lights.at(self.session.state, step, self._state_ms // 1_000))
 
+    @micropython.native
     def _at_rest(self) -> None:
         if self._todo == _WRITE_TEST:
             self._write_test_record()
@@ -235,7 +251,7 @@ class App:
         if self._leaving_ms:
             self._leaving_ms += 1
         self._watch_start_button()
-        if self.session.state != protocol.SELF_TESTING:
+        if self.session.state != SELF_TESTING:
             self.commands.self_test_done(self.selftest.results)
         if not self._cycle % _RECOVER_MS:
             self._look_after()
@@ -248,8 +264,9 @@ class App:
             self.boot.unplanned = 0
             self.board.write_scratch(bootmode.SCRATCH_MARK, bootmode.mark(bootmode.RUNNING, 0))
 
+    @micropython.native
     def _watch_start_button(self) -> None:
-        if not self.reading.start_pressed:
+        if not self.reading.block[kernel.R_START]:
             self._press_ms = 0
             return
         self._press_ms += 1

@@ -47,6 +47,8 @@ class Commands:
             protocol.LOG_DELETE: self._log_delete,
         }
         self._values = array("i", [0] * kernel.T_SIZE)
+        self._status_sequence = 0
+        self._pack_status = self._send_status  # bound once: a method looked up is an object made
         self._test_sequence = -1
         self._identity = b""
 
@@ -100,12 +102,16 @@ class Commands:
 
     @micropython.native
     def _status(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        app = self._app
-        app.fill_status(self._values)
-        link = app.link
-        frames.pack(link.payload(), protocol.HEADER_BYTES, self._values, _STATUS_SIZES, kernel.T_SIZE)
-        link.answer(protocol.STATUS | protocol.RESPONSE, sequence, _STATUS_BYTES)
+        self._app.fill_status(self._values)
+        self._status_sequence = sequence
+        self._app.link.later(self._pack_status)
         return _ANSWERED
+
+    @micropython.native
+    def _send_status(self) -> None:
+        link = self._app.link
+        frames.pack(link.payload(), protocol.HEADER_BYTES, self._values, _STATUS_SIZES, kernel.T_SIZE)
+        link.answer(protocol.STATUS | protocol.RESPONSE, self._status_sequence, _STATUS_BYTES)
 
     def _pause(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         self._app.note_request(protocol.PAUSE)

@@ -71,7 +71,7 @@ def skip(buffer: ptr8, filled: int, count: int) -> int:
 
 @micropython.viper
 def pack(buffer: ptr8, at: int, values: ptr32, sizes: ptr8, count: int) -> int:
-    """Write `count` values, none negative, from buffer[at] on, little-endian in `sizes` bytes each; return the end."""
+    """Write `count` values from buffer[at] on, each little-endian in its `sizes` bytes; return the end."""
     for index in range(count):
         value = values[index]
         for _byte in range(sizes[index]):

@@ -105,6 +105,7 @@ class Guards:
             return VERDICTS[kernel.judge(self.block, reading.block, setpoint_ua, dt_us)]
         return self._step_off(dt_us, reading)
 
+    @micropython.native
     def _step_off(self, dt_us: int, reading: Reading) -> int:
         block = self.block
         off_ms = block[kernel.G_OFF_MS]
@@ -114,7 +115,8 @@ class Guards:
         if off_ms < _OFF_COUNT_MS:
             off_ms += (dt_us + 500) // 1_000
         block[kernel.G_OFF_MS] = off_ms
-        if off_ms <= _OFF_SETTLE_MS or not reading.fresh or reading.current_ua < _OFF_UA:
+        found = reading.block
+        if off_ms <= _OFF_SETTLE_MS or not found[kernel.R_FRESH] or found[kernel.R_CURRENT_UA] < _OFF_UA:
             block[kernel.G_OVER] = 0
             return faults.NONE
         block[kernel.G_OVER] += 1

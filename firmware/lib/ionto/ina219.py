@@ -61,6 +61,7 @@ class Ina219:
             return False
         return self.check()
 
+    @micropython.native
     def check(self) -> bool:
         """Return True when the chip still holds our configuration (a brown-out resets it to 399Fh)."""
         try:

@@ -195,7 +195,20 @@ W_COUNT = const(2)
 W_MIN_UA = const(3)
 W_MAX_UA = const(4)
 W_DUE_MS = const(5)
-W_SIZE = const(6)
+W_PERIOD_MS = const(6)
+W_SIZE = const(7)
+_NO_MIN_UA = const(0x7FFF)
+
+# Sample block: the fields of sessionlog_format.SAMPLE_FIELDS, in their order.
+L_T_MS = const(0)
+L_SETPOINT_UA = const(1)
+L_MEAN_UA = const(2)
+L_MIN_UA = const(3)
+L_MAX_UA = const(4)
+L_LOAD_MV = const(5)
+L_STATE = const(6)
+L_CHARGE_UC = const(7)
+L_SIZE = const(8)
 
 # Analogue inputs.
 _VREF_MV = const(3_300)
@@ -376,20 +389,6 @@ def ramp_down_uc(s: ptr32, from_ua: int) -> int:
 
 
 @micropython.viper
-def ramp(s: ptr32, dt_us: int, ramp_us: int) -> int:
-    """Return how far (uA) a ramp of full current in `ramp_us` goes in `dt_us`; the rest is carried on."""
-    if dt_us > _RAMP_STEP_US:
-        dt_us = _RAMP_STEP_US
-    acc = s[S_RAMP_ACC] + s[S_TARGET_UA] * dt_us
-    step_ua = 0
-    while acc >= ramp_us:
-        acc -= ramp_us
-        step_ua += 1
-    s[S_RAMP_ACC] = acc
-    return step_ua
-
-
-@micropython.viper
 def contact_changed(s: ptr32, r: ptr32) -> int:
     """Return 1 when the contact begins or ceases to decide the current, instead of the set-point."""
     setpoint_ua = s[S_SETPOINT_UA]
@@ -454,15 +453,23 @@ def advance(s: ptr32, r: ptr32, dt_us: int, mode: int) -> int:
     s[S_ON_US] = us
     if current_ua > s[S_MAX_UA]:
         s[S_MAX_UA] = current_ua
+    step_ua = 0
+    if mode != HOLDING:  # a ramp of full current in ramp_us; what is under 1 uA is carried on
+        ramp_us = s[S_RAMP_UP_US] if mode == UP else s[S_RAMP_DOWN_US]
+        acc = s[S_RAMP_ACC] + s[S_TARGET_UA] * (dt_us if dt_us < _RAMP_STEP_US else _RAMP_STEP_US)
+        while acc >= ramp_us:
+            acc -= ramp_us
+            step_ua += 1
+        s[S_RAMP_ACC] = acc
     if mode == DOWN:
-        setpoint_ua = s[S_SETPOINT_UA] - int(ramp(s, dt_us, s[S_RAMP_DOWN_US]))
+        setpoint_ua = s[S_SETPOINT_UA] - step_ua
         s[S_SETPOINT_UA] = setpoint_ua if setpoint_ua > 0 else 0
         if setpoint_ua > 0:
             return E_NONE
         s[S_SETTLE] += 1
         return E_BOTTOM if s[S_SETTLE] >= _SETTLE_CYCLES else E_NONE
     if mode == UP:
-        setpoint_ua = s[S_SETPOINT_UA] + int(ramp(s, dt_us, s[S_RAMP_UP_US]))
+        setpoint_ua = s[S_SETPOINT_UA] + step_ua
         if setpoint_ua >= s[S_TARGET_UA]:
             s[S_SETPOINT_UA] = s[S_TARGET_UA]
             return E_TOP
@@ -530,6 +537,31 @@ def window(w: ptr32, r: ptr32, t_ms: int) -> int:
     if current_ua > w[W_MAX_UA]:
         w[W_MAX_UA] = current_ua
     return 1 if t_ms >= w[W_DUE_MS] else 0
+
+
+@micropython.viper
+def open_window(w: ptr32, t_ms: int):
+    """Begin the log's next window at `t_ms`."""
+    w[W_SUM_UA] = 0
+    w[W_SUM_MV] = 0
+    w[W_COUNT] = 0
+    w[W_MIN_UA] = _NO_MIN_UA
+    w[W_MAX_UA] = 0
+    w[W_DUE_MS] = t_ms + w[W_PERIOD_MS]
+
+
+@micropython.viper
+def take_window(sample: ptr32, w: ptr32, s: ptr32, state: int):
+    """Make the log's open window, which has at least one cycle, a sample."""
+    count = w[W_COUNT]
+    sample[L_T_MS] = s[S_T_MS]
+    sample[L_SETPOINT_UA] = s[S_SETPOINT_UA]
+    sample[L_MEAN_UA] = w[W_SUM_UA] // count
+    sample[L_MIN_UA] = w[W_MIN_UA]
+    sample[L_MAX_UA] = w[W_MAX_UA]
+    sample[L_LOAD_MV] = w[W_SUM_MV] // count
+    sample[L_STATE] = state
+    sample[L_CHARGE_UC] = s[S_CHARGE_UC]
 
 
 @micropython.viper

@@ -4,8 +4,8 @@ A table of phases; one `step` a cycle. Latent faults of both cut-off paths are l
 current with each one off.
 """
 
-from ionto import faults
-from ionto.compat import const
+from ionto import faults, kernel
+from ionto.compat import const, micropython
 from ionto.ina219 import SHUNT_LSB_NV
 from ionto.limits import Limits
 from ionto.reading import Reading
@@ -66,18 +66,21 @@ class SelfTest:
         self._sum_ua = 0
         self._samples = 0
 
+    @micropython.native
     def step(self, reading: Reading) -> None:
         """Advance one cycle with `reading`; its raw register counts, since the test finds the zero."""
         if self.finished:
             return
-        if not reading.fresh or not reading.sensor_ok:
+        block = reading.block
+        if not block[kernel.R_FRESH] or not block[kernel.R_SENSOR_OK]:
             self._judge("sensor", False, 0, "", None, None, faults.SELFTEST_SENSOR)
             return
-        if self._left_ms <= _SETTLED:
-            self._sum_ua += reading.raw * self._ua_per_lsb
+        left_ms = self._left_ms
+        if left_ms <= _SETTLED:
+            self._sum_ua += ((block[kernel.R_RAW] ^ 0x8000) - 0x8000) * self._ua_per_lsb
             self._samples += 1
-        self._left_ms -= 1
-        if self._left_ms <= 0:
+        self._left_ms = left_ms - 1
+        if left_ms <= 1:
             self._conclude(self._sum_ua // self._samples - self.zero_ua, reading)
 
     def _conclude(self, mean_ua: int, reading: Reading) -> None:

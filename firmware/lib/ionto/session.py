@@ -176,6 +176,7 @@ class Session:
         """Return the polarity of the session that has been started (ionto.dose.POLE_...)."""
         return self._plan.polarity
 
+    @micropython.native
     def pause(self) -> int:
         """Ramp down and wait; the charge is kept."""
         if self.state not in _CAN_PAUSE:
@@ -218,6 +219,7 @@ class Session:
         self._go(IN_MAINTENANCE)
         return faults.NONE
 
+    @micropython.native
     def fail(self, code: int, reading: Reading) -> None:
         """Latch `code`, output off. The first fault stays the one that is shown."""
         if self.state == FAULT:
@@ -246,10 +248,12 @@ class Session:
         elif self.state == SELF_TESTING:
             self._step_selftest(dt_us, reading)
 
+    @micropython.native
     def drive_ua(self) -> int:
         """Return the set-point for the controller: with the dither that makes a stuck sensor visible."""
         return kernel.drive_ua(self.block)
 
+    @micropython.native
     def happened(self, event: int, reading: Reading) -> None:
         """Act on what `kernel.advance` reports."""
         if event == kernel.E_STOP:
@@ -269,12 +273,13 @@ class Session:
         elif event == kernel.E_BATTERY:
             self._begin_ramp_down(protocol.BATTERY_ENDED)
 
+    @micropython.native
     def _step_selftest(self, dt_us: int, reading: Reading) -> None:
         test = self._selftest
         test.step(reading)
         self.block[kernel.S_SETPOINT_UA] = test.setpoint_ua
         if self.output_on:
-            kernel.count(self.block, kernel.S_COUNT, reading.current_ua, dt_us)
+            kernel.count(self.block, kernel.S_COUNT, reading.block[kernel.R_CURRENT_UA], dt_us)
         self.output_on = test.heartbeat
         if not test.finished:
             return
@@ -290,12 +295,14 @@ class Session:
             self.outcome = self._after_ramp
             self._go(DONE)
 
+    @micropython.native
     def _begin_ramp_down(self, outcome: int) -> None:
         self._after_ramp = outcome
         self.block[kernel.S_RAMP_ACC] = 0
         self.block[kernel.S_SETTLE] = 0
         self._go(RAMP_DOWN)
 
+    @micropython.native
     def _go(self, state: int) -> None:
         self._note(STATE_CHANGED, state, self.state, self.charge_uc)
         self.state = state

@@ -8,10 +8,9 @@ import os
 import struct
 from array import array
 
-from ionto import crc, kernel
+from ionto import crc, frames, kernel
 from ionto import sessionlog_format as fmt
 from ionto.compat import const, micropython
-from ionto.reading import Reading
 from ionto.version import LOG_FORMAT_VERSION
 
 _MAX_SAMPLES = const(1_400)
@@ -20,7 +19,9 @@ _MIN_PERIOD_MS = const(100)
 _RECORD_MAX_BYTES = const(3_072)  # an arm record with the longest dose
 _REQUEST_ROOM = const(48)  # event slots that host requests may not take
 _EFBIG = const(27)
-_LAST = const(0x7FFF)
+_SAMPLE_SIZES = bytearray([struct.calcsize(code) for _, code in fmt.SAMPLE_FIELDS])
+_EVENT_SIZES = bytearray([struct.calcsize(code) for _, code in fmt.EVENT_FIELDS])
+_EVENT_CELLS = const(5)
 _LAST_ID_FILE = "last"
 
 
@@ -37,6 +38,8 @@ class SessionLog:
         self._table = crc.make_table()
         self._samples = bytearray(_MAX_SAMPLES * fmt.SAMPLE_BYTES)
         self._events = bytearray(_MAX_EVENTS * fmt.EVENT_BYTES)
+        self._sample = array("i", [0] * kernel.L_SIZE)
+        self._event = array("i", [0] * _EVENT_CELLS)
         self.window = array("i", [0] * kernel.W_SIZE)
         self._record = bytearray(_RECORD_MAX_BYTES)
         self.log_id = 0
@@ -50,71 +53,60 @@ class SessionLog:
         self.samples_lost = 0
         self._written_samples = 0
         self._written_events = 0
-        self._period_ms = _MIN_PERIOD_MS
-        self.window[kernel.W_DUE_MS] = _MIN_PERIOD_MS
-        self._open_window()
+        self._begin_window(_MIN_PERIOD_MS)
 
-    def _open_window(self) -> None:
-        window = self.window
-        window[kernel.W_SUM_UA] = 0
-        window[kernel.W_SUM_MV] = 0
-        window[kernel.W_COUNT] = 0
-        window[kernel.W_MIN_UA] = _LAST
-        window[kernel.W_MAX_UA] = 0
+    def _begin_window(self, period_ms: int) -> None:
+        self.window[kernel.W_PERIOD_MS] = period_ms
+        kernel.open_window(self.window, 0)
 
     def reset(self, longest_ms: int) -> None:
         """Begin collecting for a session of at most `longest_ms`; the sample period follows from the buffer."""
         self._forget()
-        period_ms = -(-longest_ms // (_MAX_SAMPLES - 8))
-        self._period_ms = max(_MIN_PERIOD_MS, period_ms)
-        self.window[kernel.W_DUE_MS] = self._period_ms
+        self._begin_window(max(_MIN_PERIOD_MS, -(-longest_ms // (_MAX_SAMPLES - 8))))
 
-    # While current flows: no allocation, no flash.
+    # While current flows: no allocation, no flash. `plan` is the session's block, which knows time and charge.
 
     @micropython.native
-    def sample(self, t_ms: int, setpoint_ua: int, reading: Reading, state: int, charge_uc: int) -> None:
-        """Fold this cycle into the open window; store the window when its period has passed."""
-        if kernel.window(self.window, reading.block, t_ms):
-            self.store(t_ms, setpoint_ua, state, charge_uc)
+    def sample(self, plan: "array", reading: "array", state: int) -> None:
+        """Fold a cycle's `reading` (its block) into the open window; store the window when its period has passed."""
+        if kernel.window(self.window, reading, plan[kernel.S_T_MS]):
+            self.store(plan, state)
 
-    def store(self, t_ms: int, setpoint_ua: int, state: int, charge_uc: int) -> None:
+    @micropython.native
+    def store(self, plan: "array", state: int) -> None:
         """Store the open window as one sample and open the next."""
         window = self.window
-        window[kernel.W_DUE_MS] = t_ms + self._period_ms
-        count = window[kernel.W_COUNT]
-        if self.sample_count < _MAX_SAMPLES:
-            struct.pack_into(
-                fmt.SAMPLE_FORMAT,
-                self._samples,
-                self.sample_count * fmt.SAMPLE_BYTES,
-                t_ms,
-                setpoint_ua,
-                window[kernel.W_SUM_UA] // count,
-                window[kernel.W_MIN_UA],
-                window[kernel.W_MAX_UA],
-                window[kernel.W_SUM_MV] // count,
-                state,
-                charge_uc,
-            )
-            self.sample_count += 1
+        count = self.sample_count
+        if count < _MAX_SAMPLES:
+            sample = self._sample
+            kernel.take_window(sample, window, plan, state)
+            frames.pack(self._samples, count * fmt.SAMPLE_BYTES, sample, _SAMPLE_SIZES, kernel.L_SIZE)
+            self.sample_count = count + 1
         else:
             self.samples_lost += 1
-        self._open_window()
+        kernel.open_window(window, plan[kernel.S_T_MS])
 
-    def close_window(self, t_ms: int, state: int, charge_uc: int) -> None:
+    def close_window(self, plan: "array", state: int) -> None:
         """Store what the open window has, if anything: the session is over and its extremes count."""
         if self.window[kernel.W_COUNT]:
-            self.store(t_ms, 0, state, charge_uc)
+            self.store(plan, state)
 
+    @micropython.native
     def event(self, t_ms: int, event: int, code: int, a: int, b: int) -> None:
         """Store one event; when the buffer is full it is counted in `events_lost`, which the end record carries."""
-        room = _MAX_EVENTS - self.event_count
-        if not room or (event == fmt.REQUESTED and room <= _REQUEST_ROOM):
+        count = self.event_count
+        room = _MAX_EVENTS - count
+        if room == 0 or (event == fmt.REQUESTED and room <= _REQUEST_ROOM):
             self.events_lost += 1
             return
-        offset = self.event_count * fmt.EVENT_BYTES
-        struct.pack_into(fmt.EVENT_FORMAT, self._events, offset, t_ms, event, code, a, b)
-        self.event_count += 1
+        values = self._event
+        values[0] = t_ms
+        values[1] = event
+        values[2] = code
+        values[3] = a
+        values[4] = b
+        frames.pack(self._events, count * fmt.EVENT_BYTES, values, _EVENT_SIZES, _EVENT_CELLS)
+        self.event_count = count + 1
 
     # With the output off: flash.
 

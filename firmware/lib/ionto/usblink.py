@@ -1,4 +1,4 @@
-"""Frames over the serial port: collects requests, sends answers bit by bit, skips what is not a frame."""
+"""Frames over the serial port: collects requests, sends answers piece by piece, skips what is not a frame."""
 
 from ionto import crc, frames, protocol
 from ionto.compat import const, micropython
@@ -13,12 +13,16 @@ _BUFFER_BYTES = const(1_056)
 _IDLE_CYCLES = const(200)  # a frame that stops arriving is dropped after about 0.2 s
 _BANNER_CYCLES = const(1_000)
 _NEWLINES = b"\r\n"
+_BYTES_A_PIECE = const(2)  # each costs up to 95 us: the poll, the read or write, and a USB packet
+_SHORT_BYTES = const(32)  # a frame that is checked in the piece that completes it
+_RECEIVE, _LOOK, _CHECK, _PASS_ON = range(4)
 
 
 class UsbLink:
     """The device end of the protocol; `handle(kind, sequence, buffer, start, length)` gets every good request.
 
-    While a session runs, `poll` is given a budget of bytes a cycle and nothing here allocates or waits.
+    The work is cut into pieces, so that a control cycle always has room for one: at most 350 us on the RP2040.
+    Nothing here allocates or waits.
     """
 
     def __init__(self, port: "SerialPort", handle: "Callable[..., None]", reject: "Callable[[int, int], None]"):
@@ -29,7 +33,13 @@ class UsbLink:
         self._rx = bytearray(protocol.MAX_REQUEST_BYTES + protocol.OVERHEAD_BYTES)
         self._filled = 0
         self._need = 1
+        self._stage = _RECEIVE
         self._quiet = 0
+        self._rest: Callable[[], None] | None = None
+        self._bound_seal = self._seal  # bound once: a method looked up is an object made
+        self._kind = 0
+        self._sequence = 0
+        self._length = 0
         self._banner = protocol.BANNER.encode()
         self._banner_rest = 0
         self._plain = 0
@@ -40,50 +50,72 @@ class UsbLink:
 
     @micropython.native
     def busy(self) -> bool:
-        """Return True while an answer is still going out."""
-        return self._tx_sent < self._tx_end
+        """Return True while an answer is still going out, or has a part to be made."""
+        return self._tx_sent < self._tx_end or self._rest is not None
 
     @micropython.native
-    def poll(self, budget: int) -> None:
-        """Move up to `budget` bytes each way. A new request is taken only when the last answer is out."""
-        self._send(budget)
+    def poll(self, pieces: int) -> None:
+        """Do up to `pieces` pieces of work; called once a cycle."""
         if self._banner_rest:
             self._banner_rest -= 1
         if self._filled:
             self._quiet += 1
-            if self._quiet > _IDLE_CYCLES:
+            if self._quiet > _IDLE_CYCLES and not self.busy():
                 self._filled = 0
-            elif not self.busy():
-                self._advance()
-        for _ in range(budget):
-            if self.busy():
-                return
+                self._stage = _RECEIVE
+        while pieces > 0 and self._piece():
+            pieces -= 1
+
+    @micropython.native
+    def _piece(self) -> bool:
+        """Do what comes next; False when that is to wait. A request is taken only when the last answer is out."""
+        if self._tx_sent < self._tx_end:
+            return self._send()
+        rest = self._rest
+        if rest is not None:
+            self._rest = None
+            rest()
+            return True
+        stage = self._stage
+        if stage == _RECEIVE:
+            return self._receive()
+        if stage == _LOOK:
+            self._look()
+        elif stage == _CHECK:
+            self._check()
+        else:
+            self._pass_on()
+        return True
+
+    @micropython.native
+    def _send(self) -> bool:
+        for _ in range(_BYTES_A_PIECE):
+            if not self._port.put(self._tx[self._tx_sent]):
+                return False
+            self._tx_sent += 1
+            if self._tx_sent >= self._tx_end:
+                return True
+        return True
+
+    @micropython.native
+    def _receive(self) -> bool:
+        for _ in range(_BYTES_A_PIECE):
             byte = self._port.get()
             if byte < 0:
-                return
-            self._take(byte)
-
-    @micropython.native
-    def _send(self, budget: int) -> None:
-        while budget and self._tx_sent < self._tx_end:
-            if not self._port.put(self._tx[self._tx_sent]):
-                return
-            self._tx_sent += 1
-            budget -= 1
-
-    @micropython.native
-    def _take(self, byte: int) -> None:
-        self._quiet = 0
-        if self._filled == 0 and byte != frames.SYNC_0:
-            self._take_text(byte)
-            return
-        self._plain = 0
-        if self._filled == 0:
-            self._need = 2
-        self._rx[self._filled] = byte
-        self._filled += 1
-        if self._filled >= self._need:
-            self._advance()
+                return False
+            self._quiet = 0
+            if self._filled == 0:
+                if byte != frames.SYNC_0:
+                    self._take_text(byte)
+                    return True
+                self._plain = 0
+                self._need = 2
+            self._rx[self._filled] = byte
+            self._filled += 1
+            if self._filled >= self._need:
+                self._look()
+                return True
+        return True
 
     def _take_text(self, byte: int) -> None:
         """Answer a person who pressed Enter in a terminal, at most once a second."""
@@ -99,24 +131,40 @@ class UsbLink:
             self._plain = -1000
 
     @micropython.native
-    def _advance(self) -> None:
-        """Look at what has been collected: wait, skip to the next sync, or hand a frame on."""
+    def _look(self) -> None:
+        """Look at what has been collected: wait for more, skip to the next sync, or have the frame checked."""
+        need = frames.need(self._table, self._rx, self._filled, len(self._rx))
+        self._need = need
+        if need == frames.NOT_A_FRAME:
+            self._drop(1)
+        elif need > self._filled:
+            self._stage = _RECEIVE
+        elif need > _SHORT_BYTES:
+            self._stage = _CHECK
+        else:
+            self._check()
+
+    @micropython.native
+    def _check(self) -> None:
         rx = self._rx
-        while self._filled and not self.busy():
-            need = frames.need(self._table, rx, self._filled, len(rx))
-            self._need = need
-            if need > self._filled:
-                return
-            if need == frames.NOT_A_FRAME:
-                self._filled = frames.skip(rx, self._filled, 1)
-                continue
-            if crc.matches(self._table, rx, 0, need - protocol.CRC_BYTES):
-                length = need - protocol.OVERHEAD_BYTES
-                self._handle(rx[2], rx[3], rx, protocol.HEADER_BYTES, length)
-                self._filled = frames.skip(rx, self._filled, need)
-            else:
-                self._reject(rx[2], rx[3])
-                self._filled = frames.skip(rx, self._filled, 1)
+        if crc.matches(self._table, rx, 0, self._need - protocol.CRC_BYTES):
+            self._stage = _PASS_ON
+        else:
+            self._reject(rx[2], rx[3])
+            self._drop(1)
+
+    @micropython.native
+    def _pass_on(self) -> None:
+        rx = self._rx
+        self._handle(rx[2], rx[3], rx, protocol.HEADER_BYTES, self._need - protocol.OVERHEAD_BYTES)
+        self._drop(self._need)
+
+    @micropython.native
+    def _drop(self, count: int) -> None:
+        """Forget `count` bytes and all up to the next possible sync."""
+        filled = frames.skip(self._rx, self._filled, count)
+        self._filled = filled
+        self._stage = _LOOK if filled else _RECEIVE
 
     # Answers.
 
@@ -126,9 +174,20 @@ class UsbLink:
 
     @micropython.native
     def answer(self, kind: int, sequence: int, length: int) -> None:
-        """Send what `payload` holds (`length` bytes) as a frame of type `kind`; a few bytes every `poll`."""
-        self._tx_end = self._finish(kind, sequence, length)
+        """Send what `payload` holds (`length` bytes) as a frame of type `kind`; made and sent in the next pieces."""
+        self._kind = kind
+        self._sequence = sequence
+        self._length = length
+        self._rest = self._bound_seal
+
+    @micropython.native
+    def _seal(self) -> None:
+        self._tx_end = frames.seal(self._table, self._tx, self._kind, self._sequence, self._length)
         self._tx_sent = 0
+
+    def later(self, rest: "Callable[[], None]") -> None:
+        """Have `rest` make the next part of an answer, as a piece of its own."""
+        self._rest = rest
 
     def answer_bytes(self, kind: int, sequence: int, data: bytes) -> None:
         """Send `data` as a frame of type `kind`."""
@@ -137,8 +196,5 @@ class UsbLink:
 
     def send_now(self, kind: int, sequence: int, length: int) -> bool:
         """Send the frame at once, waiting for the host if need be: bulk, output off. False when it stalls."""
-        end = self._finish(kind, sequence, length)
+        end = frames.seal(self._table, self._tx, kind, sequence, length)
         return self._port.put_all(self._tx_view[:end])
-
-    def _finish(self, kind: int, sequence: int, length: int) -> int:
-        return frames.seal(self._table, self._tx, kind, sequence, length)
