@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ionto_host.patience import patient
+
 from . import errors, image
 from .config import Paths, SimConfig
 from .errors import SimCommandError, SimError, SimGoneError, SimStartError, SimTimeoutError, SimUnsupportedError
@@ -85,11 +87,14 @@ class SimClient:
         return os.path.realpath(self.paths.port)
 
     def request(self, cmd: str, timeout_s: float = _ANSWER_S, **fields: Any) -> Any:
-        """Send a command and return its result. SimCommandError when refused, SimTimeoutError when not answered."""
+        """Send a command and return its result. SimCommandError when refused, SimTimeoutError when not answered.
+
+        Like all of the host, it waits longer with `ionto_host.patience`.
+        """
         self._next_id += 1
         message = {"cmd": cmd, "id": self._next_id, **fields}
         try:
-            self._connection.settimeout(timeout_s)
+            self._connection.settimeout(patient(timeout_s))
             self._file.write(json.dumps(message).encode() + b"\n")
             self._file.flush()
             answer = self._read_answer(self._next_id)
@@ -116,13 +121,17 @@ class SimClient:
         self._connection = self._connect()
         self._file = self._connection.makefile("rwb")
 
+    def freeze(self, on: bool = True) -> int:
+        """Let an emulated Pico's virtual time stand still, or go on; return it in us. A fork of it goes on at once."""
+        return self.request("freeze", on=on)["t_us"]
+
     def fork(self, state_dir: str | Path, timeout_s: float = _ANSWER_S) -> SimClient:
         """Return the control of a second Pico that goes on from this one's present moment in `state_dir`.
 
         Only an emulated Pico can be doubled. The copy ends with the first, or by `stop`.
         """
         self.request("fork", state_dir=str(state_dir))
-        wait_until(lambda: Paths(state_dir).socket.exists(), timeout_s)
+        wait_until(lambda: Paths(state_dir).socket.exists(), patient(timeout_s))
         return SimClient(state_dir)
 
     def stop(self) -> None:

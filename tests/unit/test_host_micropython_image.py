@@ -93,7 +93,6 @@ def test_a_named_image_that_is_not_there_is_not_replaced_by_another(
 
 def test_fetch_reports_progress_and_does_not_ask_twice(server: str) -> None:
     seen: list[tuple[int, int]] = []
-    good = f"{server}/good.uf2"
     image, downloaded = micropython_image.fetch(
         lambda done, total: seen.append((done, total)), url=f"{server}/good.uf2"
     )

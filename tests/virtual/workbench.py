@@ -7,6 +7,7 @@ import sys
 import time
 
 from ionto_host.device import Device
+from ionto_host.patience import patient
 
 BENCH_DOSE = """\
 schema = 1
@@ -27,7 +28,11 @@ def run_tool(*arguments, code=0, timeout_s=60, env=None):
     """Run `ionto` as a user would; return (stdout, stderr) after checking its exit code."""
     command = [sys.executable, "-m", "ionto_host", *map(str, arguments)]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout_s, env={**os.environ, "NO_COLOR": "1", **(env or {})}
+        command,
+        capture_output=True,
+        text=True,
+        timeout=patient(timeout_s),
+        env={**os.environ, "NO_COLOR": "1", **(env or {})},
     )
     assert done.returncode == code, f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout, done.stderr
@@ -48,7 +53,7 @@ class Bench:
     def mpremote(self, *arguments, timeout_s=30):
         """Run the stock `mpremote` on this board; return its output."""
         command = [sys.executable, "-m", "mpremote", "connect", self.pico.port, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=patient(timeout_s))
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -72,11 +77,11 @@ class Bench:
 
     def wait_state(self, *states, timeout_s=30):
         """Return the status once its state is one of `states`."""
-        end = time.monotonic() + timeout_s
+        end = time.monotonic() + patient(timeout_s)
         with self.device() as device:
             while True:
                 status = device.status()
                 if status.state_name in states:
                     return status
                 assert time.monotonic() < end, f"state {status.state_name}, wanted {states}"
-                time.sleep(0.02)
+                time.sleep(patient(0.02))

@@ -92,6 +92,11 @@ class _EmulatedCommands(Commands):
         self._supervisor.chip.set_speed(float(command["speed"]))
         return None
 
+    def do_freeze(self, command: dict[str, Any]) -> object:
+        """Let virtual time stand still (`on`) or go on."""
+        self._supervisor.freeze(bool(command["on"]))
+        return self.now()
+
     def do_fork(self, command: dict[str, Any]) -> object:
         """Let a second Pico go on from this very moment in another `state_dir`."""
         return self._supervisor.fork(command["state_dir"])
@@ -109,6 +114,7 @@ class EmulatedSupervisor:
         self.config = config
         self.paths = Paths(config.state_dir)
         self.stopping = False
+        self._frozen = False
         setup = config.for_vm()
         self.chip = Chip(_image(config.image), speed=setup["speed"])
         self.chip.unique_id = bytes.fromhex(setup["unique_id"])
@@ -176,21 +182,28 @@ class EmulatedSupervisor:
         self.line.move(Port(self.paths.port))
         if plugged:
             self.line.port.plug()
-        self.chip.set_speed(self.chip.speed)
+        self.freeze(False)
         self._control.listen()
         return {}
+
+    def freeze(self, frozen: bool) -> None:
+        """Let virtual time stand still, so that nothing happens and no processor is used, or go on."""
+        self._frozen = frozen
+        self.chip.set_speed(self.chip.speed)
 
     # The loop.
 
     def step(self, timeout_s: float) -> None:
         """Run the chip for about 5 ms of wall time and serve everything that is ready; wait if it is to wait."""
-        wait_s = min(timeout_s, self._patience())
+        wait_s = timeout_s if self._frozen else min(timeout_s, self._patience())
         before = time.monotonic()
         poll = select.poll()
         self._control.register(poll)
         self.line.register(poll)
         for descriptor, _ in poll.poll(wait_s * 1000):
             self._control.take(descriptor)
+        if self._frozen:
+            return
         self._advance(time.monotonic() - before)
         self.line.carry()
         if self.chip.flash_operations != self._kept_operations and time.monotonic() > self._kept_s + _KEEP_S:
