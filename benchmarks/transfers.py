@@ -23,12 +23,14 @@ from ionto import sessionlog_format as fmt
 from ionto.version import LOG_FORMAT_VERSION
 from ionto_host import firmware_files as host_files
 from ionto_host.device import Device
+from ionto_host.patience import VARIABLE
 from ionto_host.transport.link import Link
 from ionto_sim.client import VirtualPico
 
 _LOG_PATH = "/logs/000001.ilog"
 _LOG_BYTES = 64 * 1024
 _TIMEOUT_S = 900
+_SLOW_MOTION = 10  # virtual time runs at most at a tenth, the host waits ten times as long: the emulator cannot do more
 
 Pulled = tuple[bytes, float]  # what came, and the virtual us it took
 
@@ -117,10 +119,11 @@ def _copy_s(options: Options, files: Mapping[str, bytes]) -> float:
 
 def _command_s(options: Options, command: Callable[[str], list[str]]) -> float:
     """Return the virtual time in s that the Python module and arguments of `command(port)` take on a blank board."""
-    with VirtualPico(image=str(options.image), load=LOAD_OHM, bench_strap=True, speed=1) as pico:
+    patience = {**os.environ, VARIABLE: str(_SLOW_MOTION)}
+    with VirtualPico(image=str(options.image), load=LOAD_OHM, bench_strap=True, speed=1 / _SLOW_MOTION) as pico:
         arguments = [sys.executable, "-m", *command(os.path.realpath(pico.port))]
         start_us = pico.status()["t_us"]
-        done = subprocess.run(arguments, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+        done = subprocess.run(arguments, env=patience, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
         passed_us = pico.status()["t_us"] - start_us
     if done.returncode:
         raise RuntimeError(f"{arguments[2]} failed: {(done.stderr or done.stdout).strip()[-300:]}")
