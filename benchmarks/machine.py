@@ -24,6 +24,11 @@ def facts(image: Image | None) -> dict[str, str]:
     }
 
 
+def emulator_is_slow() -> bool:
+    """Return True for the wheel compiled for the stable ABI, which CPython 3.11 and later get."""
+    return "abi3" in _emulator()
+
+
 def _describe() -> str:
     command = ["git", "describe", "--always", "--dirty", "--tags"]
     try:
@@ -33,7 +38,7 @@ def _describe() -> str:
 
 
 def _emulator() -> str:
-    """Return version and kind of wheel: the stable-ABI one is several times slower than one for a single version."""
+    """Return version and kind of wheel."""
     try:
         found = distribution(_EMULATOR)
     except PackageNotFoundError:
