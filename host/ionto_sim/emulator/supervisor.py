@@ -24,6 +24,8 @@ _START_S = 120.0
 _LOOK_S = 0.02
 _KEEP_S = 1.0
 _HUNG_NANOS = 100_000  # time passes in steps of this while the chip executes nothing
+_UF2_MAGIC = b"UF2\nWQ]\x9e"
+_OFFICIAL = "`ionto firmware fetch` gets the official one"
 _CONDITION_NANOS = 100_000  # how often conditions are looked at
 
 
@@ -275,5 +277,8 @@ class EmulatedSupervisor:
 def _image(name: str) -> Path:
     path = Path(name)
     if not path.is_file():
-        raise SimStartError(f"the MicroPython image {name} is not a file; `ionto firmware fetch` gets the official one")
+        raise SimStartError(f"the MicroPython image {name} is not a file; {_OFFICIAL}")
+    with path.open("rb") as stream:
+        if stream.read(len(_UF2_MAGIC)) != _UF2_MAGIC:
+            raise SimStartError(f"the MicroPython image {name} is not a UF2 image; {_OFFICIAL}")
     return path

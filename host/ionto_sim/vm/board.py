@@ -343,6 +343,7 @@ class Board:
         "start_pressed",
         "straps",
         "flash_operations",
+        "cut_at_operation",
         "boots",
     )
 
