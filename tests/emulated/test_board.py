@@ -177,20 +177,19 @@ def test_a_hang_is_cut_by_the_dead_man_and_told_after_the_watchdog(bench_in_hold
     assert bench.wait_state("FAULT").fault_name == "UNPLANNED_RESET"
     assert bench.ionto("info")["reset_cause"] == "watchdog"
     bench.ionto("clear")
-    assert pull(bench)["outcome"] == "interrupted"
+    log = pull(bench)
+    assert (log["outcome"], log["end"]["cause"]) == ("interrupted", "watchdog")
 
 
-@pytest.mark.parametrize("error", ["RuntimeError('test')", "KeyboardInterrupt", "SystemExit", "MemoryError"])
+@pytest.mark.parametrize("error", ["RuntimeError('test')", "KeyboardInterrupt", "SystemExit"])
 def test_an_exception_in_the_firmware_cuts_and_is_told(pico_with, flashed_files, tmp_path, error):
     """Hazard: an exception, a Ctrl-C or a soft reset leaves the PWM running."""
     main = RAISING_MAIN.format(error=error).encode()
     bench = Bench(pico_with(firmware={**flashed_files, "/main.py": main}), tmp_path)
     bench.wait_state("IDLE")
     bench.start_and_hold()
-    boots = bench.pico.status()["boots"]
     bench.pico.press_start(ms=30, mark="raise")
     cut(bench, "raise", 20_000)
-    bench.pico.wait(boots=boots + 1, timeout_s=20)
     assert bench.wait_state("FAULT").fault_name == "UNPLANNED_RESET"
     assert bench.pico.since("raise").peak_ua < 2_000 * 1.02
     bench.ionto("clear")
