@@ -121,7 +121,7 @@ class App:
             found = cycle(guards, plan, read, control, window, dt_us, session.mode)
             if dt_us > self.late_max_us:
                 self.late_max_us = dt_us
-            if found and found != kernel.FOUND_WINDOW:
+            if found & kernel.FOUND_VERDICT:
                 self._act(found)
             hal.set_duty(control[K_DUTY])
         else:
@@ -132,10 +132,12 @@ class App:
             self._background(session.output_on)
         elif found == kernel.FOUND_WINDOW:
             self.log.store(session.block, state)
+        elif not found & kernel.FOUND_VERDICT:
+            self._act(found)
 
     @micropython.native
     def _act(self, found: int) -> None:
-        """Act on the verdict or the event that `kernel.cycle` found."""
+        """Act on what `kernel.cycle` found: on a verdict at once, on an event when the control step is done."""
         session, reading = self.session, self.reading
         self.log.sample(session.block, reading.block, session.state)
         verdict = found & kernel.FOUND_VERDICT
