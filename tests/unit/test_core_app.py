@@ -373,6 +373,21 @@ def test_a_session_that_ends_between_arm_and_ramp_has_a_whole_log(way: str) -> N
         assert board.code(protocol.START) == 0
 
 
+@pytest.mark.parametrize("ticks", range(1, 14))
+def test_a_stop_just_after_the_start_leaves_no_log_open(ticks: int) -> None:
+    """Hazard: log not closed. Also when STOP is seen in the cycle after the one that took the request."""
+    with device() as board:
+        board.hold()
+        board.code(protocol.ABORT)
+        board.run(100)
+        board.send(protocol.START)
+        board.run(ticks)
+        board.hal.stop_open = True
+        board.run(100)
+        assert not board.hal.powered
+        assert all(board.log(number)[-1][0] == "end" for number in range(1, len(board.logs) + 1))
+
+
 @pytest.mark.parametrize("after_ms", [*range(497, 505), 515, 530])
 def test_an_abort_around_arm_leaves_no_log_open(after_ms: int) -> None:
     """Hazard: log left open. The request may arrive in any cycle while the record is written and the relay settles."""

@@ -233,6 +233,8 @@ class App:
         if not live:
             self.link.poll(_REST_PIECES)
             self._at_rest()
+        if self.session.state != self._state:  # by a request: the next cycle may change it again
+            self._changed()
 
     @micropython.native
     def _show_state(self) -> None:
