@@ -69,6 +69,7 @@ def pull(bench):
 # Boot, flash, maintenance.
 
 
+@pytest.mark.hazard("HAZ-12")
 def test_boots_to_ready_with_the_output_off(bench, tier):
     info = bench.ionto("info")
     assert info["variant"] == "A"
@@ -90,9 +91,10 @@ def test_flash_a_blank_board(pico_with, tmp_path):
     assert bench.ionto("flash")["written"] == [], "the second flash has nothing to copy"
 
 
+@pytest.mark.hazard("HAZ-30")
 @pytest.mark.parametrize("how", ["power", "cable"])
 def test_interrupted_flash_is_completed_by_the_next_run(pico_with, tmp_path, how):
-    """Hazard: a board with half a firmware drives its output or cannot be repaired."""
+    """A board with half a firmware drives its output or cannot be repaired."""
     pico = pico_with()
     bench = Bench(pico, tmp_path)
     bench.mpremote("exec", "print(1)")
@@ -138,6 +140,7 @@ def test_maintenance_by_strap(bench):
 # A dose.
 
 
+@pytest.mark.hazard("HAZ-22", "HAZ-34")
 def test_a_dose_from_push_to_proof(bench, tier):
     bench.push(current_ma=2, dose_ma_min=0.1)
     bench.ionto("start")
@@ -153,6 +156,7 @@ def test_a_dose_from_push_to_proof(bench, tier):
     assert pull(bench)["outcome"] == "complete"
 
 
+@pytest.mark.hazard("HAZ-26", "HAZ-31")
 def test_a_power_cut_in_a_session_is_told_by_its_log(bench_in_hold):
     bench = bench_in_hold
     bench.pico.mark("cut")
@@ -166,8 +170,9 @@ def test_a_power_cut_in_a_session_is_told_by_its_log(bench_in_hold):
 # What stops the firmware.
 
 
+@pytest.mark.hazard("HAZ-14", "HAZ-31")
 def test_a_hang_is_cut_by_the_dead_man_and_told_after_the_watchdog(bench_in_hold):
-    """Hazard: the firmware hangs with the output on."""
+    """The firmware hangs with the output on."""
     bench = bench_in_hold
     boots = bench.pico.status()["boots"]
     bench.pico.fault("loop_hung", mark="hang")
@@ -181,9 +186,10 @@ def test_a_hang_is_cut_by_the_dead_man_and_told_after_the_watchdog(bench_in_hold
     assert (log["outcome"], log["end"]["cause"]) == ("interrupted", "watchdog")
 
 
+@pytest.mark.hazard("HAZ-15")
 @pytest.mark.parametrize("error", ["RuntimeError('test')", "KeyboardInterrupt", "SystemExit"])
 def test_an_exception_in_the_firmware_cuts_and_is_told(pico_with, flashed_files, tmp_path, error):
-    """Hazard: an exception, a Ctrl-C or a soft reset leaves the PWM running."""
+    """An exception, a Ctrl-C or a soft reset leaves the PWM running."""
     main = RAISING_MAIN.format(error=error).encode()
     bench = Bench(pico_with(firmware={**flashed_files, "/main.py": main}), tmp_path)
     bench.wait_state("IDLE")
@@ -196,8 +202,9 @@ def test_an_exception_in_the_firmware_cuts_and_is_told(pico_with, flashed_files,
     assert pull(bench)["outcome"] == "interrupted"
 
 
+@pytest.mark.hazard("HAZ-29")
 def test_control_characters_do_not_end_a_session(bench_in_hold):
-    """Hazard: a terminal's Ctrl-C and Ctrl-D stop the loop while current flows."""
+    """A terminal's Ctrl-C and Ctrl-D stop the loop while current flows."""
     bench = bench_in_hold
     boots, charge_uc = bench.pico.status()["boots"], bench.pico.meter().charge_uc
     with serial.Serial(bench.pico.port) as port:
@@ -209,9 +216,10 @@ def test_control_characters_do_not_end_a_session(bench_in_hold):
     assert bench.pico.status()["boots"] == boots
 
 
+@pytest.mark.hazard("HAZ-15")
 @pytest.mark.parametrize("how", ["interrupt", "soft_reset"])
 def test_pwm_goes_on_after_a_plain_program_and_the_dead_man_cuts(pico_with, tmp_path, how):
-    """Hazard: MicroPython stops the program and not the PWM; the hardware has to cut."""
+    """MicroPython stops the program and not the PWM; the hardware has to cut."""
     bench = Bench(pico_with(firmware={"/main.py": PLAIN_PROGRAM.encode()}), tmp_path)
     bench.pico.wait(current_above_ua=1_000, for_us=20_000, timeout_s=30)
     bench.pico.set_speed(1)  # so that the mark and the Ctrl-C are close in virtual time
@@ -259,13 +267,15 @@ def test_fault_is_cut_in_time_and_latches(bench_in_hold, fault):
     assert bench.ionto("start", code=4)["error"]["name"] == "FAULT_LATCHED"
 
 
+@pytest.mark.hazard("HAZ-17")
 def test_stop_cuts_without_the_firmware(bench_in_hold):
-    """Hazard: a person wants it to end now."""
+    """A person wants it to end now."""
     bench_in_hold.pico.press_stop(mark="stop")
     cut(bench_in_hold, "stop", 1_000)
     assert bench_in_hold.wait_state("DONE").outcome_name == "stopped"
 
 
+@pytest.mark.hazard("HAZ-06", "HAZ-13", "HAZ-26")
 @pytest.mark.parametrize("fault", ["sensor_missing", "highside_short", "boost_dead"])
 def test_a_fault_before_the_start_refuses_the_session(bench, fault):
     bench.pico.fault(fault)

@@ -39,7 +39,8 @@ def allocated() -> dict[str, tuple[int, int]]:
     return {name: (int(size), int(state)) for name, size, state in rows}
 
 
+@pytest.mark.hazard("HAZ-14")
 @pytest.mark.parametrize("case", list(STATES))
 def test_nothing_is_allocated_while_current_flows(allocated: dict[str, tuple[int, int]], case: str) -> None:
-    """Hazard: garbage collection in a control cycle. Not one byte, whatever arrives on the link."""
+    """Against garbage collection in a control cycle. Not one byte, whatever arrives on the link."""
     assert allocated[case] == (0, STATES[case])

@@ -19,6 +19,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from fault_hazards import marked
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -48,6 +49,7 @@ def detail(content: bytes) -> dict[str, Any]:
 # A session.
 
 
+@pytest.mark.hazard("HAZ-22")
 @pytest.mark.parametrize("variant", ["A", "B"])
 def test_a_session_from_push_to_log(variant: str) -> None:
     """The main job: the dose by the independent meter, and a log that says the same."""
@@ -71,8 +73,9 @@ def test_a_session_from_push_to_log(variant: str) -> None:
         assert summary["samples_lost"] == summary["events_lost"] == 0
 
 
+@pytest.mark.hazard("HAZ-31")
 def test_the_arm_record_is_on_flash_before_the_first_edge_of_the_ramp() -> None:
-    """Hazard: current without a record. At the first heartbeat of all, the self-test's, the arm record is there."""
+    """Against current without a record. At the first heartbeat of all, the self-test's, the arm record is there."""
     with device() as board:
         seen: list[list[str]] = []
         check = board.hal.on_beat
@@ -93,6 +96,7 @@ def test_the_arm_record_is_on_flash_before_the_first_edge_of_the_ramp() -> None:
         assert seen == [["arm"], ["arm", "test"]]
 
 
+@pytest.mark.hazard("HAZ-14")
 @pytest.mark.parametrize("write_us", [0, 5_000, 150_000, 800_000])
 def test_slow_flash_does_not_fail_the_start(write_us: int) -> None:
     """A flash write stops the CPU for far longer than a cycle; it is over before lateness counts."""
@@ -105,6 +109,7 @@ def test_slow_flash_does_not_fail_the_start(write_us: int) -> None:
         assert board.log()[-1][1]["outcome"] == protocol.COMPLETE
 
 
+@pytest.mark.hazard("HAZ-16")
 def test_an_edge_every_second_cycle_while_current_flows() -> None:
     with device() as board:
         board.hold(**LONG)
@@ -113,8 +118,9 @@ def test_an_edge_every_second_cycle_while_current_flows() -> None:
         assert board.hal.beats - before == 500
 
 
+@pytest.mark.hazard("HAZ-06", "HAZ-16")
 def test_no_edge_without_a_fresh_sample() -> None:
-    """Hazard: sensor stale. A cycle whose read fails gives no edge; the second one in a row ends the session."""
+    """Against a stale sample. A cycle whose read fails gives no edge; the second one in a row ends the session."""
     with device() as board:
         board.hold(**LONG)
         for _ in range(10):
@@ -134,6 +140,7 @@ def test_no_edge_without_a_fresh_sample() -> None:
         assert board.hal.beats == before
 
 
+@pytest.mark.hazard("HAZ-12", "HAZ-16")
 @pytest.mark.parametrize("ticks", [400])
 def test_no_edge_at_rest_and_the_watchdog_is_fed_all_the_time(ticks: int) -> None:
     with device() as board:
@@ -156,11 +163,14 @@ FAULTS: list[tuple[str, dict[str, Any], list[int], int]] = [
 ]
 
 
-@pytest.mark.parametrize(("hazard", "change", "codes", "within"), FAULTS, ids=[row[0] for row in FAULTS])
+@pytest.mark.parametrize(
+    ("change", "codes", "within"),
+    marked((name, codes[0], [change, codes, within]) for name, change, codes, within in FAULTS),
+)
 def test_a_fault_cuts_the_output_in_the_tick_that_sees_it(
-    hazard: str, change: dict[str, Any], codes: list[int], within: int
+    change: dict[str, Any], codes: list[int], within: int
 ) -> None:
-    """Hazard: the one in the test's name. `cut_off` is called in that tick, and the log tells the fault."""
+    """`cut_off` is called in that tick, and the log tells the fault."""
     with device() as board:
         board.hold(**LONG)
         for name, value in change.items():
@@ -181,8 +191,9 @@ def test_a_fault_cuts_the_output_in_the_tick_that_sees_it(
         assert [row["code"] for row in latched] == [board.app.session.fault]
 
 
+@pytest.mark.hazard("HAZ-14")
 def test_a_late_loop_cuts_the_output_and_the_log_says_how_late() -> None:
-    """Hazard: loop hung and came back."""
+    """Against a loop that hung and came back."""
     with device() as board:
         board.hold(**LONG)
         board.hal.spend(40_000)
@@ -193,8 +204,9 @@ def test_a_late_loop_cuts_the_output_and_the_log_says_how_late() -> None:
         assert board.log()[-1][1]["late_max_us"] == 40_000
 
 
+@pytest.mark.hazard("HAZ-17")
 def test_stop_cuts_the_output_in_the_same_tick() -> None:
-    """Hazard: STOP pressed. Hardware cuts by itself; the firmware ends the session as well."""
+    """STOP: hardware cuts by itself; the firmware ends the session as well."""
     with device() as board:
         board.hold(**LONG)
         board.hal.stop_open = True
@@ -204,8 +216,9 @@ def test_stop_cuts_the_output_in_the_same_tick() -> None:
         assert board.log()[-1][1]["outcome"] == protocol.STOPPED
 
 
+@pytest.mark.hazard("HAZ-17")
 def test_abort_over_usb_cuts_the_output_within_two_ticks_of_the_last_byte() -> None:
-    """Hazard: abort not obeyed. The request's 12 bytes come in two a tick, one tick takes it, the next is off."""
+    """Against a deaf abort. The request's 12 bytes come in two a tick, one tick takes it, the next is off."""
     with device() as board:
         board.hold(**LONG)
         board.send(protocol.ABORT)
@@ -215,8 +228,9 @@ def test_abort_over_usb_cuts_the_output_within_two_ticks_of_the_last_byte() -> N
         assert not board.hal.powered
 
 
+@pytest.mark.hazard("HAZ-19")
 def test_a_computer_that_appears_without_the_strap_is_a_fault() -> None:
-    """Hazard: computer on USB."""
+    """Against a computer on USB."""
     with device() as board:
         board.hold(**LONG)
         board.hal.bench_strap, board.hal.vbus = False, True
@@ -224,8 +238,9 @@ def test_a_computer_that_appears_without_the_strap_is_a_fault() -> None:
         assert (board.app.session.fault, board.hal.powered) == (faults.USB_APPEARED, False)
 
 
+@pytest.mark.hazard("HAZ-14", "HAZ-17")
 def test_one_job_a_cycle_while_current_flows() -> None:
-    """Hazard: link delays the loop. Sensor check, lights, log and link take turns; an abort is still heard in 10 ms."""
+    """Against a link that delays. Sensor check, lights, log and link take turns; an abort is still heard in 10 ms."""
     with device() as board:
         board.hold(**LONG)
         board.port.to_device.extend(bytes(1_000))
@@ -248,8 +263,9 @@ def test_one_job_a_cycle_while_current_flows() -> None:
         assert not board.hal.powered
 
 
+@pytest.mark.hazard("HAZ-14", "HAZ-28")
 def test_two_bytes_a_tick_at_most_while_current_flows() -> None:
-    """Hazard: link delays the loop. However much the host sends."""
+    """Against a link that delays the loop. However much the host sends."""
     with device() as board:
         board.hold(**LONG)
         board.port.to_device.extend(b"\x00\xa5garbage" * 200 + request(protocol.STATUS) * 50)
@@ -261,8 +277,9 @@ def test_two_bytes_a_tick_at_most_while_current_flows() -> None:
         assert board.state == protocol.HOLD
 
 
+@pytest.mark.hazard("HAZ-03")
 def test_the_zero_found_by_the_self_test_corrects_the_current() -> None:
-    """Hazard: sensor offset taken for current."""
+    """Against a sensor offset taken for current."""
     for offset_ua in (-15, 15):
         with device() as board:
             board.plant.sensor_offset_ua = offset_ua
@@ -275,8 +292,9 @@ def test_the_zero_found_by_the_self_test_corrects_the_current() -> None:
             assert board.app.session.outcome == protocol.COMPLETE
 
 
+@pytest.mark.hazard("HAZ-27")
 def test_a_negative_offset_never_shows_as_a_huge_charge() -> None:
-    """Hazard: wrapped counter. Status, samples and scratch registers hold unsigned numbers."""
+    """Against a wrapped counter. Status, samples and scratch registers hold unsigned numbers."""
     with device() as board:
         board.plant.sensor_offset_ua = -18
         board.hal.bench_strap = True
@@ -292,9 +310,10 @@ def test_a_negative_offset_never_shows_as_a_huge_charge() -> None:
         assert rows and all(row["charge_uc"] < 100 for row in rows)
 
 
+@pytest.mark.hazard("HAZ-18")
 @pytest.mark.parametrize("polarity", [1, -1])
 def test_polarity_reaches_the_relay_and_the_status(polarity: int) -> None:
-    """Hazard: wrong polarity. The relay moves before the ramp, never under current, and the status tells it."""
+    """Against a wrong polarity. The relay moves before the ramp, never under current, and the status tells it."""
     with device() as board:
         board.hal.bench_strap = True
         board.run(2)
@@ -307,6 +326,7 @@ def test_polarity_reaches_the_relay_and_the_status(polarity: int) -> None:
         assert flag_names(board.status()["flags"]) == told
 
 
+@pytest.mark.hazard("HAZ-18")
 def test_a_second_dose_of_the_other_polarity_moves_the_relay_back() -> None:
     with device() as board:
         for polarity in (-1, 1):
@@ -319,8 +339,9 @@ def test_a_second_dose_of_the_other_polarity_moves_the_relay_back() -> None:
 # The log while things go wrong.
 
 
+@pytest.mark.hazard("HAZ-31")
 def test_a_refused_start_leaves_the_log_of_a_paused_session_alone() -> None:
-    """Hazard: log lost. START in PAUSED is refused and nothing of what was logged before is gone."""
+    """Against a lost log. START in PAUSED is refused and nothing of what was logged before is gone."""
     with device() as board:
         board.hold(dose_uc=8_000)
         board.run(500)
@@ -337,6 +358,7 @@ def test_a_refused_start_leaves_the_log_of_a_paused_session_alone() -> None:
         assert records[-1][1]["charge_uc"] == pytest.approx(8_000, abs=50)
 
 
+@pytest.mark.hazard("HAZ-20")
 @pytest.mark.parametrize("request_name", ["START", "SELF_TEST"])
 def test_a_refused_start_during_a_self_test_changes_nothing(request_name: str) -> None:
     with device() as board:
@@ -349,9 +371,10 @@ def test_a_refused_start_during_a_self_test_changes_nothing(request_name: str) -
         assert board.log()[-1][1]["outcome"] == protocol.COMPLETE
 
 
+@pytest.mark.hazard("HAZ-31")
 @pytest.mark.parametrize("way", ["abort", "stop", "fault"])
 def test_a_session_that_ends_between_arm_and_ramp_has_a_whole_log(way: str) -> None:
-    """Hazard: log left open. Whatever happens while the arm record is written, the file gets its end."""
+    """Against a log left open. Whatever happens while the arm record is written, the file gets its end."""
     with device() as board:
         board.hal.bench_strap = True
         board.run(2)
@@ -373,9 +396,10 @@ def test_a_session_that_ends_between_arm_and_ramp_has_a_whole_log(way: str) -> N
         assert board.code(protocol.START) == 0
 
 
+@pytest.mark.hazard("HAZ-17", "HAZ-31")
 @pytest.mark.parametrize("ticks", range(1, 14))
 def test_a_stop_just_after_the_start_leaves_no_log_open(ticks: int) -> None:
-    """Hazard: log not closed. Also when STOP is seen in the cycle after the one that took the request."""
+    """Against a log not closed. Also when STOP is seen in the cycle after the one that took the request."""
     with device() as board:
         board.hold()
         board.code(protocol.ABORT)
@@ -388,9 +412,10 @@ def test_a_stop_just_after_the_start_leaves_no_log_open(ticks: int) -> None:
         assert all(board.log(number)[-1][0] == "end" for number in range(1, len(board.logs) + 1))
 
 
+@pytest.mark.hazard("HAZ-17", "HAZ-31")
 @pytest.mark.parametrize("after_ms", [*range(497, 505), 515, 530])
 def test_an_abort_around_arm_leaves_no_log_open(after_ms: int) -> None:
-    """Hazard: log left open. The request may arrive in any cycle while the record is written and the relay settles."""
+    """Against an open log. The request may arrive in any cycle while the record is written and the relay settles."""
     with device() as board:
         board.hal.bench_strap = True
         board.run(2)
@@ -403,6 +428,7 @@ def test_an_abort_around_arm_leaves_no_log_open(after_ms: int) -> None:
         assert board.code(protocol.START) == 0
 
 
+@pytest.mark.hazard("HAZ-31")
 def test_every_event_that_matters_is_in_the_log() -> None:
     with device() as board:
         board.hold(dose_uc=8_000)
@@ -418,8 +444,9 @@ def test_every_event_that_matters_is_in_the_log() -> None:
         assert [row["t_ms"] for row in events] == sorted(row["t_ms"] for row in events)
 
 
+@pytest.mark.hazard("HAZ-31")
 def test_full_disk_refuses_the_start() -> None:
-    """Hazard: full disk. Refused with its own code before anything moves; after a deletion it starts."""
+    """Against a full disk. Refused with its own code before anything moves; after a deletion it starts."""
     with device() as board:
         board.hal.bench_strap = True
         board.run(2)
@@ -431,9 +458,10 @@ def test_full_disk_refuses_the_start() -> None:
         assert board.code(protocol.START) == 0
 
 
+@pytest.mark.hazard("HAZ-31")
 @pytest.mark.parametrize("operation", ["open wb", "write"])
 def test_flash_that_refuses_the_arm_record_means_no_current(operation: str) -> None:
-    """Hazard: full disk at START. Refused, and the output never came on."""
+    """Against a full disk at START. Refused, and the output never came on."""
     with device() as board:
         board.hal.bench_strap = True
         board.run(2)
@@ -449,8 +477,9 @@ def test_flash_that_refuses_the_arm_record_means_no_current(operation: str) -> N
         assert (board.state, board.plant.charge_uc) == (protocol.IDLE, 0), "not even the self-test's current"
 
 
+@pytest.mark.hazard("HAZ-31")
 def test_flash_that_fails_after_the_session_is_a_fault_and_nothing_hangs() -> None:
-    """Hazard: log not written. Told as a fault; after clearing, the device works on."""
+    """Against a log that is not written. Told as a fault; after clearing, the device works on."""
     with device() as board:
         board.hold()
         board.until(protocol.DONE)
@@ -475,8 +504,9 @@ def longest_dose() -> bytes:
     return raw[:-1] + b" " * (dose.MAX_BYTES - len(raw)) + b"}"
 
 
+@pytest.mark.hazard("HAZ-27", "HAZ-31")
 def test_the_largest_dose_fits_the_arm_record() -> None:
-    """Hazard: memory overrun. The record buffer is held, so growing it would raise BufferError."""
+    """Against memory overrun. The record buffer is held, so growing it would raise BufferError."""
     with device() as board:
         held = memoryview(board.app.log._record)
         board.hal.bench_strap = True
@@ -500,8 +530,9 @@ def press(board: Device, ms: int) -> None:
     board.run(3)
 
 
+@pytest.mark.hazard("HAZ-20")
 def test_a_press_of_two_seconds_starts_and_a_shorter_one_does_not() -> None:
-    """Hazard: start by a touch."""
+    """Against start by a touch."""
     with device() as board:
         board.push()
         for ms in (1, 500, 1_990):
@@ -513,8 +544,9 @@ def test_a_press_of_two_seconds_starts_and_a_shorter_one_does_not() -> None:
         assert board.app.session.outcome == protocol.COMPLETE
 
 
+@pytest.mark.hazard("HAZ-20")
 def test_a_button_held_for_ever_starts_once() -> None:
-    """Hazard: START stuck. One session at most until it is let go."""
+    """Against a stuck START. One session at most until it is let go."""
     with device() as board:
         board.push()
         board.hal.start_pressed = True
@@ -525,8 +557,9 @@ def test_a_button_held_for_ever_starts_once() -> None:
         assert len(board.flash.files) == 1
 
 
+@pytest.mark.hazard("HAZ-19")
 def test_a_press_on_battery_needs_no_strap_and_with_usb_it_does() -> None:
-    """Hazard: computer on USB. The button obeys the same interlock as the command."""
+    """Against a computer on USB. The button obeys the same interlock as the command."""
     with device() as board:
         board.hal.vbus = True
         board.run(2)
@@ -551,6 +584,7 @@ def test_a_press_resumes_a_pause() -> None:
         assert board.app.session.outcome == protocol.COMPLETE
 
 
+@pytest.mark.hazard("HAZ-20", "HAZ-31")
 def test_the_log_tells_a_start_by_button() -> None:
     """Who started it, a person or the host, can be told afterwards."""
     for by_button in (True, False):
@@ -567,6 +601,7 @@ def test_the_log_tells_a_start_by_button() -> None:
             assert presses == ([(1, 0)] if by_button else [])
 
 
+@pytest.mark.hazard("HAZ-20", "HAZ-21")
 def test_a_press_clears_no_fault() -> None:
     with device() as board:
         board.hold(**LONG)
@@ -577,6 +612,7 @@ def test_a_press_clears_no_fault() -> None:
         assert board.state == protocol.FAULT
 
 
+@pytest.mark.hazard("HAZ-33")
 def test_lights_follow_the_state() -> None:
     with device() as board:
         board.run(300)
@@ -586,6 +622,7 @@ def test_lights_follow_the_state() -> None:
         assert board.hal.lights == 2
 
 
+@pytest.mark.hazard("HAZ-33")
 @pytest.mark.parametrize(("state", "bit", "share"), [(protocol.PAUSED, 2, 1 / 8), (protocol.FAULT, 4, 1 / 2)])
 def test_lights_blink_as_their_pattern_says(state: int, bit: int, share: float) -> None:
     with device() as board:
@@ -605,8 +642,9 @@ def test_lights_blink_as_their_pattern_says(state: int, bit: int, share: float) 
         assert abs(changes - 2 * 5 * (share * 8)) <= 4, "on and off again as often as the pattern says"
 
 
+@pytest.mark.hazard("HAZ-16")
 def test_the_heartbeat_rests_low_after_the_self_test() -> None:
-    """Hazard: heartbeat stuck high. Between self-test and ramp the pin is low, not where the last edge left it."""
+    """Against a heartbeat stuck high. Between self-test and ramp the pin is low, not where the last edge left it."""
     with device() as board:
         board.hal.bench_strap = True
         board.run(2)
@@ -631,8 +669,9 @@ def crash_in_hold() -> tuple[Flash, Board, int]:
         return board.flash, board.board, board.app.session.charge_uc
 
 
+@pytest.mark.hazard("HAZ-31")
 def test_a_lost_session_is_closed_with_what_the_chip_still_knows() -> None:
-    """Hazard: watchdog reset in a session. Charge and time to 64 ms, cause told, fault latched."""
+    """Against a watchdog reset in a session. Charge and time to 64 ms, cause told, fault latched."""
     flash, scratch, charge_uc = crash_in_hold()
     with device(flash=flash, board=scratch) as board:
         end = board.log()[-1]
@@ -649,8 +688,9 @@ def test_a_lost_session_is_closed_with_what_the_chip_still_knows() -> None:
         assert board.app.log.log_id == 2
 
 
+@pytest.mark.hazard("HAZ-26", "HAZ-31")
 def test_a_session_lost_with_the_power_is_closed_without_numbers() -> None:
-    """Hazard: power cut. What is not known is not invented."""
+    """Against a power cut. What is not known is not invented."""
     flash, _, _ = crash_in_hold()
     with device(flash=flash) as board:
         end = board.log()[-1][1]
@@ -659,6 +699,7 @@ def test_a_session_lost_with_the_power_is_closed_without_numbers() -> None:
         assert board.state == protocol.IDLE
 
 
+@pytest.mark.hazard("HAZ-31")
 def test_a_finished_session_is_left_alone_at_boot() -> None:
     with device() as board:
         board.hold()
@@ -670,8 +711,9 @@ def test_a_finished_session_is_left_alone_at_boot() -> None:
         assert board.app.log.log_id == 1
 
 
+@pytest.mark.hazard("HAZ-31")
 def test_a_reset_while_the_log_is_written_closes_what_is_there() -> None:
-    """Hazard: power cut in a flush. The records that made it stay readable, the end is added behind them."""
+    """Against a power cut in a flush. The records that made it stay readable, the end is added behind them."""
     with device() as board:
         board.hold(current_ua=1_000, dose_uc=9_000)
         board.until(protocol.DONE)
@@ -689,8 +731,9 @@ def read_names(flash: Flash) -> list[str]:
     return [name for name, _ in read_log(data)]
 
 
+@pytest.mark.hazard("HAZ-31")
 def test_full_flash_at_boot_is_a_fault_and_the_application_runs() -> None:
-    """Hazard: full disk. A lost session that cannot be closed must not keep the device from coming up."""
+    """Against a full disk. A lost session that cannot be closed must not keep the device from coming up."""
     flash, scratch, _ = crash_in_hold()
 
     def fail(name: str) -> None:
@@ -704,6 +747,7 @@ def test_full_flash_at_boot_is_a_fault_and_the_application_runs() -> None:
         assert board.ask(protocol.STATUS)[0] == protocol.STATUS | protocol.RESPONSE
 
 
+@pytest.mark.hazard("HAZ-30", "HAZ-32")
 def test_stray_files_do_not_stop_the_application() -> None:
     flash = Flash()
     flash.files["/logs/readme.ilog"] = b"hello"
@@ -718,6 +762,7 @@ def test_the_log_folder_is_made() -> None:
         assert flash.folders == {"/logs"}
 
 
+@pytest.mark.hazard("HAZ-30")
 def test_resets_are_forgiven_after_a_minute() -> None:
     """Two unplanned resets an hour apart are not a loop."""
     scratch = Board()
@@ -731,8 +776,9 @@ def test_resets_are_forgiven_after_a_minute() -> None:
         assert json.loads(board.ask(protocol.HELLO, b"\x01")[1])["unplanned_resets"] == 0
 
 
+@pytest.mark.hazard("HAZ-06")
 def test_a_dead_sensor_is_tried_again_once_a_second_at_rest() -> None:
-    """Hazard: I2C dead. Bus recovery at rest; never with current."""
+    """Against a dead I2C bus. Bus recovery at rest; never with current."""
     with device() as board:
         board.plant.sensor = "stale"
         board.hal.recovers = False
@@ -747,8 +793,9 @@ def test_a_dead_sensor_is_tried_again_once_a_second_at_rest() -> None:
         assert "recover_sensor" not in board.hal.calls
 
 
+@pytest.mark.hazard("HAZ-06")
 def test_without_a_sensor_nothing_starts() -> None:
-    """Hazard: sensor missing."""
+    """Against a missing sensor."""
     with device() as board:
         board.hal.recovers = False
         board.plant.sensor = "stale"
@@ -765,6 +812,7 @@ def test_without_a_sensor_nothing_starts() -> None:
 # Leaving, and main.py.
 
 
+@pytest.mark.hazard("HAZ-29")
 def test_maintenance_is_answered_before_leaving() -> None:
     """App.run ends, the output is off, the next boot is maintenance, and the host has its answer."""
     with device(booted=False) as board:
@@ -869,9 +917,10 @@ PLACES = {
 }
 
 
+@pytest.mark.hazard("HAZ-15")
 @pytest.mark.parametrize("place", list(PLACES))
 def test_an_exception_anywhere_in_the_tick_cuts_the_output(place: str) -> None:
-    """Hazard: firmware exception with current flowing. main.py's last act is to cut, whatever was raised where."""
+    """Against a firmware exception with current flowing. main.py's last act is to cut, whatever was raised where."""
     script = Script(lambda script: PLACES[place](script).start())
     try:
         with pytest.raises(Bang):
@@ -887,9 +936,10 @@ def test_an_exception_anywhere_in_the_tick_cuts_the_output(place: str) -> None:
     assert script.interrupts == [-1, 3]
 
 
+@pytest.mark.hazard("HAZ-15")
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, SystemExit])
 def test_what_is_no_ordinary_exception_cuts_the_output_as_well(error: type[BaseException]) -> None:
-    """Hazard: firmware exception with current flowing."""
+    """Against a firmware exception with current flowing."""
 
     def raise_it(script: Script) -> None:
         raise error
@@ -900,6 +950,7 @@ def test_what_is_no_ordinary_exception_cuts_the_output_as_well(error: type[BaseE
     assert script.hal.calls[-1] == "cut_off"
 
 
+@pytest.mark.hazard("HAZ-15", "HAZ-29")
 def test_main_resets_into_maintenance_when_the_application_leaves() -> None:
     def leave(script: Script) -> None:
         script.app.session.abort()
@@ -913,6 +964,7 @@ def test_main_resets_into_maintenance_when_the_application_leaves() -> None:
     assert script.hal.calls[-1] == "cut_off"
 
 
+@pytest.mark.hazard("HAZ-12", "HAZ-29")
 def test_main_in_maintenance_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """No watchdog, no application, every pin quiet; the person is told."""
     script = Script(bang)
@@ -923,9 +975,10 @@ def test_main_in_maintenance_runs_nothing(capsys: pytest.CaptureFixture[str]) ->
     assert "output is off" in capsys.readouterr().out
 
 
+@pytest.mark.hazard("HAZ-11")
 @pytest.mark.parametrize("broken", ["max_current_ua", "trip_current_ua"])
 def test_main_refuses_limits_that_contradict_each_other(broken: str) -> None:
-    """Hazard: contradicting limits. The application does not start."""
+    """Against contradicting limits. The application does not start."""
     build = limits.variant_a()
     setattr(build, broken, 10_000)
     script = Script(bang)
@@ -934,8 +987,9 @@ def test_main_refuses_limits_that_contradict_each_other(broken: str) -> None:
     assert script.app is None
 
 
+@pytest.mark.hazard("HAZ-12", "HAZ-15")
 def test_boot_py_quiets_the_pins_first_and_leaves_word() -> None:
-    """Hazard: PWM pin left high by a soft reset. The first act of every boot is to drive it low."""
+    """Against a PWM pin left high by a soft reset. The first act of every boot is to drive it low."""
     acts: list[Any] = []
     fake = ModuleType("ionto.hal_rp2")
     fake.__dict__.update(
@@ -954,8 +1008,9 @@ def test_boot_py_quiets_the_pins_first_and_leaves_word() -> None:
 # Commands.
 
 
+@pytest.mark.hazard("HAZ-28", "HAZ-29")
 def test_while_current_flows_only_four_commands_are_answered() -> None:
-    """Hazard: host disturbs a session. The others get OUTPUT_ON, without any detail, and change nothing."""
+    """Against a host that disturbs a session. The others get OUTPUT_ON, without any detail, and change nothing."""
     with device() as board:
         board.hold(current_ua=2_000, dose_uc=100_000)
         for name, kind in COMMANDS.items():
@@ -970,14 +1025,16 @@ def test_while_current_flows_only_four_commands_are_answered() -> None:
             assert board.ask(kind)[0] == kind | protocol.RESPONSE
 
 
+@pytest.mark.hazard("HAZ-28", "HAZ-29")
 def test_every_unknown_command_is_answered_as_such() -> None:
-    """Hazard: a way in that nobody meant. All 241 of them, at rest."""
+    """Against a way in that nobody meant. All 241 of them, at rest."""
     with device() as board:
         for kind in sorted(set(range(256)) - set(COMMANDS.values())):
             told = (protocol.ERROR, struct.pack("<HB", faults.UNKNOWN_COMMAND, kind))
             assert board.ask(kind, b"import os") == told
 
 
+@pytest.mark.hazard("HAZ-28")
 @pytest.mark.parametrize("name", ["SET_CLOCK", "LOG_LIST", "LOG_READ", "LOG_DELETE"])
 @pytest.mark.parametrize("length", [0, 1, 3, 5, 11, 13, 100])
 def test_a_payload_of_the_wrong_length_is_refused(name: str, length: int) -> None:
@@ -985,6 +1042,7 @@ def test_a_payload_of_the_wrong_length_is_refused(name: str, length: int) -> Non
         assert board.code(COMMANDS[name], bytes(length)) == faults.BAD_PAYLOAD
 
 
+@pytest.mark.hazard("HAZ-28")
 def test_a_damaged_request_is_told() -> None:
     with device() as board:
         frame = bytearray(request(protocol.START, 9))
@@ -1020,6 +1078,7 @@ def flag_names(flags: int) -> set[str]:
     return {name for index, name in enumerate(protocol.FLAGS) if flags >> index & 1}
 
 
+@pytest.mark.hazard("HAZ-24", "HAZ-33")
 def test_the_status_record_tells_the_truth() -> None:
     with device() as board:
         rest = board.status()
@@ -1041,6 +1100,7 @@ def test_the_status_record_tells_the_truth() -> None:
         assert held["session_id"] == 1
 
 
+@pytest.mark.hazard("HAZ-33")
 @pytest.mark.parametrize(
     ("name", "value", "flag"),
     [
@@ -1056,8 +1116,9 @@ def test_switches_show_in_the_flags(name: str, value: bool, flag: int) -> None:
         assert board.status()["flags"] == flag
 
 
+@pytest.mark.hazard("HAZ-01", "HAZ-25")
 def test_a_pushed_dose_is_read_back_and_a_refused_one_leaves_it() -> None:
-    """Hazard: dose not what the person confirmed."""
+    """Against a dose that is not what the person confirmed."""
     with device() as board:
         assert board.code(protocol.DOSE_READ) == faults.NO_DOSE
         raw = dose.canonical(dose_fields(board.build, dose_uc=7_777))
@@ -1078,8 +1139,9 @@ def test_a_pushed_dose_is_read_back_and_a_refused_one_leaves_it() -> None:
         assert board.ask(protocol.DOSE_READ) == (protocol.DOSE_READ | protocol.RESPONSE, raw)
 
 
+@pytest.mark.hazard("HAZ-28")
 def test_the_longest_refusal_still_fits_a_frame() -> None:
-    """Hazard: overrun of the answer's buffer. The buffer is held, so growing it would raise BufferError."""
+    """Against overrun of the answer's buffer. The buffer is held, so growing it would raise BufferError."""
     with device() as board:
         held = memoryview(board.app.link.payload())
         raw = b'{"' + b"\\u00e9" * 127 + b'":1}'
@@ -1089,6 +1151,7 @@ def test_the_longest_refusal_still_fits_a_frame() -> None:
         assert len(held) >= protocol.MAX_PAYLOAD_BYTES + protocol.OVERHEAD_BYTES
 
 
+@pytest.mark.hazard("HAZ-17", "HAZ-19", "HAZ-20")
 def test_start_without_dose_strap_or_closed_stop_is_refused() -> None:
     with device() as board:
         assert board.code(protocol.START) == faults.NO_DOSE
@@ -1119,6 +1182,7 @@ def test_a_clock_from_before_the_release_was_never_set() -> None:
             assert bool(board.status()["flags"] & protocol.FLAG_CLOCK_SET) == known
 
 
+@pytest.mark.hazard("HAZ-13")
 def test_a_self_test_by_command_is_answered_when_it_is_over() -> None:
     with device() as board:
         board.hal.bench_strap = True
@@ -1131,6 +1195,7 @@ def test_a_self_test_by_command_is_answered_when_it_is_over() -> None:
         assert board.flash.files == {}
 
 
+@pytest.mark.hazard("HAZ-13")
 def test_a_failed_self_test_is_answered_with_the_row_that_failed() -> None:
     with device() as board:
         board.plant.load_ohm = OPEN_OHM
@@ -1141,7 +1206,7 @@ def test_a_failed_self_test_is_answered_with_the_row_that_failed() -> None:
 
 @pytest.mark.parametrize("offset_ms", range(490, 503))
 def test_the_self_test_answer_waits_for_the_one_before(offset_ms: int) -> None:
-    """Hazard: answers mixed up. A status on its way out is finished before the self-test's answer begins."""
+    """Against answers mixed up. A status on its way out is finished before the self-test's answer begins."""
     with device() as board:
         board.send(protocol.SELF_TEST, sequence=1)
         board.run(offset_ms)
@@ -1209,8 +1274,9 @@ def test_too_long_a_read_and_no_such_log_are_refused() -> None:
             assert board.code(kind, payload) == faults.NO_SUCH_LOG
 
 
+@pytest.mark.hazard("HAZ-28")
 def test_a_host_that_stops_reading_a_log_does_not_stop_the_device() -> None:
-    """Hazard: host dies in the middle of a pull."""
+    """Against a host that dies in the middle of a pull."""
     with device() as board:
         with_logs(board, {4: 60_000})
         board.port.reading_host = False
@@ -1232,8 +1298,9 @@ def test_logs_are_listed_from_an_id_on_sixty_at_a_time(first: int) -> None:
         assert len(held) >= protocol.MAX_PAYLOAD_BYTES
 
 
+@pytest.mark.hazard("HAZ-31")
 def test_a_log_is_deleted_and_the_open_one_is_not() -> None:
-    """Hazard: log lost. The file of the session under way cannot be deleted; finished ones can."""
+    """Against a lost log. The file of the session under way cannot be deleted; finished ones can."""
     with device() as board:
         board.hold(dose_uc=8_000)
         board.code(protocol.PAUSE)
@@ -1247,8 +1314,9 @@ def test_a_log_is_deleted_and_the_open_one_is_not() -> None:
         assert board.logs == {}
 
 
+@pytest.mark.hazard("HAZ-32")
 def test_an_id_is_never_used_twice() -> None:
-    """Hazard: logs mixed up. The id of a deleted log is not given to another session, reset or not."""
+    """Against logs mixed up. The id of a deleted log is not given to another session, reset or not."""
     flash, scratch = Flash(), Board()
     for expected in (1, 2, 3):
         with device(flash=flash, board=scratch) as board:
@@ -1260,6 +1328,7 @@ def test_an_id_is_never_used_twice() -> None:
             assert board.code(protocol.LOG_DELETE, struct.pack("<I", expected)) == 0
 
 
+@pytest.mark.hazard("HAZ-15", "HAZ-31")
 def test_a_log_that_cannot_be_read_is_an_error_and_not_an_exception() -> None:
     with device() as board:
         with_logs(board, {1: 100})

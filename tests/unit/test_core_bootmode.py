@@ -12,6 +12,7 @@ from ionto.bootmode import Boot, mark
 from ionto_host.device_tables import fault_names
 
 
+@pytest.mark.hazard("HAZ-21")
 @given(st.integers(0, 3), st.integers(0, 10_000), st.sampled_from(sorted(fault_names())))
 def test_a_mark_comes_back(state: int, unplanned: int, fault: int) -> None:
     word = mark(state, unplanned, fault)
@@ -23,6 +24,7 @@ def test_a_mark_comes_back(state: int, unplanned: int, fault: int) -> None:
     assert boot.cause == (bootmode.WATCHDOG if state == bootmode.RUNNING else bootmode.REQUESTED)
 
 
+@pytest.mark.hazard("HAZ-21", "HAZ-30")
 @given(st.integers(0, 2**32 - 1).filter(lambda word: word & 0x3FFF0000 != 0x10AF0000), st.booleans())
 def test_what_is_not_a_mark_is_a_power_on(word: int, strap: bool) -> None:
     """Scratch registers hold anything after power-on."""
@@ -30,6 +32,7 @@ def test_what_is_not_a_mark_is_a_power_on(word: int, strap: bool) -> None:
     assert (boot.cause, boot.unplanned, boot.maintenance) == (bootmode.POWER_ON, 0, strap)
 
 
+@pytest.mark.hazard("HAZ-30")
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_any_word_is_some_boot(word: int, strap: bool) -> None:
     boot = Boot(word, strap)
@@ -38,8 +41,9 @@ def test_any_word_is_some_boot(word: int, strap: bool) -> None:
     assert Boot(boot.word(), False).cause == bootmode.REQUESTED
 
 
+@pytest.mark.hazard("HAZ-30")
 def test_three_unplanned_resets_in_a_row_end_in_maintenance_and_are_forgiven() -> None:
-    """Hazard: reset loop. The third lands where a person can look; the boot after that runs again."""
+    """Against a reset loop. The third lands where a person can look; the boot after that runs again."""
     word, seen = 0, []
     for _ in range(4):
         boot = Boot(word, False)
@@ -52,6 +56,7 @@ def test_three_unplanned_resets_in_a_row_end_in_maintenance_and_are_forgiven() -
     assert Boot(Boot(mark(bootmode.RUNNING, 2), False).word(), False).unplanned == 0
 
 
+@pytest.mark.hazard("HAZ-21", "HAZ-30")
 def test_a_watchdog_reset_is_counted_once_and_kept_through_a_requested_one() -> None:
     boot = Boot(mark(bootmode.RUNNING, 0), False)
     assert (boot.cause, boot.unplanned, boot.maintenance) == (bootmode.WATCHDOG, 1, False)

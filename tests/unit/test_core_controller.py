@@ -46,10 +46,11 @@ GAINS = st.floats(0.97, 1.03)
 OFFSETS = st.floats(-15.0, 15.0)
 
 
+@pytest.mark.hazard("HAZ-07")
 @settings(max_examples=20)
 @given(GAINS, OFFSETS, st.integers(100, 4_000))
 def test_it_arrives_for_any_gain_error_and_offset(gain: float, offset_ua: float, setpoint_ua: int) -> None:
-    """Hazard: wrong current. Within 2 uA of the set-point on average, and quiet to one duty step or so."""
+    """Against a wrong current. Within 2 uA of the set-point on average, and quiet to one duty step or so."""
     loop = Loop(gain, offset_ua)
     loop.hold(setpoint_ua, 600)
     rest = loop.hold(setpoint_ua, 256)
@@ -57,6 +58,7 @@ def test_it_arrives_for_any_gain_error_and_offset(gain: float, offset_ua: float,
     assert max(rest) - min(rest) <= 5.0
 
 
+@pytest.mark.hazard("HAZ-07")
 @settings(max_examples=12)
 @given(GAINS, st.integers(500, 18_000))
 def test_it_arrives_in_variant_b(gain: float, setpoint_ua: int) -> None:
@@ -66,20 +68,22 @@ def test_it_arrives_in_variant_b(gain: float, setpoint_ua: int) -> None:
     assert abs(sum(rest) / len(rest) - setpoint_ua) <= 8.0
 
 
+@pytest.mark.hazard("HAZ-07", "HAZ-09")
 @settings(max_examples=15)
 @given(GAINS, OFFSETS, st.integers(100, 4_000), st.integers(1_000, 5_000))
 def test_ramps_do_not_overshoot(gain: float, offset_ua: float, to_ua: int, ramp_ms: int) -> None:
-    """Hazard: over-current at the end of a ramp. Under 1 %, plus what a sensor of 1 uA steps can tell."""
+    """Against over-current at the end of a ramp. Under 1 %, plus what a sensor of 1 uA steps can tell."""
     loop = Loop(gain, offset_ua)
     currents = loop.ramp(to_ua, ramp_ms) + loop.hold(to_ua, 300)
     assert max(currents) <= to_ua * 1.01 + 3.0
     assert abs(currents[-1] - to_ua) <= to_ua * 0.01 + 3.0
 
 
+@pytest.mark.hazard("HAZ-07", "HAZ-08")
 @settings(max_examples=15)
 @given(GAINS, st.integers(200, 4_000), st.integers(0, 3_000), st.floats(0.0, 1.0))
 def test_an_open_circuit_stores_no_push(gain: float, setpoint_ua: int, open_ms: int, phase: float) -> None:
-    """Hazard: re-contact after a lift. However long it lasted, the current comes back to the set-point."""
+    """Against re-contact after a lift. However long it lasted, the current comes back to the set-point."""
     loop = Loop(gain)
     loop.hold(setpoint_ua, 500 + round(phase * 100))
     loop.plant.load_ohm = OPEN_OHM
@@ -90,10 +94,11 @@ def test_an_open_circuit_stores_no_push(gain: float, setpoint_ua: int, open_ms: 
     assert loop.plant.peak_ua <= setpoint_ua * 1.01 + 5.0
 
 
+@pytest.mark.hazard("HAZ-07", "HAZ-08")
 @settings(max_examples=15)
 @given(st.integers(200, 4_000), st.floats(0.5, 1.0), st.integers(0, 2_000))
 def test_a_poor_contact_stores_no_more_than_the_trim(setpoint_ua: int, share: float, poor_ms: int) -> None:
-    """Hazard: re-contact after a poor contact. The stored push is the bounded trim and the window's eighth."""
+    """Against re-contact after a poor contact. The stored push is the bounded trim and the window's eighth."""
     loop = Loop()
     loop.hold(setpoint_ua, 400)
     loop.plant.load_ohm = 24e9 / (setpoint_ua * share) - 790.0
@@ -106,9 +111,10 @@ def test_a_poor_contact_stores_no_more_than_the_trim(setpoint_ua: int, share: fl
     assert loop.plant.peak_ua <= setpoint_ua + trim_ua + window_ua / 8 + 3.0
 
 
+@pytest.mark.hazard("HAZ-03", "HAZ-07")
 @given(st.lists(st.tuples(st.integers(1, 4_000), st.integers(-8_000, 8_000)), max_size=300))
 def test_the_trim_is_bounded_and_the_duty_legal_for_any_reading(steps: list[tuple[int, int]]) -> None:
-    """Hazard: integrator wind-up. No sequence of readings pushes the duty past set-point, trim and window."""
+    """Against integrator wind-up. No sequence of readings pushes the duty past set-point, trim and window."""
     controller = Controller(A.full_scale_ua, PWM_TOP)
     for setpoint_ua, measured_ua in steps:
         duty = controller.step(setpoint_ua, measured_ua)
@@ -118,14 +124,16 @@ def test_the_trim_is_bounded_and_the_duty_legal_for_any_reading(steps: list[tupl
         assert -271 <= controller.trim_ua() <= 270
 
 
+@pytest.mark.hazard("HAZ-07", "HAZ-27")
 @given(st.integers(-(2**29), 2**29), st.integers(-(2**29), 2**29))
 def test_the_duty_is_legal_for_any_numbers(setpoint_ua: int, measured_ua: int) -> None:
     assert 0 <= Controller(A.full_scale_ua, PWM_TOP).step(setpoint_ua, measured_ua) <= PWM_TOP
 
 
+@pytest.mark.hazard("HAZ-07", "HAZ-12")
 @pytest.mark.parametrize("setpoint_ua", [0, -1, -4_000])
 def test_set_point_zero_is_duty_zero_and_forgets(setpoint_ua: int) -> None:
-    """Hazard: current at set-point 0. Whatever is measured and stored, nothing is asked of the circuit."""
+    """Against current at set-point 0. Whatever is measured and stored, nothing is asked of the circuit."""
     controller = Controller(A.full_scale_ua, PWM_TOP)
     for _ in range(500):
         controller.step(1_000, 950)

@@ -23,6 +23,7 @@ def reference(data: bytes) -> int:
     return value ^ 0xFFFFFFFF
 
 
+@pytest.mark.hazard("HAZ-32")
 @pytest.mark.parametrize(
     ("data", "expected"),
     [(b"123456789", 0xCBF43926), (b"", 0x00000000), (b"\x00", 0xD202EF8D), (b"\xff" * 4, 0xFFFFFFFF)],
@@ -42,9 +43,10 @@ def test_it_is_stored_in_place_and_touches_nothing_else(data: bytes, before: byt
     assert crc.matches(TABLE, buffer, len(before), end)
 
 
+@pytest.mark.hazard("HAZ-25", "HAZ-32")
 @given(st.binary(min_size=1, max_size=60), st.integers(0, 10_000))
 def test_a_flipped_bit_is_seen(data: bytes, bit: int) -> None:
-    """Hazard: damaged record or frame taken for good."""
+    """Against a damaged record or frame that is taken for good."""
     buffer = bytearray(data + bytes(4))
     crc.store(TABLE, buffer, 0, len(data))
     bit %= len(buffer) * 8

@@ -69,10 +69,11 @@ def accepted(fields: dict[str, Any], build: Limits) -> dose.Dose | None:
         return None
 
 
+@pytest.mark.hazard("HAZ-01")
 @BUILDS
 @pytest.mark.parametrize("field", list(BOUNDS))
 def test_just_out_of_range_is_refused_with_the_range(build: Limits, field: str) -> None:
-    """Hazard: dose out of range. Code, field, value and both ends come back."""
+    """Against a dose out of range. Code, field, value and both ends come back."""
     low, high = bounds(build, field)
     for value in (low - 1, high + 1, -(10**9), 10**9, 10**30):
         answer = refused_fields(build, **{field: value})
@@ -90,12 +91,14 @@ def test_the_ends_of_a_range_belong_to_it(build: Limits, field: str) -> None:
             assert error.code in RELATED
 
 
+@pytest.mark.hazard("HAZ-01", "HAZ-18")
 @pytest.mark.parametrize("value", [0, 2, -2, 10**12])
 def test_polarity_is_one_of_two(value: int) -> None:
     answer = refused_fields(polarity=value)
     assert (answer.code, answer.field, answer.value) == (faults.OUT_OF_RANGE, "polarity", value)
 
 
+@pytest.mark.hazard("HAZ-01")
 @pytest.mark.parametrize("value", ["", "DC", "pulsed", "dc "])
 def test_an_unknown_waveform_is_refused_and_the_known_ones_are_told(value: str) -> None:
     answer = refused_fields(waveform=value)
@@ -103,6 +106,7 @@ def test_an_unknown_waveform_is_refused_and_the_known_ones_are_told(value: str) 
     assert "dc" in str(answer.low)
 
 
+@pytest.mark.hazard("HAZ-01")
 @pytest.mark.parametrize("field", ["name", "drug", "site"])
 def test_long_text_is_refused(field: str) -> None:
     a_dose(A, **{field: "x" * 40})
@@ -111,6 +115,7 @@ def test_long_text_is_refused(field: str) -> None:
     assert (answer.value, answer.low, answer.high) == (41, 0, 40)
 
 
+@pytest.mark.hazard("HAZ-01")
 @pytest.mark.parametrize("field", list(dose.FIELDS))
 @pytest.mark.parametrize("value", [None, True, 1.5, [], {}, "other"])
 def test_a_wrong_type_is_refused(field: str, value: object) -> None:
@@ -120,6 +125,7 @@ def test_a_wrong_type_is_refused(field: str, value: object) -> None:
     assert (answer.code, answer.field) == (faults.WRONG_TYPE, field)
 
 
+@pytest.mark.hazard("HAZ-01")
 @pytest.mark.parametrize("field", list(dose.FIELDS))
 def test_a_missing_field_is_refused(field: str) -> None:
     fields = dose_fields(A)
@@ -128,6 +134,7 @@ def test_a_missing_field_is_refused(field: str) -> None:
     assert (answer.code, answer.field) == (faults.MISSING_FIELD, field)
 
 
+@pytest.mark.hazard("HAZ-01")
 @pytest.mark.parametrize("field", ["current_ma", "Current_ua", "", "__init__", "raw", "digest", "x" * 100])
 def test_an_unknown_field_is_refused(field: str) -> None:
     """Nothing that is not in the table gets in, names of the object's own attributes least of all."""
@@ -135,16 +142,19 @@ def test_an_unknown_field_is_refused(field: str) -> None:
     assert (answer.code, answer.field) == (faults.UNKNOWN_FIELD, field[:40])
 
 
+@pytest.mark.hazard("HAZ-01", "HAZ-28")
 @pytest.mark.parametrize("raw", [b"", b"{", b"\xff\xfe\x00", b"{'a':1}", b"[" * 768, b'{"a":1}}', b"nul"])
 def test_what_is_not_json_is_refused(raw: bytes) -> None:
     assert refusal(raw).code == faults.BAD_PAYLOAD
 
 
+@pytest.mark.hazard("HAZ-01", "HAZ-28")
 @pytest.mark.parametrize("raw", [b"[]", b"1", b"null", b'"dose"', b"true"])
 def test_json_that_is_no_object_is_refused(raw: bytes) -> None:
     assert refusal(raw).code == faults.WRONG_TYPE
 
 
+@pytest.mark.hazard("HAZ-28")
 def test_an_oversize_dose_is_refused_before_it_is_read() -> None:
     raw = dose.canonical(dose_fields(A))
     fits = raw[:-1] + b" " * (dose.MAX_BYTES - len(raw)) + b"}"
@@ -154,6 +164,7 @@ def test_an_oversize_dose_is_refused_before_it_is_read() -> None:
     assert (answer.value, answer.high) == (769, 768)
 
 
+@pytest.mark.hazard("HAZ-01", "HAZ-28")
 @given(st.binary(max_size=900))
 def test_any_bytes_are_a_dose_or_a_refusal(raw: bytes) -> None:
     refusal(raw)
@@ -162,6 +173,7 @@ def test_any_bytes_are_a_dose_or_a_refusal(raw: bytes) -> None:
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=50)
 
 
+@pytest.mark.hazard("HAZ-01", "HAZ-28")
 @given(st.dictionaries(st.sampled_from(list(dose.FIELDS)), SCALARS | st.lists(SCALARS, max_size=2)))
 def test_any_values_are_a_dose_or_a_refusal_that_travels(changes: dict[str, object]) -> None:
     """Whatever the values, the answer is a valid dose, or a refusal of one of the changed fields."""
@@ -176,9 +188,10 @@ def test_any_values_are_a_dose_or_a_refusal_that_travels(changes: dict[str, obje
         assert parsed.density_ua_cm2() <= A.max_density_ua_cm2
 
 
+@pytest.mark.hazard("HAZ-01", "HAZ-23")
 @BUILDS
 def test_relations_between_fields(build: Limits) -> None:
-    """Hazard: burn by current density; dose that its own ramps exceed; endless session."""
+    """Against burn by current density; dose that its own ramps exceed; endless session."""
     area = build.min_area_mm2
     answer = refused_fields(build, area_mm2=area, current_ua=5 * area + 1, max_density_ua_cm2=500)
     assert (answer.code, answer.field, answer.value, answer.high) == (
@@ -195,10 +208,11 @@ def test_relations_between_fields(build: Limits) -> None:
     assert (answer.code, answer.field, answer.high) == (faults.SESSION_TOO_LONG, "duration_ms", build.max_session_ms)
 
 
+@pytest.mark.hazard("HAZ-01")
 @BUILDS
 @given(st.data())
 def test_every_accepted_dose_satisfies_every_limit(build: Limits, data: st.DataObject) -> None:
-    """Hazard: dose out of range. Checked again here, by definition."""
+    """Against a dose out of range. Checked again here, by definition."""
     parsed = accepted(data.draw(some_dose(build)), build)
     if parsed is None:
         return
@@ -214,6 +228,7 @@ def test_every_accepted_dose_satisfies_every_limit(build: Limits, data: st.DataO
     assert parsed.hold_ms() >= 0
 
 
+@pytest.mark.hazard("HAZ-22")
 @BUILDS
 @given(st.data())
 def test_ramps_and_hold_make_the_dose(build: Limits, data: st.DataObject) -> None:
@@ -226,6 +241,7 @@ def test_ramps_and_hold_make_the_dose(build: Limits, data: st.DataObject) -> Non
     assert abs(total_uc - parsed.dose_uc) <= parsed.current_ua / 1_000 + 1
 
 
+@pytest.mark.hazard("HAZ-22", "HAZ-27")
 @BUILDS
 @given(st.data())
 def test_charge_of_a_ramp_down_from_any_current(build: Limits, data: st.DataObject) -> None:
@@ -238,6 +254,7 @@ def test_charge_of_a_ramp_down_from_any_current(build: Limits, data: st.DataObje
     assert 0 <= exact_uc - plan.ramp_down_uc(from_ua) <= from_ua * 16 / 2_000 + 1
 
 
+@pytest.mark.hazard("HAZ-25")
 @given(some_dose(A), st.randoms())
 def test_canonical_bytes_do_not_depend_on_order(fields: dict[str, Any], random: Any) -> None:
     names = list(fields)
@@ -248,6 +265,7 @@ def test_canonical_bytes_do_not_depend_on_order(fields: dict[str, Any], random: 
     assert raw == json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
 
 
+@pytest.mark.hazard("HAZ-25")
 @given(some_dose(A))
 @example(dose_fields(A))
 def test_the_digest_is_that_of_the_bytes_that_came(fields: dict[str, Any]) -> None:
@@ -257,11 +275,13 @@ def test_the_digest_is_that_of_the_bytes_that_came(fields: dict[str, Any]) -> No
         assert parsed.digest() == hashlib.sha256(dose.canonical(fields)).hexdigest()
 
 
+@pytest.mark.hazard("HAZ-25")
 def test_another_dose_has_another_digest() -> None:
     digests = {a_dose(A, dose_uc=uc).digest() for uc in range(6_000, 6_050)}
     assert len(digests) == 50
 
 
+@pytest.mark.hazard("HAZ-25")
 def test_the_digest_is_stable_across_versions() -> None:
     """A golden value: the host of one release and the device of another have to agree."""
     raw = (

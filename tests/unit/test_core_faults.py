@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from fault_hazards import HAZARDS
 
 from ionto import faults
 from ionto_host.device_tables import fault_names
@@ -39,9 +40,14 @@ def test_every_code_is_in_one_band(name: str) -> None:
     assert sum(CODES[name] in band for band in BANDS.values()) == 1
 
 
+@pytest.mark.hazard("HAZ-21")
 @pytest.mark.parametrize("name", list(CODES))
 def test_a_code_latches_exactly_in_the_fault_bands(name: str) -> None:
     assert faults.is_fault(CODES[name]) == (CODES[name] >= 100)
+
+
+def test_every_fault_belongs_to_a_hazard() -> None:
+    assert set(HAZARDS) == {code for code in CODES.values() if faults.is_fault(code)}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
+from fault_hazards import marked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plant import OPEN_OHM, Rig, a_dose
@@ -47,7 +48,7 @@ def guards(build: Limits = A, dose_uc: int = 4_800_000, time_limit_ms: int = 5_0
 class Trip(NamedTuple):
     """A guard: the reading that breaks it, the code, and at which sample in a row it trips."""
 
-    hazard: str
+    name: str
     code: int
     samples: int
     bad: Callable[[int], Reading]
@@ -123,12 +124,12 @@ TRIPS = [
         lambda n: good(serial=n, vbus=True, bench_strap=True),
     ),
 ]
-EVERY_TRIP = pytest.mark.parametrize("trip", TRIPS, ids=[trip.hazard for trip in TRIPS])
+EVERY_TRIP = pytest.mark.parametrize("trip", marked((trip.name, trip.code, trip) for trip in TRIPS))
 
 
 @EVERY_TRIP
 def test_it_trips_at_its_sample_and_not_before(trip: Trip) -> None:
-    """Hazard: the one in the test's name. Detected with its own code at exactly its count of samples."""
+    """Detected with its own code at exactly its count of samples."""
     judge = guards()
     codes = [judge.step(1_000, trip.bad(n), SETPOINT_UA, True) for n in range(trip.samples)]
     assert codes == [faults.NONE] * (trip.samples - 1) + [trip.code]
@@ -161,19 +162,22 @@ def test_counts_do_not_survive_a_pause(trip: Trip) -> None:
         assert judge.step(1_000, trip.bad(n), SETPOINT_UA, True) == faults.NONE
 
 
+@pytest.mark.hazard("HAZ-14")
 @pytest.mark.parametrize(
     ("dt_us", "code"), [(2_500, faults.NONE), (2_501, faults.LATE_LOOP), (10**6, faults.LATE_LOOP)]
 )
 def test_late_loop(dt_us: int, code: int) -> None:
-    """Hazard: loop hung. One cycle later than 2.5 ms is enough."""
+    """Against a loop that hangs. One cycle later than 2.5 ms is enough."""
     assert guards().step(dt_us, good(), SETPOINT_UA, True) == code
 
 
+@pytest.mark.hazard("HAZ-14")
 def test_late_loop_is_seen_on_a_stale_sample() -> None:
-    """Hazard: loop hung in a bus timeout. The failed sample must not hide the lateness that it came with."""
+    """Against a loop that hangs in a bus timeout. The failed sample must not hide the lateness that it came with."""
     assert guards().step(50_000, good(fresh=False), SETPOINT_UA, True) == faults.LATE_LOOP
 
 
+@pytest.mark.hazard("HAZ-08")
 def test_a_lift_is_not_a_ramp_that_begins() -> None:
     """Up to 60 uA of set-point no current and no drain voltage may be the dead-man that has not closed yet."""
     judge = guards()
@@ -183,6 +187,7 @@ def test_a_lift_is_not_a_ramp_that_begins() -> None:
     assert judge.step(1_000, good(0, drain_mv=0), 61, True) == faults.OPEN_CIRCUIT
 
 
+@pytest.mark.hazard("HAZ-04", "HAZ-24")
 def test_a_contact_limited_current_is_not_a_stuck_sensor() -> None:
     """With the sink fully on the contact decides the current, and it may well be constant."""
     judge = guards()
@@ -193,8 +198,9 @@ def test_a_contact_limited_current_is_not_a_stuck_sensor() -> None:
 # Output off.
 
 
+@pytest.mark.hazard("HAZ-12", "HAZ-13")
 def test_current_with_the_output_off() -> None:
-    """Hazard: cut-off that does not cut. After the dead-man's 110 ms, two samples of 60 uA are a fault."""
+    """Against a cut-off that does not cut. After the dead-man's 110 ms, two samples of 60 uA are a fault."""
     judge = guards()
     codes = [judge.step(1_000, good(60), 0, False) for _ in range(125)]
     first = codes.index(faults.CURRENT_WHEN_OFF)
@@ -202,12 +208,14 @@ def test_current_with_the_output_off() -> None:
     assert set(codes[:first]) == {faults.NONE}
 
 
+@pytest.mark.hazard("HAZ-12")
 def test_decaying_current_and_offset_with_the_output_off_are_good() -> None:
     judge = guards()
     for n in range(2_000):
         assert judge.step(1_000, good(2_000 if n < 110 else 59, serial=2 * n), 0, False) == faults.NONE
 
 
+@pytest.mark.hazard("HAZ-12")
 def test_a_single_odd_sample_with_the_output_off_is_no_fault() -> None:
     judge = guards()
     for n in range(2_000):
@@ -224,10 +232,11 @@ def test_a_long_cycle_counts_toward_the_settling() -> None:
 # Ceilings of charge and time, independent of the session.
 
 
+@pytest.mark.hazard("HAZ-22")
 @settings(max_examples=12)
 @given(st.lists(st.integers(1_700, 2_180), min_size=1, max_size=5), st.integers(6_000, 20_000), st.integers(800, 2_400))
 def test_charge_ceiling(currents: list[int], dose_uc: int, dt_us: int) -> None:
-    """Hazard: dose exceeded. At 0.4 % and 50 uC over the dose, whatever the current and the cycle."""
+    """Against too much charge. At 0.4 % and 50 uC over the dose, whatever the current and the cycle."""
     judge = Guards(A)
     judge.begin(dose_uc, 10**6)
     charge_uc, n = 0.0, 0
@@ -246,8 +255,9 @@ def test_charge_ceiling(currents: list[int], dose_uc: int, dt_us: int) -> None:
     assert judge.charge_uc == pytest.approx(charge_uc, abs=1.01)
 
 
+@pytest.mark.hazard("HAZ-22")
 def test_charge_ceiling_of_a_large_dose() -> None:
-    """Hazard: dose exceeded. For a large dose the 0.4 % is what counts."""
+    """Against too much charge. For a large dose the 0.4 % is what counts."""
     judge = Guards(B)
     judge.begin(1_000_000, 10**6)
     for n in range(30_000):
@@ -256,8 +266,9 @@ def test_charge_ceiling_of_a_large_dose() -> None:
     assert 1_003_900 <= judge.charge_uc <= 1_004_050
 
 
+@pytest.mark.hazard("HAZ-03", "HAZ-22")
 def test_charge_ceiling_of_the_independent_measurement() -> None:
-    """Hazard: dose exceeded by a sensor that reads low. V(SNS) alone stops it at 6 % and 500 uC."""
+    """Against too much charge by a sensor that reads low. V(SNS) alone stops it at 6 % and 500 uC."""
     judge = Guards(A)
     judge.begin(20_000, 10**6)
     for n in range(20_000):
@@ -271,8 +282,9 @@ def test_charge_ceiling_of_the_independent_measurement() -> None:
     assert 21_700 <= judge.sense_charge_uc <= 21_800
 
 
+@pytest.mark.hazard("HAZ-23")
 def test_time_ceiling() -> None:
-    """Hazard: endless session. Time with current is counted, time without is not."""
+    """Against an endless session. Time with current is counted, time without is not."""
     judge = Guards(A)
     judge.begin(10**6, 1_000)
     codes = [judge.step(1_000, good(500, serial=n, drain_mv=600), 500, True) for n in range(900)]
@@ -282,8 +294,9 @@ def test_time_ceiling() -> None:
     assert codes[-1] == faults.TIME_EXCEEDED
 
 
+@pytest.mark.hazard("HAZ-06", "HAZ-22")
 def test_ceilings_count_stale_cycles() -> None:
-    """Hazard: dose exceeded with a sensor that fails every other read. Its time and charge still count."""
+    """Against too much charge with a sensor that fails every other read. Its time and charge still count."""
     judge = Guards(A)
     judge.begin(4_000, 10**6)
     for n in range(4_000):
@@ -293,6 +306,7 @@ def test_ceilings_count_stale_cycles() -> None:
     assert n < 2_100
 
 
+@pytest.mark.hazard("HAZ-22", "HAZ-23")
 def test_begin_starts_the_ceilings_again() -> None:
     judge = Guards(A)
     judge.begin(100, 1_000)
@@ -322,6 +336,7 @@ def run_clean(build: Limits, current_ua: int, **plant: Any) -> Rig:
     return rig
 
 
+@pytest.mark.hazard("HAZ-24")
 @settings(max_examples=6)
 @given(
     st.integers(400, 4_000),
@@ -345,6 +360,7 @@ def test_no_guard_trips_on_a_good_plant_of_variant_b(current_ua: int) -> None:
     assert (rig.session.fault, rig.session.outcome) == (faults.NONE, protocol.COMPLETE)
 
 
+@pytest.mark.hazard("HAZ-04")
 @pytest.mark.parametrize(("build", "current_ua"), [(A, 480), (A, 520), (A, 4_000), (B, 18_000)])
 def test_a_quiet_sensor_is_not_a_stuck_one(build: Limits, current_ua: int) -> None:
     """A sensor without noise repeats its value for long; that alone must not end a session."""
@@ -352,9 +368,10 @@ def test_a_quiet_sensor_is_not_a_stuck_one(build: Limits, current_ua: int) -> No
     assert (rig.session.fault, rig.session.outcome) == (faults.NONE, protocol.COMPLETE)
 
 
+@pytest.mark.hazard("HAZ-04")
 @pytest.mark.parametrize(("build", "current_ua"), [(A, 600), (A, 4_000), (B, 18_000)])
 def test_a_stuck_sensor_is_found_on_the_plant(build: Limits, current_ua: int) -> None:
-    """Hazard: sensor stuck. Within 0.4 s of hold, long before its charge matters."""
+    """Against a stuck sensor. Within 0.4 s of hold, long before its charge matters."""
     rig = Rig(build, load_ohm=600.0)
     rig.deliver(a_dose(build, current_ua=current_ua, dose_uc=build.max_dose_uc // 4, area_mm2=20_000))
     rig.plant.sensor = "stuck"
@@ -362,8 +379,9 @@ def test_a_stuck_sensor_is_found_on_the_plant(build: Limits, current_ua: int) ->
     assert rig.session.fault == faults.SENSOR_STUCK
 
 
+@pytest.mark.hazard("HAZ-08")
 def test_a_lift_on_the_plant_is_cut_in_two_samples() -> None:
-    """Hazard: electrode lift. Detected at the second sample after it; what came back in between is nothing."""
+    """Against an electrode lift. Detected at the second sample after it; what came back in between is nothing."""
     rig = Rig(A)
     rig.deliver()
     rig.plant.load_ohm = OPEN_OHM
@@ -371,8 +389,9 @@ def test_a_lift_on_the_plant_is_cut_in_two_samples() -> None:
     assert rig.session.fault == faults.OPEN_CIRCUIT
 
 
+@pytest.mark.hazard("HAZ-08")
 def test_a_lift_and_return_during_the_dead_mans_time_stays_cut() -> None:
-    """Hazard: re-contact. Within the dead-man's time the set-point is already 0 and little comes back."""
+    """Against re-contact. Within the dead-man's time the set-point is already 0 and little comes back."""
     rig = Rig(A)
     rig.deliver(a_dose(A, current_ua=4_000, dose_uc=20_000))
     rig.plant.load_ohm = OPEN_OHM
@@ -385,9 +404,10 @@ def test_a_lift_and_return_during_the_dead_mans_time_stays_cut() -> None:
     assert rig.plant.current_ua == 0
 
 
+@pytest.mark.hazard("HAZ-02")
 @pytest.mark.parametrize("forced_ua", [4_975.0, 5_610.0])
 def test_a_stuck_sink_is_cut_in_two_samples(forced_ua: float) -> None:
-    """Hazard: PWM or sink stuck high. Never above the limiter, and cut by the dead-man alone within 110 ms."""
+    """Against a PWM or sink stuck high. Never above the limiter, and cut by the dead-man alone within 110 ms."""
     rig = Rig(A)
     rig.deliver()
     rig.plant.forced_ua = forced_ua
@@ -398,8 +418,9 @@ def test_a_stuck_sink_is_cut_in_two_samples(forced_ua: float) -> None:
     assert rig.plant.peak_ua <= A.hardware_ceiling_ua
 
 
+@pytest.mark.hazard("HAZ-24")
 def test_a_weak_sink_is_reported() -> None:
-    """Hazard: op-amp stuck low."""
+    """Against an op-amp stuck low."""
     rig = Rig(A)
     rig.deliver()
     rig.plant.forced_ua = 2.0
@@ -407,8 +428,9 @@ def test_a_weak_sink_is_reported() -> None:
     assert rig.session.fault == faults.UNDER_CURRENT
 
 
+@pytest.mark.hazard("HAZ-03")
 def test_a_shorted_shunt_is_found_by_the_second_measurement() -> None:
-    """Hazard: shunt shorted. The sensor reads 0 while the current flows on."""
+    """Against a shorted shunt. The sensor reads 0 while the current flows on."""
     rig = Rig(A)
     rig.deliver()
     rig.plant.shunt_factor = 0.0

@@ -125,16 +125,18 @@ def off(chip: Machine) -> bool:
     )
 
 
+@pytest.mark.hazard("HAZ-12")
 def test_making_it_leaves_the_output_off() -> None:
-    """Hazard: output on at boot."""
+    """Against output on at boot."""
     with board() as (_, _, chip):
         assert off(chip)
         assert chip.levels[pins.POLARITY_RELAY] == 0
         assert chip.chip.registers[0] == configuration(80)
 
 
+@pytest.mark.hazard("HAZ-12", "HAZ-15")
 def test_cut_off_takes_the_pin_back_from_the_pwm() -> None:
-    """Hazard: PWM frozen high. Stopping a slice leaves its pin where it was; only a GPIO driven low is off."""
+    """Against a PWM pin frozen high. Stopping a slice leaves its pin where it was; only a GPIO driven low is off."""
     with board() as (_, hal, chip):
         hal.power_up()
         assert (chip.owner[SETPOINT], chip.duty[SETPOINT], chip.levels[BOOST]) == ("pwm", 0, 1)
@@ -154,6 +156,7 @@ def test_cut_off_takes_the_pin_back_from_the_pwm() -> None:
         assert off(chip)
 
 
+@pytest.mark.hazard("HAZ-09", "HAZ-12")
 def test_power_up_starts_at_zero_again() -> None:
     with board() as (_, hal, chip):
         hal.power_up()
@@ -174,6 +177,7 @@ def test_the_duty_is_written_only_when_it_changes() -> None:
         assert chip.acts == [("duty", SETPOINT, duty << 4) for duty in (5, 6, 0)]
 
 
+@pytest.mark.hazard("HAZ-16")
 def test_a_beat_is_an_edge_with_output_on_and_food_for_the_watchdog_always() -> None:
     with board() as (_, hal, chip):
         hal.beat(True)
@@ -192,6 +196,7 @@ def test_a_beat_is_an_edge_with_output_on_and_food_for_the_watchdog_always() -> 
         assert chip.levels[HEARTBEAT] == 0
 
 
+@pytest.mark.hazard("HAZ-27")
 @pytest.mark.parametrize("start_us", [0, 0x3FFFFFFF - 1_500])
 def test_ticks_are_a_millisecond_apart_also_where_the_clock_wraps(start_us: int) -> None:
     with board(now_us=start_us) as (_, hal, chip):
@@ -203,8 +208,9 @@ def test_ticks_are_a_millisecond_apart_also_where_the_clock_wraps(start_us: int)
         assert times == [1_000] * 5
 
 
+@pytest.mark.hazard("HAZ-14")
 def test_a_missed_tick_is_told_and_not_made_up_for() -> None:
-    """Hazard: loop hung and came back. Its length is told, and two samples are never closer than a tick."""
+    """Against a loop that hung and came back. Its length is told, and two samples are never closer than a tick."""
     with board() as (_, hal, chip):
         hal.wait_tick()
         chip.now_us += 7_300
@@ -238,12 +244,13 @@ def measured(
     return reading
 
 
+@pytest.mark.hazard("HAZ-03")
 @pytest.mark.parametrize(
     ("variant", "current_ua"),
     [("A", 0), ("A", 100), ("A", 2_000), ("A", 4_000), ("B", 500), ("B", 10_000), ("B", 18_000)],
 )
 def test_counts_become_microamperes_and_millivolts(variant: str, current_ua: int) -> None:
-    """Hazard: wrong scale. Every tap against the board's resistors, within two steps of its converter."""
+    """Against a wrong scale. Every tap against the board's resistors, within two steps of its converter."""
     with board(variant) as (_, hal, chip):
         load_ohm = 2_000.0 if variant == "A" else 500.0
         reading = measured(hal, chip, current_ua, load_ohm=load_ohm, variant=variant)
@@ -259,9 +266,10 @@ def test_counts_become_microamperes_and_millivolts(variant: str, current_ua: int
         assert abs(reading.load_mv - current_ua * load_ohm / 1_000) <= 70
 
 
+@pytest.mark.hazard("HAZ-08")
 @pytest.mark.parametrize("phase", range(8))
 def test_a_lift_is_seen_by_guards_at_the_second_sample(phase: int) -> None:
-    """Hazard: electrode lift. The guards' two samples are two cycles, in whatever turn the converters are read."""
+    """Against an electrode lift. The guards' two samples are two cycles, in whatever turn the converters are read."""
     with board() as (_, hal, chip):
         build = limits.variant_a()
         guards = Guards(build)
@@ -279,9 +287,10 @@ def test_a_lift_is_seen_by_guards_at_the_second_sample(phase: int) -> None:
         assert codes == [faults.NONE, faults.OPEN_CIRCUIT]
 
 
+@pytest.mark.hazard("HAZ-03")
 @pytest.mark.parametrize("phase", range(8))
 def test_a_shorted_shunt_is_seen_by_guards_within_five_samples(phase: int) -> None:
-    """Hazard: shunt shorted. The sensor reads 0 while V(SNS) shows the current."""
+    """Against a shorted shunt. The sensor reads 0 while V(SNS) shows the current."""
     with board() as (_, hal, chip):
         build = limits.variant_a()
         guards = Guards(build)
@@ -298,6 +307,7 @@ def test_a_shorted_shunt_is_seen_by_guards_within_five_samples(phase: int) -> No
         assert faults.SENSE_DISAGREE in codes
 
 
+@pytest.mark.hazard("HAZ-03")
 def test_the_zero_is_taken_off() -> None:
     with board() as (_, hal, chip):
         hal.zero_ua = 12
@@ -306,8 +316,9 @@ def test_the_zero_is_taken_off() -> None:
         assert measured(hal, chip, 1_000).current_ua == 1_012
 
 
+@pytest.mark.hazard("HAZ-06")
 def test_a_dead_bus_is_a_reading_that_is_not_fresh() -> None:
-    """Hazard: I2C dead. No exception; the last current stays, marked."""
+    """Against a dead I2C bus. No exception; the last current stays, marked."""
     with board() as (_, hal, chip):
         reading = measured(hal, chip, 1_000)
         chip.chip.address = 0x41
@@ -320,8 +331,9 @@ def test_a_dead_bus_is_a_reading_that_is_not_fresh() -> None:
         assert reading.fresh
 
 
+@pytest.mark.hazard("HAZ-05")
 def test_the_configuration_is_read_back_and_the_pointer_put_back() -> None:
-    """Hazard: sensor reset in a session. Checked every 128 cycles; then the shunt is read again."""
+    """Against a sensor reset in a session. Checked every 128 cycles; then the shunt is read again."""
     with board() as (_, hal, chip):
         reading = measured(hal, chip, 1_000)
         hal.check_sensor(reading)
@@ -333,6 +345,7 @@ def test_the_configuration_is_read_back_and_the_pointer_put_back() -> None:
         assert reading.current_ua == 1_000
 
 
+@pytest.mark.hazard("HAZ-05")
 def test_a_sensor_that_is_silent_is_not_called_unconfigured() -> None:
     """A bus error is told as a stale sample, not as a reset sensor."""
     with board() as (_, hal, chip):
@@ -343,8 +356,9 @@ def test_a_sensor_that_is_silent_is_not_called_unconfigured() -> None:
         assert (reading.fresh, reading.sensor_ok) == (False, True)
 
 
+@pytest.mark.hazard("HAZ-17", "HAZ-19")
 def test_every_switch_is_read_within_sixteen_cycles() -> None:
-    """Hazard: STOP or USB unnoticed by the firmware. STOP is looked at every other cycle."""
+    """Against STOP or USB unnoticed by the firmware. STOP is looked at every other cycle."""
     with board() as (_, hal, chip):
         reading = Reading()
         for number, name, active in (
@@ -361,6 +375,7 @@ def test_every_switch_is_read_within_sixteen_cycles() -> None:
                 assert getattr(reading, name) == (level == active)
 
 
+@pytest.mark.hazard("HAZ-33")
 @pytest.mark.parametrize("bits", range(16))
 def test_lights_and_buzzer(bits: int) -> None:
     with board() as (_, hal, chip):
@@ -370,6 +385,7 @@ def test_lights_and_buzzer(bits: int) -> None:
         assert bool(chip.duty[pins.BUZZER]) == bool(bits & ui.SOUND)
 
 
+@pytest.mark.hazard("HAZ-18")
 def test_the_relay() -> None:
     with board() as (_, hal, chip):
         for is_reversed in (True, False):
@@ -377,8 +393,9 @@ def test_the_relay() -> None:
             assert chip.levels[pins.POLARITY_RELAY] == is_reversed == hal.reversed()
 
 
+@pytest.mark.hazard("HAZ-12", "HAZ-15")
 def test_quiet_pins_drives_low_whatever_can_pass_current() -> None:
-    """Hazard: PWM pin left high by a soft reset."""
+    """Against a PWM pin left high by a soft reset."""
     with board() as (hal_rp2, _, chip):
         for number in (SETPOINT, HEARTBEAT, BOOST, pins.POLARITY_RELAY):
             chip.levels[number] = 1
@@ -387,6 +404,7 @@ def test_quiet_pins_drives_low_whatever_can_pass_current() -> None:
         assert chip.levels[pins.POLARITY_RELAY] == 0
 
 
+@pytest.mark.hazard("HAZ-11", "HAZ-19")
 def test_straps() -> None:
     with board() as (hal_rp2, _, chip):
         for level, variant in ((1, "A"), (0, "B")):

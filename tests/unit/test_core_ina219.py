@@ -64,6 +64,7 @@ def sensor(chip: Chip, pga_mv: int = 80, shunt_mohm: int = 10_000) -> Ina219:
     return made
 
 
+@pytest.mark.hazard("HAZ-05")
 @pytest.mark.parametrize("pga_mv", [40, 80, 160, 320])
 def test_the_configuration_word(pga_mv: int) -> None:
     """32 V range, the PGA asked for, 12 bits, shunt only, continuous; no reset bit."""
@@ -87,14 +88,16 @@ def test_a_shunt_without_whole_microamperes_is_an_error(shunt_mohm: int) -> None
         Ina219(Chip(), 0x40, shunt_mohm, 80)
 
 
+@pytest.mark.hazard("HAZ-03")
 @pytest.mark.parametrize(("shunt_mohm", "ua"), [(10_000, 1), (100, 100), (1_000, 10)])
 def test_current_per_step(shunt_mohm: int, ua: int) -> None:
     assert Ina219(Chip(), 0x40, shunt_mohm, 80).ua_per_lsb == ua
 
 
+@pytest.mark.hazard("HAZ-02", "HAZ-03")
 @pytest.mark.parametrize("variant", ["A", "B"])
 def test_both_builds_read_past_their_hardware_ceiling(variant: str) -> None:
-    """Hazard: over-current unseen. Full scale lies above what the limiter passes."""
+    """Against over-current unseen. Full scale lies above what the limiter passes."""
     build = limits.for_variant(variant)
     chip = Chip(pins.INA219_ADDRESS)
     made = sensor(chip, build.pga_range_mv, build.shunt_mohm)
@@ -104,6 +107,7 @@ def test_both_builds_read_past_their_hardware_ceiling(variant: str) -> None:
     assert taken.current_ua == build.hardware_ceiling_ua
 
 
+@pytest.mark.hazard("HAZ-05")
 def test_configuring_writes_reads_back_and_leaves_the_pointer_on_the_shunt() -> None:
     chip = Chip()
     made = sensor(chip)
@@ -114,15 +118,17 @@ def test_configuring_writes_reads_back_and_leaves_the_pointer_on_the_shunt() -> 
     assert chip.log == ["read", "read"], "a sample is one read"
 
 
+@pytest.mark.hazard("HAZ-05")
 def test_configuration_that_does_not_take_is_told() -> None:
-    """Hazard: sensor in the wrong range."""
+    """Against a sensor in the wrong range."""
     chip = Chip()
     chip.deaf = True
     assert not Ina219(chip, 0x40, 10_000, 80).configure()
 
 
+@pytest.mark.hazard("HAZ-05")
 def test_a_brown_out_is_seen_by_the_check() -> None:
-    """Hazard: sensor reset to another range in the middle of a session."""
+    """Against a sensor reset to another range in the middle of a session."""
     chip = Chip()
     made = sensor(chip)
     assert made.check()
@@ -133,6 +139,7 @@ def test_a_brown_out_is_seen_by_the_check() -> None:
     assert made.check()
 
 
+@pytest.mark.hazard("HAZ-03", "HAZ-27")
 @given(st.integers(-32_768, 32_767))
 def test_every_register_value_is_a_signed_number(raw: int) -> None:
     chip = Chip()
@@ -144,10 +151,11 @@ def test_every_register_value_is_a_signed_number(raw: int) -> None:
     assert taken.fresh
 
 
+@pytest.mark.hazard("HAZ-02", "HAZ-03")
 @pytest.mark.parametrize(("pga_mv", "end"), [(40, 4_000), (80, 8_000), (160, 16_000), (320, 32_000)])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_full_scale_is_told_in_both_directions(pga_mv: int, end: int, sign: int) -> None:
-    """Hazard: saturated sensor read as a current. The last step and the end are full scale, the one before is not."""
+    """Against a saturated sensor read as a current. The last step and the end are full scale, the one before is not."""
     chip = Chip()
     made = sensor(chip, pga_mv)
     for raw, full in ((end - 2, False), (end - 1, True), (end, True), (0, False)):
@@ -158,9 +166,10 @@ def test_full_scale_is_told_in_both_directions(pga_mv: int, end: int, sign: int)
         assert taken.current_ua == max(sign * raw, 0)
 
 
+@pytest.mark.hazard("HAZ-06")
 @pytest.mark.parametrize("error", [5, 110, 19])
 def test_a_sample_that_fails_is_false_and_leaves_the_last_value(error: int) -> None:
-    """Hazard: I2C dead. No exception, no invented value."""
+    """Against a dead I2C bus. No exception, no invented value."""
     chip = Chip()
     made = sensor(chip)
     chip.registers[1] = 123
@@ -173,17 +182,19 @@ def test_a_sample_that_fails_is_false_and_leaves_the_last_value(error: int) -> N
     assert made.raw == 456
 
 
+@pytest.mark.hazard("HAZ-05", "HAZ-06")
 @pytest.mark.parametrize("transfer", [1, 2, 3, 4])
 def test_any_transfer_of_the_configuration_may_fail(transfer: int) -> None:
-    """Hazard: I2C dead while it is configured."""
+    """Against a dead I2C bus while it is configured."""
     chip = Chip()
     chip.fail = {transfer}
     assert not Ina219(chip, 0x40, 10_000, 80).configure()
 
 
+@pytest.mark.hazard("HAZ-05", "HAZ-06")
 @pytest.mark.parametrize("transfer", [1, 2, 3])
 def test_a_check_that_fails_half_way_never_yields_a_plausible_current(transfer: int) -> None:
-    """Hazard: pointer left on another register. What is read then is not a legal current of build A."""
+    """Against a pointer left on another register. What is read then is not a legal current of build A."""
     chip = Chip()
     made = sensor(chip)
     chip.registers[1] = 2_000
@@ -193,6 +204,7 @@ def test_a_check_that_fails_half_way_never_yields_a_plausible_current(transfer: 
     assert taken.current_ua == 2_000 or taken.full_scale
 
 
+@pytest.mark.hazard("HAZ-06")
 def test_nobody_at_the_address() -> None:
     chip = Chip(0x41)
     made = Ina219(chip, 0x40, 10_000, 80)
@@ -217,9 +229,10 @@ class Line:
         return 0 if self.name == "sda" and clocks < self.held else self.level
 
 
+@pytest.mark.hazard("HAZ-06")
 @pytest.mark.parametrize(("held", "free"), [(0, True), (1, True), (9, True), (10, False)])
 def test_bus_recovery_gives_nine_clocks_and_a_stop(held: int, free: bool) -> None:
-    """Hazard: sensor stuck in a transfer. Nine clocks free it, a stop ends it, and a bus that stays stuck is told."""
+    """Against a sensor stuck in a transfer. Nine clocks free it, a stop ends it, and a bus that stays stuck is told."""
     log: list[tuple[str, int]] = []
     scl, sda = Line(log, "scl"), Line(log, "sda", held)
     pauses: list[int] = []
@@ -230,6 +243,7 @@ def test_bus_recovery_gives_nine_clocks_and_a_stop(held: int, free: bool) -> Non
     assert len(pauses) >= 18
 
 
+@pytest.mark.hazard("HAZ-06")
 def test_a_conversion_fits_the_tick() -> None:
     """Two samples are 1 ms apart: never the same conversion twice, even with the slowest chip."""
     assert ina219.CONVERSION_MAX_US < 1_000

@@ -33,17 +33,19 @@ def test_a_missing_name_is_what_import_expects() -> None:
     assert mounted.stat("/")[0] == 0x4000
 
 
+@pytest.mark.hazard("HAZ-30")
 @given(st.integers(0, len(pack(MODULES)) - 1), st.integers(1, 255))
 def test_a_changed_byte_is_refused(place: int, change: int) -> None:
-    """Hazard: damaged firmware file. Nothing of it is imported."""
+    """Against a damaged firmware file. Nothing of it is imported."""
     data = bytearray(pack(MODULES))
     data[place] ^= change
     with pytest.raises(ValueError, match="damaged"):
         Pack(io.BytesIO(data))
 
 
+@pytest.mark.hazard("HAZ-30")
 @given(st.integers(0, len(pack(MODULES)) - 1))
 def test_a_cut_file_is_refused(length: int) -> None:
-    """Hazard: damaged firmware file; a flash run that was interrupted."""
+    """Against a damaged firmware file; a flash run that was interrupted."""
     with pytest.raises(ValueError, match="damaged"):
         Pack(io.BytesIO(pack(MODULES)[:length]))

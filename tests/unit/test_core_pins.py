@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ionto import pins
 from ionto_host.device_tables import pin_numbers
 
 TABLE = pin_numbers()
 
 
+@pytest.mark.hazard("HAZ-16")
 def test_the_table_holds_every_pin_once() -> None:
     assert {"PWM_SETPOINT", "HEARTBEAT", "ADC_VSYS"} <= set(TABLE), "first, middle and last of the file"
     assert not {"I2C_BUS", "PWM_TOP"} & set(TABLE), "settings are no pins"
@@ -31,8 +34,9 @@ def test_peripherals_are_on_pins_that_have_them() -> None:
     assert pins.PWM_SETPOINT // 2 % 8 != pins.BUZZER // 2 % 8, "one slice has one frequency"
 
 
+@pytest.mark.hazard("HAZ-16")
 def test_the_heartbeat_is_no_neighbour_of_the_set_point_or_a_clock() -> None:
-    """Hazard: bridge that feeds the dead-man. Only GND and RUN are beside it, and no PWM runs on it."""
+    """Against a bridge that feeds the dead-man. Only GND and RUN are beside it, and no PWM runs on it."""
     assert pins.HEARTBEAT == 22
     assert pins.PWM_SETPOINT == 2
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from fault_hazards import marked
 from plant import OPEN_OHM, Plant, Rig
 
 from ionto import faults, limits, protocol
@@ -38,6 +39,7 @@ def test_a_good_board_passes(variant: str, offset_ua: int) -> None:
     assert abs(rig.selftest.zero_ua - offset_ua) <= 1
 
 
+@pytest.mark.hazard("HAZ-13")
 def test_the_results_say_what_was_measured_and_what_is_allowed() -> None:
     rig = examined()
     names = [row[0] for row in rig.selftest.results]
@@ -48,8 +50,9 @@ def test_the_results_say_what_was_measured_and_what_is_allowed() -> None:
         assert (low is None or value >= low) and (high is None or value <= high)
 
 
+@pytest.mark.hazard("HAZ-12")
 def test_it_takes_half_a_second_and_is_harmless() -> None:
-    """Hazard: self-test as a source of current. Under 100 uA and 20 uC, and off when it is over."""
+    """Against a self-test that is a source of current. Under 100 uA and 20 uC, and off when it is over."""
     rig = Rig()
     rig.session.test(rig.reading)
     assert rig.until(protocol.IDLE) <= PHASES_MS + 5
@@ -81,11 +84,14 @@ BROKEN = [
     ("sensor missing", with_attribute("sensor", "stale"), [faults.SELFTEST_SENSOR]),
     ("sensor not configured", with_attribute("sensor_ok", False), [faults.SELFTEST_SENSOR]),
 ]
+EVERY_BROKEN = pytest.mark.parametrize(
+    ("break_it", "codes"), marked((name, codes[0], [break_it, codes]) for name, break_it, codes in BROKEN)
+)
 
 
-@pytest.mark.parametrize(("hazard", "break_it", "codes"), BROKEN, ids=[row[0] for row in BROKEN])
-def test_a_broken_board_is_found(hazard: str, break_it: Callable[[Plant], None], codes: list[int]) -> None:
-    """Hazard: the one in the test's name. Found before any session, latched, output off."""
+@EVERY_BROKEN
+def test_a_broken_board_is_found(break_it: Callable[[Plant], None], codes: list[int]) -> None:
+    """Found before any session, latched, output off."""
     rig = examined(break_it)
     assert rig.session.state == protocol.FAULT
     assert rig.session.fault in codes
@@ -95,9 +101,9 @@ def test_a_broken_board_is_found(hazard: str, break_it: Callable[[Plant], None],
     assert rig.plant.current_ua == 0 or rig.plant.switch_shorted
 
 
-@pytest.mark.parametrize(("hazard", "break_it", "codes"), BROKEN, ids=[row[0] for row in BROKEN])
-def test_a_broken_board_does_not_start(hazard: str, break_it: Callable[[Plant], None], codes: list[int]) -> None:
-    """Hazard: session on a board with a latent fault. Never armed, no more than a trace of charge."""
+@EVERY_BROKEN
+def test_a_broken_board_does_not_start(break_it: Callable[[Plant], None], codes: list[int]) -> None:
+    """Against a session on a board with a latent fault. Never armed, no more than a trace of charge."""
     rig = Rig()
     break_it(rig.plant)
     rig.auto_arm = False
@@ -106,14 +112,16 @@ def test_a_broken_board_does_not_start(hazard: str, break_it: Callable[[Plant], 
     assert all(note[1] != protocol.ARMED for note in rig.notes if note[0] == 1)
 
 
+@pytest.mark.hazard("HAZ-13")
 def test_a_shorted_switch_is_found_with_no_more_than_the_probe() -> None:
-    """Hazard: latent high-side short. What finds it is the probe of 40 uA, not the session's current."""
+    """Against a latent high-side short. What finds it is the probe of 40 uA, not the session's current."""
     rig = examined(with_attribute("switch_shorted", True))
     assert rig.plant.peak_ua <= 50
     rows = [row for row in rig.selftest.results if not row[1]]
     assert [row[0] for row in rows] == ["heartbeat off gives no current"]
 
 
+@pytest.mark.hazard("HAZ-13")
 def test_a_new_run_forgets_the_last() -> None:
     rig = examined(with_attribute("load_ohm", OPEN_OHM))
     assert rig.session.clear(rig.reading) == faults.NONE
@@ -144,6 +152,7 @@ def judged(phase: int, current_ua: int, **changes: int) -> SelfTest:
     return test
 
 
+@pytest.mark.hazard("HAZ-13")
 @pytest.mark.parametrize(
     ("phase", "changes", "code"),
     [
@@ -168,15 +177,16 @@ def judged(phase: int, current_ua: int, **changes: int) -> SelfTest:
     ],
 )
 def test_every_bound(phase: int, changes: dict[str, int], code: int) -> None:
-    """Hazard: latent fault missed. Each phase passes at its bound and fails one beyond it, with its own code."""
+    """Against a latent fault missed. Each phase passes at its bound and fails one beyond it, with its own code."""
     test = judged(phase, **changes)
     assert test.fault == code
     assert test.finished and (test.setpoint_ua, test.heartbeat) == (0, False)
 
 
+@pytest.mark.hazard("HAZ-03")
 @pytest.mark.parametrize("zero_ua", [-20, -7, 0, 7, 20])
 def test_the_zero_is_found_and_taken_off_the_rest(zero_ua: int) -> None:
-    """Hazard: sensor offset taken for current, or for none. All later phases are judged without it."""
+    """Against a sensor offset taken for current, or for none. All later phases are judged without it."""
     test = SelfTest(limits.variant_a())
     test.begin()
     reading = Reading()
@@ -190,6 +200,7 @@ def test_the_zero_is_found_and_taken_off_the_rest(zero_ua: int) -> None:
     assert [row[2] for row in test.results if row[3] == "uA"] == [zero_ua, 15, 15, 60, 15]
 
 
+@pytest.mark.hazard("HAZ-12")
 def test_before_begin_it_asks_for_nothing() -> None:
     rig = Rig()
     test = SelfTest(rig.build)

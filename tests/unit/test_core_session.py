@@ -34,6 +34,7 @@ def states(rig: Rig) -> list[int]:
     return [code for event, code, _, _ in rig.notes if event == 1]
 
 
+@pytest.mark.hazard("HAZ-22", "HAZ-24")
 @settings(max_examples=6)
 @given(
     st.integers(500, 4_000),
@@ -46,7 +47,7 @@ def states(rig: Rig) -> list[int]:
 def test_a_dose_is_complete_within_half_a_percent(
     current_ua: int, up_ms: int, down_ms: int, hold_ms: int, gain: float, sensor_offset_ua: int
 ) -> None:
-    """Hazard: wrong dose. By the independent meter, for any dose, gain error and sensor offset."""
+    """Against a wrong dose. By the independent meter, for any dose, gain error and sensor offset."""
     ramps_uc = current_ua * (up_ms + down_ms) // 2_000
     dose_uc = max(6_000, ramps_uc + current_ua * hold_ms // 1_000)
     plan = a_dose(A, current_ua=current_ua, dose_uc=dose_uc, ramp_up_ms=up_ms, ramp_down_ms=down_ms)
@@ -82,8 +83,9 @@ def test_variant_b_completes() -> None:
     assert abs(rig.plant.charge_uc - 60_000) <= 300
 
 
+@pytest.mark.hazard("HAZ-31")
 def test_nothing_flows_before_the_arm_record() -> None:
-    """Hazard: current without a record. ARMED lasts until the application says that the record is on flash."""
+    """Against current without a record. ARMED lasts until the application says that the record is on flash."""
     rig = Rig()
     rig.auto_arm = False
     rig.start()
@@ -98,8 +100,9 @@ def test_nothing_flows_before_the_arm_record() -> None:
     assert rig.session.state == protocol.RAMP_UP
 
 
+@pytest.mark.hazard("HAZ-09")
 def test_a_late_first_cycle_does_not_jump() -> None:
-    """Hazard: step of current. The cycle before the first edge may be long; the ramp still begins at its own rate."""
+    """Against a step of current. The cycle before the first edge may be long; the ramp still begins at its own rate."""
     rig = Rig()
     rig.auto_arm = False
     rig.start(a_dose(A, current_ua=4_000, dose_uc=20_000))
@@ -113,6 +116,7 @@ def test_a_late_first_cycle_does_not_jump() -> None:
     assert rig.session.state == protocol.RAMP_UP, rig.session.fault
 
 
+@pytest.mark.hazard("HAZ-31")
 @pytest.mark.parametrize("state", [protocol.IDLE, protocol.HOLD, protocol.PAUSED, protocol.DONE, protocol.FAULT])
 def test_armed_counts_in_armed_only(state: int) -> None:
     rig = at_state(state)
@@ -148,9 +152,10 @@ def _rig_at(state: int) -> Rig:
 EVERY_STATE = pytest.mark.parametrize("state", range(10), ids=protocol.STATES)
 
 
+@pytest.mark.hazard("HAZ-17")
 @EVERY_STATE
 def test_abort_is_accepted_everywhere_and_the_output_is_off_at_once(state: int) -> None:
-    """Hazard: abort not obeyed. In every state it is answered with 0 and leaves no output behind."""
+    """Against an abort that is not obeyed. In every state it is answered with 0 and leaves no output behind."""
     rig = at_state(state)
     fault = rig.session.fault
     assert rig.session.abort() == faults.NONE
@@ -166,9 +171,10 @@ def test_abort_is_accepted_everywhere_and_the_output_is_off_at_once(state: int) 
     assert rig.plant.current_ua == 0
 
 
+@pytest.mark.hazard("HAZ-17")
 @EVERY_STATE
 def test_stop_ends_a_session_in_the_same_cycle(state: int) -> None:
-    """Hazard: STOP not obeyed by the firmware. It ends what is under way; a button at rest changes nothing."""
+    """Against a STOP that the firmware does not obey. It ends what is under way; a button at rest changes nothing."""
     rig = at_state(state)
     rig.reading.stop_open = True
     rig.tick()
@@ -179,9 +185,10 @@ def test_stop_ends_a_session_in_the_same_cycle(state: int) -> None:
         assert rig.session.outcome == protocol.STOPPED
 
 
+@pytest.mark.hazard("HAZ-21")
 @EVERY_STATE
 def test_a_fault_latches_from_every_state(state: int) -> None:
-    """Hazard: fault ignored. Output off in the same cycle; the first fault is the one that stays."""
+    """Against a fault that is ignored. Output off in the same cycle; the first fault is the one that stays."""
     rig = at_state(state)
     first = rig.session.fault or faults.RAIL_LOW
     rig.session.step(1_000, rig.reading, faults.RAIL_LOW)
@@ -190,9 +197,10 @@ def test_a_fault_latches_from_every_state(state: int) -> None:
     assert (rig.session.output_on, rig.session.setpoint_ua) == (False, 0)
 
 
+@pytest.mark.hazard("HAZ-25")
 @EVERY_STATE
 def test_a_dose_is_frozen_while_a_session_is_under_way(state: int) -> None:
-    """Hazard: dose changed after ARM. Loading is refused and the old dose stays, unless the device rests."""
+    """Against a dose changed after ARM. Loading is refused and the old dose stays, unless the device rests."""
     rig = at_state(state)
     before = rig.session.dose
     other = a_dose(A, dose_uc=60_000)
@@ -203,6 +211,7 @@ def test_a_dose_is_frozen_while_a_session_is_under_way(state: int) -> None:
         assert (code, rig.session.dose) == (faults.WRONG_STATE, before)
 
 
+@pytest.mark.hazard("HAZ-20")
 @EVERY_STATE
 def test_start_and_self_test_only_from_rest(state: int) -> None:
     for request in ("start", "test"):
@@ -217,6 +226,7 @@ def test_start_and_self_test_only_from_rest(state: int) -> None:
             assert (rig.session.state, rig.session.charge_uc) == (state, charge_uc)
 
 
+@pytest.mark.hazard("HAZ-20")
 @EVERY_STATE
 def test_pause_and_resume_only_where_they_mean_something(state: int) -> None:
     rig = at_state(state)
@@ -225,6 +235,7 @@ def test_pause_and_resume_only_where_they_mean_something(state: int) -> None:
     assert (rig.session.resume(rig.reading) == 0) == (state == protocol.PAUSED)
 
 
+@pytest.mark.hazard("HAZ-29")
 @EVERY_STATE
 def test_maintenance_is_refused_while_a_session_is_under_way(state: int) -> None:
     rig = at_state(state)
@@ -236,12 +247,14 @@ def test_maintenance_is_refused_while_a_session_is_under_way(state: int) -> None
         assert rig.session.state == state
 
 
+@pytest.mark.hazard("HAZ-20")
 def test_a_start_without_a_dose_is_refused() -> None:
     rig = Rig()
     assert rig.session.start(rig.reading) == faults.NO_DOSE
     assert rig.session.state == protocol.IDLE
 
 
+@pytest.mark.hazard("HAZ-17", "HAZ-19")
 @pytest.mark.parametrize(
     ("switches", "code"),
     [
@@ -252,7 +265,7 @@ def test_a_start_without_a_dose_is_refused() -> None:
     ],
 )
 def test_interlocks_of_start_test_and_resume(switches: dict[str, bool], code: int) -> None:
-    """Hazard: computer on USB; STOP open. Refused before anything moves, on the bench strap accepted."""
+    """Against a computer on USB and an open STOP. Refused before anything moves, on the bench strap accepted."""
     for request, state in (("start", protocol.IDLE), ("test", protocol.IDLE), ("resume", protocol.PAUSED)):
         rig = at_state(state)
         rig.session.dose = rig.session.dose or a_dose(A)
@@ -262,8 +275,9 @@ def test_interlocks_of_start_test_and_resume(switches: dict[str, bool], code: in
         assert (rig.session.state == state) == (code != faults.NONE)
 
 
+@pytest.mark.hazard("HAZ-19")
 def test_usb_that_appears_during_a_session_is_a_fault() -> None:
-    """Hazard: computer plugged in while current flows."""
+    """Against a computer plugged in while current flows."""
     rig = at_state(protocol.HOLD)
     rig.reading.vbus = True
     rig.tick()
@@ -273,8 +287,9 @@ def test_usb_that_appears_during_a_session_is_a_fault() -> None:
 # Clearing.
 
 
+@pytest.mark.hazard("HAZ-21")
 def test_a_fault_is_cleared_only_when_its_cause_is_gone() -> None:
-    """Hazard: fault cleared too early. Sensor missing, misconfigured or current left: refused."""
+    """Against a fault cleared too early. Sensor missing, misconfigured or current left: refused."""
     rig = at_state(protocol.FAULT)
     rig.run(200)
     for name, value in (("fresh", False), ("sensor_ok", False), ("current_ua", 21)):
@@ -287,6 +302,7 @@ def test_a_fault_is_cleared_only_when_its_cause_is_gone() -> None:
     assert (rig.session.state, rig.session.fault) == (protocol.IDLE, faults.NONE)
 
 
+@pytest.mark.hazard("HAZ-21")
 def test_clearing_has_hysteresis() -> None:
     """The current that is tolerated for clearing is well under the one that trips with the output off."""
     rig = at_state(protocol.FAULT)
@@ -298,6 +314,7 @@ def test_clearing_has_hysteresis() -> None:
         assert rig.guards.step(1_000, rig.reading, 0, False) == faults.NONE
 
 
+@pytest.mark.hazard("HAZ-21")
 def test_time_alone_clears_nothing() -> None:
     rig = at_state(protocol.FAULT)
     rig.plant.load_ohm = 2_000.0
@@ -317,10 +334,11 @@ def test_clear_without_a_fault_changes_nothing(state: int) -> None:
 # Pause and resume.
 
 
+@pytest.mark.hazard("HAZ-22")
 @settings(max_examples=4)
 @given(st.lists(st.tuples(st.integers(1, 1_500), st.integers(0, 300)), min_size=1, max_size=3))
 def test_pauses_keep_the_charge(pauses: list[tuple[int, int]]) -> None:
-    """Hazard: dose lost or repeated by a pause. Wherever they fall, the dose comes out the same."""
+    """Against a dose lost or repeated by a pause. Wherever they fall, the dose comes out the same."""
     rig = Rig()
     rig.start(a_dose(A, dose_uc=10_000))
     for after_ms, rest_ms in pauses:
@@ -341,6 +359,7 @@ def test_pauses_keep_the_charge(pauses: list[tuple[int, int]]) -> None:
     assert abs(rig.plant.charge_uc - 10_000) <= 50 + 25 * (1 + len(pauses))
 
 
+@pytest.mark.hazard("HAZ-09")
 def test_a_pause_ramps_down_and_a_resume_ramps_up() -> None:
     rig = at_state(protocol.HOLD)
     assert rig.session.pause() == 0
@@ -365,8 +384,9 @@ def test_a_pause_ramps_down_and_a_resume_ramps_up() -> None:
 # Contact, battery, time.
 
 
+@pytest.mark.hazard("HAZ-24")
 def test_contact_limited_dose_is_complete() -> None:
-    """Hazard: dose cut short by a poor contact. The device holds what the contact allows until the dose is in."""
+    """Against a dose cut short by a poor contact. The device holds what the contact allows until the dose is in."""
     plan = a_dose(A, current_ua=4_000, dose_uc=40_000, ramp_up_ms=3_000, ramp_down_ms=6_000)
     rig = run_dose(plan, load_ohm=15_000.0)
     assert any(event == 4 and code == 1 for event, code, _, _ in rig.notes), "never seen as contact-limited"
@@ -374,8 +394,9 @@ def test_contact_limited_dose_is_complete() -> None:
     assert abs(rig.plant.charge_uc - 40_000) <= 200 + 25
 
 
+@pytest.mark.hazard("HAZ-22")
 def test_a_contact_that_recovers_in_the_ramp_down_gives_no_more_than_the_dose() -> None:
-    """Hazard: dose exceeded. The contact is poor until the last ramp begins, then good."""
+    """Against too much charge. The contact is poor until the last ramp begins, then good."""
     rig = Rig(load_ohm=15_000.0)
     rig.start(a_dose(A, current_ua=4_000, dose_uc=20_000, ramp_up_ms=1_000, ramp_down_ms=6_000))
     rig.until(protocol.RAMP_DOWN)
@@ -384,6 +405,7 @@ def test_a_contact_that_recovers_in_the_ramp_down_gives_no_more_than_the_dose() 
     assert rig.plant.charge_uc <= 20_000 * 1.005 + 60
 
 
+@pytest.mark.hazard("HAZ-24")
 def test_contact_limited_is_told_and_withdrawn() -> None:
     rig = Rig()
     rig.deliver(a_dose(A, current_ua=4_000, dose_uc=80_000))
@@ -397,6 +419,7 @@ def test_contact_limited_is_told_and_withdrawn() -> None:
     assert [code for event, code, _, _ in rig.notes if event == 4] == [1, 0]
 
 
+@pytest.mark.hazard("HAZ-24")
 @pytest.mark.parametrize(("load_ohm", "forced_ua"), [(11_185.0, None), (2_000.0, 1_860.0)])
 def test_what_is_not_contact_limited(load_ohm: float, forced_ua: float | None) -> None:
     """Full current at the end of the compliance, or too little with compliance left, is not the contact's doing."""
@@ -407,8 +430,9 @@ def test_what_is_not_contact_limited(load_ohm: float, forced_ua: float | None) -
     assert (rig.session.fault, rig.session.contact_limited) == (faults.NONE, False)
 
 
+@pytest.mark.hazard("HAZ-22", "HAZ-23")
 def test_the_guards_are_told_the_dose_and_a_sixteenth_more_time() -> None:
-    """Hazard: endless session. The independent ceilings are set at the start, and with them at every start anew."""
+    """Against an endless session. The independent ceilings are set at the start, and with them at every start anew."""
     for build in (A, B):
         rig = Rig(build)
         with patch.object(rig.guards, "begin") as begin:
@@ -416,8 +440,9 @@ def test_the_guards_are_told_the_dose_and_a_sixteenth_more_time() -> None:
         begin.assert_called_once_with(a_dose(build).dose_uc, build.max_session_ms * 17 // 16)
 
 
+@pytest.mark.hazard("HAZ-26")
 def test_a_low_battery_ends_the_session_in_order() -> None:
-    """Hazard: battery low. Ramp down, outcome told, no fault."""
+    """Against a low battery. Ramp down, outcome told, no fault."""
     rig = at_state(protocol.HOLD)
     rig.plant.vsys_mv = 3_250
     rig.until(protocol.RAMP_DOWN, most=200)
@@ -425,6 +450,7 @@ def test_a_low_battery_ends_the_session_in_order() -> None:
     assert (rig.session.outcome, rig.session.fault) == (protocol.BATTERY_ENDED, faults.NONE)
 
 
+@pytest.mark.hazard("HAZ-26")
 def test_a_battery_at_its_limit_is_good_enough() -> None:
     rig = at_state(protocol.HOLD)
     rig.plant.vsys_mv = A.min_vsys_mv
@@ -432,6 +458,7 @@ def test_a_battery_at_its_limit_is_good_enough() -> None:
     assert rig.session.state == protocol.HOLD
 
 
+@pytest.mark.hazard("HAZ-26")
 def test_one_odd_battery_sample_does_not_end_a_session() -> None:
     rig = at_state(protocol.HOLD)
     for _ in range(5):
@@ -442,8 +469,9 @@ def test_one_odd_battery_sample_does_not_end_a_session() -> None:
     assert rig.session.state == protocol.HOLD
 
 
+@pytest.mark.hazard("HAZ-23")
 def test_a_session_that_lasts_too_long_ends_in_order() -> None:
-    """Hazard: endless session. A contact that allows little ends at the time limit, told as such."""
+    """Against an endless session. A contact that allows little ends at the time limit, told as such."""
     build = limits.variant_a()
     build.max_session_ms = 20_000
     rig = Rig(build, load_ohm=40_000.0)
@@ -467,6 +495,7 @@ def test_remaining_time_falls_to_the_end() -> None:
     assert abs(at - left) < 120
 
 
+@pytest.mark.hazard("HAZ-22")
 def test_a_second_session_starts_from_nothing() -> None:
     rig = run_dose(a_dose(A))
     assert rig.start() == 0

@@ -73,6 +73,7 @@ def test_the_layout_is_what_the_format_page_says() -> None:
     assert (fmt.SAMPLES_PER_RECORD, fmt.EVENTS_PER_RECORD) == (50, 60)
 
 
+@pytest.mark.hazard("HAZ-31")
 def test_the_arm_record_is_a_whole_file_by_itself() -> None:
     with logging() as (log, flash):
         log.arm({"dose": "x", "digest": "y"})
@@ -80,6 +81,7 @@ def test_the_arm_record_is_a_whole_file_by_itself() -> None:
         assert only_log(flash) == [("arm", {"dose": "x", "digest": "y"})]
 
 
+@pytest.mark.hazard("HAZ-32")
 def test_golden_bytes_of_a_small_log() -> None:
     with logging() as (log, flash):
         log.reset(1_000)
@@ -98,6 +100,7 @@ def test_golden_bytes_of_a_small_log() -> None:
     assert flash.files["/logs/000001.ilog"].hex() == expected
 
 
+@pytest.mark.hazard("HAZ-31")
 @settings(max_examples=30)
 @given(
     st.lists(st.lists(st.integers(0, 6_000), min_size=100, max_size=100), min_size=1, max_size=4),
@@ -133,6 +136,7 @@ def test_mean_least_and_greatest_are_those_of_the_period(
     ]
 
 
+@pytest.mark.hazard("HAZ-31")
 @settings(max_examples=20)
 @given(st.integers(0, 90 * MINUTE_MS * 3 // 2))
 def test_the_period_is_chosen_so_that_the_session_fits(longest_ms: int) -> None:
@@ -154,8 +158,9 @@ def test_the_period_is_chosen_so_that_the_session_fits(longest_ms: int) -> None:
     assert all(gap >= 100 for gap in gaps)
 
 
+@pytest.mark.hazard("HAZ-31")
 def test_the_buffers_never_overflow_and_what_was_lost_is_counted() -> None:
-    """Hazard: log overrun. A session ten times as long as planned keeps its beginning and counts the rest."""
+    """Against an overrun of the log. A session ten times as long as planned keeps its beginning and counts the rest."""
     with logging() as (log, flash):
         log.reset(1_000)
         log.arm({})
@@ -173,8 +178,9 @@ def test_the_buffers_never_overflow_and_what_was_lost_is_counted() -> None:
     assert records[-1] == ("end", {})
 
 
+@pytest.mark.hazard("HAZ-28", "HAZ-31")
 def test_chatter_of_the_host_leaves_room_for_what_matters() -> None:
-    """Hazard: fault event crowded out. Requests alone cannot fill the buffer."""
+    """Against a fault event crowded out. Requests alone cannot fill the buffer."""
     with logging() as (log, flash):
         log.reset(1_000)
         log.arm({})
@@ -187,6 +193,7 @@ def test_chatter_of_the_host_leaves_room_for_what_matters() -> None:
         assert log.event_count + log.events_lost == 1_001
 
 
+@pytest.mark.hazard("HAZ-31")
 @given(st.integers(0, 160), st.integers(0, 100))
 def test_records_hold_what_they_may_and_keep_the_order(samples: int, events: int) -> None:
     with logging() as (log, flash):
@@ -228,6 +235,7 @@ def test_one_flush_step_writes_one_record() -> None:
         assert len(writes) == 3
 
 
+@pytest.mark.hazard("HAZ-32")
 def test_ids_count_up_and_are_found_again() -> None:
     with logging() as (log, flash):
         for expected in (1, 2, 3):
@@ -240,8 +248,9 @@ def test_ids_count_up_and_are_found_again() -> None:
         assert sessionlog.list_ids("/logs") == [1, 2, 3, 41, 42]
 
 
+@pytest.mark.hazard("HAZ-32")
 def test_a_deleted_id_does_not_come_back() -> None:
-    """Hazard: logs mixed up. Also when the file that remembers is damaged, nothing is overwritten."""
+    """Against logs mixed up. Also when the file that remembers is damaged, nothing is overwritten."""
     with logging() as (log, flash):
         for expected in (1, 2, 3):
             log.arm({})
@@ -259,8 +268,9 @@ def test_a_deleted_id_does_not_come_back() -> None:
         assert sessionlog.list_ids("/logs") == [2, 3]
 
 
+@pytest.mark.hazard("HAZ-32")
 def test_other_files_in_the_folder_are_no_logs() -> None:
-    """Hazard: a stray file ends the application. Names that are no ids are left alone."""
+    """Against a stray file that ends the application. Names that are no ids are left alone."""
     with logging() as (log, flash):
         for name in ("notes.txt", "x.ilog", ".ilog", "1234567.ilog", "000002.ilog.bak"):
             flash.files["/logs/" + name] = b""
@@ -269,6 +279,7 @@ def test_other_files_in_the_folder_are_no_logs() -> None:
         assert log.log_id == 1_234_568
 
 
+@pytest.mark.hazard("HAZ-32")
 def test_a_reset_forgets_the_last_session() -> None:
     with logging() as (log, flash):
         log.reset(1_000)
@@ -285,9 +296,10 @@ def test_a_reset_forgets_the_last_session() -> None:
     assert rows(records, "samples")[0]["current_max_ua"] == 7
 
 
+@pytest.mark.hazard("HAZ-31")
 @pytest.mark.parametrize("operation", ["open wb", "write"])
 def test_flash_that_refuses_is_told(operation: str) -> None:
-    """Hazard: full disk. An OSError comes out, whatever the operation."""
+    """Against a full disk. An OSError comes out, whatever the operation."""
     with logging() as (log, flash):
         flash.fail = full(operation)
         with pytest.raises(OSError, match="28"):
@@ -304,8 +316,9 @@ def full(operation: str) -> Any:
     return fail
 
 
+@pytest.mark.hazard("HAZ-27", "HAZ-31")
 def test_a_record_that_does_not_fit_is_refused_before_anything_is_written() -> None:
-    """Hazard: memory overrun. The record's buffer keeps its size; a resize would raise BufferError here."""
+    """Against memory overrun. The record's buffer keeps its size; a resize would raise BufferError here."""
     with logging() as (log, flash):
         held = memoryview(log._record)
         with pytest.raises(OSError):
@@ -321,9 +334,10 @@ def test_a_record_that_does_not_fit_is_refused_before_anything_is_written() -> N
 # Found at boot.
 
 
+@pytest.mark.hazard("HAZ-26", "HAZ-31", "HAZ-32")
 @pytest.mark.parametrize("records", range(4))
 def test_a_session_that_was_cut_short_is_closed_in_sequence(records: int) -> None:
-    """Hazard: power cut. Whatever was written, the end record continues the count and the log reads whole."""
+    """Against a power cut. Whatever was written, the end record continues the count and the log reads whole."""
     with logging() as (log, flash):
         log.reset(1_000)
         log.arm({"x": 1})
@@ -338,6 +352,7 @@ def test_a_session_that_was_cut_short_is_closed_in_sequence(records: int) -> Non
         assert only_log(flash)[-1] == ("end", {"outcome": 7})
 
 
+@pytest.mark.hazard("HAZ-31")
 def test_a_finished_session_is_seen_as_such() -> None:
     with logging() as (log, _):
         log.reset(1_000)
@@ -347,6 +362,7 @@ def test_a_finished_session_is_seen_as_such() -> None:
         assert sessionlog.scan("/logs/000001.ilog") == (2, True)
 
 
+@pytest.mark.hazard("HAZ-27", "HAZ-31")
 @given(st.integers(0, 32_000), st.integers(0, 2**30 - 1), st.integers(0, 2**30 - 1))
 def test_extremes_of_every_field_are_kept(current_ua: int, t_ms: int, charge_uc: int) -> None:
     with logging() as (log, flash):

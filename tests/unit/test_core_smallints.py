@@ -110,8 +110,9 @@ def extreme_doses(build: Limits) -> list[dose.Dose]:
     return corners
 
 
+@pytest.mark.hazard("HAZ-27")
 def test_the_instrument_finds_what_is_too_big() -> None:
-    """Hazard: overflow in the control cycle, unseen. 4 mA for 20 min in nC is what must not happen."""
+    """Against overflow in the control cycle, unseen. 4 mA for 20 min in nC is what must not happen."""
     for too_big in (lambda: Cell(4_000) * 1_200_000, lambda: 2**30 + Cell(2**30), lambda: -Cell(-(2**31))):
         with pytest.raises(TooBig):
             too_big()
@@ -124,6 +125,7 @@ def test_the_instrument_finds_what_is_too_big() -> None:
         block[0] += 1
 
 
+@pytest.mark.hazard("HAZ-27")
 @VARIANTS
 def test_limits_fit_small_ints(variant: str) -> None:
     build = limits.for_variant(variant)
@@ -132,6 +134,7 @@ def test_limits_fit_small_ints(variant: str) -> None:
     assert build.max_ramp_ms * 1_000 < 1 << VIPER_BITS
 
 
+@pytest.mark.hazard("HAZ-27")
 @VARIANTS
 def test_controller(variant: str) -> None:
     build = limits.for_variant(variant)
@@ -145,6 +148,7 @@ def test_controller(variant: str) -> None:
                 controller.step(small(setpoint), small(current))
 
 
+@pytest.mark.hazard("HAZ-27")
 @VARIANTS
 def test_guards_at_the_end_of_the_longest_session(variant: str) -> None:
     build = limits.for_variant(variant)
@@ -180,6 +184,7 @@ def armed(build: Limits, plan: dose.Dose) -> Session:
     return session
 
 
+@pytest.mark.hazard("HAZ-27")
 @VARIANTS
 def test_session_through_every_state(variant: str) -> None:
     """Corner doses; the clock is put near its end, so that hours need not be run."""
@@ -209,6 +214,7 @@ def test_session_through_every_state(variant: str) -> None:
         small(session.charge_uc)
 
 
+@pytest.mark.hazard("HAZ-27")
 @VARIANTS
 def test_a_long_pause_runs_the_clock_only(variant: str) -> None:
     """A session may rest for days; its clock is the only cell that grows."""
@@ -220,6 +226,7 @@ def test_a_long_pause_runs_the_clock_only(variant: str) -> None:
     assert [cell for index, cell in enumerate(session.block) if index not in (kernel.S_T_MS, kernel.S_T_US)] == before
 
 
+@pytest.mark.hazard("HAZ-27")
 @VARIANTS
 def test_a_contact_limited_end(variant: str) -> None:
     build = limits.for_variant(variant)
@@ -232,6 +239,7 @@ def test_a_contact_limited_end(variant: str) -> None:
             session.step(small(1_000), reading(current_ua=current, drain_mv=100), 0)
 
 
+@pytest.mark.hazard("HAZ-27")
 @VARIANTS
 def test_log_window(variant: str) -> None:
     """The sums of the longest period at the largest current and voltage."""
@@ -248,6 +256,7 @@ def test_log_window(variant: str) -> None:
     assert log.sample_count == 1
 
 
+@pytest.mark.hazard("HAZ-27")
 @pytest.mark.parametrize("counts", [0, 1, 0x7FFF, 0xFFFF])
 @VARIANTS
 def test_what_the_converters_give(variant: str, counts: int) -> None:
@@ -267,6 +276,7 @@ def test_what_the_converters_give(variant: str, counts: int) -> None:
             assert 0 <= taken.sense_ua <= 0x7FFF
 
 
+@pytest.mark.hazard("HAZ-27")
 @VARIANTS
 def test_self_test(variant: str) -> None:
     """The sums of a phase at the ends of the register, in small ints."""

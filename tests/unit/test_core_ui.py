@@ -15,6 +15,7 @@ def second(state: int, in_state_s: int = 0) -> list[int]:
     return [LIGHTS.at(state, step, in_state_s) for step in range(ui.STEPS)]
 
 
+@pytest.mark.hazard("HAZ-33")
 @pytest.mark.parametrize("state", STATES, ids=protocol.STATES)
 def test_every_state_shows_its_pattern(state: int) -> None:
     for step, bits in enumerate(second(state)):
@@ -22,21 +23,24 @@ def test_every_state_shows_its_pattern(state: int) -> None:
             assert bool(bits & bit) == (row[step] == "#")
 
 
+@pytest.mark.hazard("HAZ-33")
 @pytest.mark.parametrize("state", STATES, ids=protocol.STATES)
 def test_every_state_shows_something(state: int) -> None:
     assert any(bits & (ui.READY | ui.CURRENT | ui.FAULT) for bits in second(state))
 
 
+@pytest.mark.hazard("HAZ-33")
 def test_current_is_shown_whenever_it_may_flow() -> None:
-    """Hazard: current that nobody sees. In ramp, hold and ramp down, and not at rest."""
+    """Against current that nobody sees. In ramp, hold and ramp down, and not at rest."""
     for state in (protocol.RAMP_UP, protocol.HOLD, protocol.RAMP_DOWN):
         assert any(bits & ui.CURRENT for bits in second(state))
     for state in (protocol.IDLE, protocol.DONE, protocol.FAULT, protocol.IN_MAINTENANCE):
         assert not any(bits & ui.CURRENT for bits in second(state))
 
 
+@pytest.mark.hazard("HAZ-33")
 def test_a_fault_looks_and_sounds_like_no_other_state() -> None:
-    """Hazard: fault unnoticed."""
+    """Against a fault that goes unnoticed."""
     assert any(bits & ui.SOUND for bits in second(protocol.FAULT))
     assert any(bits & ui.FAULT for bits in second(protocol.FAULT))
     for state in STATES:
@@ -44,6 +48,7 @@ def test_a_fault_looks_and_sounds_like_no_other_state() -> None:
             assert not any(bits & ui.FAULT for bits in second(state))
 
 
+@pytest.mark.hazard("HAZ-33")
 @pytest.mark.parametrize("state", STATES, ids=protocol.STATES)
 def test_the_buzzer_falls_silent_and_the_lights_stay(state: int) -> None:
     for seconds in (ui.QUIET_AFTER_S, 10_000):
@@ -53,6 +58,7 @@ def test_the_buzzer_falls_silent_and_the_lights_stay(state: int) -> None:
     assert second(state, ui.QUIET_AFTER_S - 1) == second(state)
 
 
+@pytest.mark.hazard("HAZ-33")
 def test_the_states_a_person_must_tell_apart_differ() -> None:
     told_apart = [
         protocol.IDLE,

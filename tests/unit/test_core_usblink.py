@@ -114,6 +114,7 @@ def test_need_asks_for_a_frame_byte_by_byte(frame: tuple[int, int, bytes]) -> No
     assert bytes(buffer[: len(data)]) == data
 
 
+@pytest.mark.hazard("HAZ-28")
 @given(SENT, st.integers(0, 63))
 def test_need_refuses_a_damaged_header(frame: tuple[int, int, bytes], bit: int) -> None:
     data = bytearray(request(*frame))
@@ -121,8 +122,9 @@ def test_need_refuses_a_damaged_header(frame: tuple[int, int, bytes], bit: int) 
     assert frames.need(TABLE, data, len(data), len(data)) == frames.NOT_A_FRAME
 
 
+@pytest.mark.hazard("HAZ-28")
 def test_need_refuses_a_frame_that_does_not_fit() -> None:
-    """Hazard: overflow of the receive buffer. One byte more than fits is no frame."""
+    """Against overflow of the receive buffer. One byte more than fits is no frame."""
     room = 780
     for length, expected in ((768, 780), (769, frames.NOT_A_FRAME), (0xFFFF, frames.NOT_A_FRAME)):
         head = b"\xa5\xc3" + struct.pack("<BBH", 2, 1, length)
@@ -149,6 +151,7 @@ def test_golden_frames() -> None:
     assert wire.port.from_device == bytes.fromhex("a5c38307020027de6f6bd7cb9dfa")
 
 
+@pytest.mark.hazard("HAZ-28")
 @given(st.lists(SENT, max_size=6), st.integers(1, 80))
 def test_frames_survive_any_chunking(sent: list[tuple[int, int, bytes]], budget: int) -> None:
     """However few bytes a poll moves, every request arrives once, in order, and is answered whole."""
@@ -159,6 +162,7 @@ def test_frames_survive_any_chunking(sent: list[tuple[int, int, bytes]], budget:
     assert wire.rejected == []
 
 
+@pytest.mark.hazard("HAZ-28")
 @given(st.lists(st.tuples(SENT, st.lists(st.integers(1, 40), max_size=4)), max_size=4))
 def test_frames_survive_gaps(sent: list[tuple[tuple[int, int, bytes], list[int]]]) -> None:
     """A frame may arrive in pieces with pauses under 0.2 s between them."""
@@ -173,12 +177,13 @@ def test_frames_survive_gaps(sent: list[tuple[tuple[int, int, bytes], list[int]]
     assert wire.handed == [frame for frame, _ in sent]
 
 
+@pytest.mark.hazard("HAZ-28")
 @settings(max_examples=60)
 @given(st.lists(st.one_of(NASTY, SENT), max_size=10), st.integers(1, 64), SENT)
 def test_garbage_is_skipped_and_the_next_request_answered(
     stream: list[bytes | tuple[int, int, bytes]], budget: int, last: tuple[int, int, bytes]
 ) -> None:
-    """Hazard: link garbage. Only requests that were sent are handed on, and after a quiet time the next one is."""
+    """Against link garbage. Only requests that were sent are handed on, and after a quiet time the next one is."""
     wire = Wire(budget)
     data = b"".join(request(*item) if isinstance(item, tuple) else item for item in stream)
     wire.send(data)
@@ -190,11 +195,12 @@ def test_garbage_is_skipped_and_the_next_request_answered(
     assert answers(wire.port.from_device) == [(last[0] | 0x80, last[1], last[2])]
 
 
+@pytest.mark.hazard("HAZ-28")
 @given(SENT, SENT, st.integers(0, 10_000))
 def test_a_flipped_bit_is_never_a_request(
     frame: tuple[int, int, bytes], then: tuple[int, int, bytes], bit: int
 ) -> None:
-    """Hazard: damaged request. It is rejected or skipped; the one after the quiet time is answered."""
+    """Against a damaged request. It is rejected or skipped; the one after the quiet time is answered."""
     wire = Wire()
     data = bytearray(request(*frame))
     bit %= len(data) * 8
@@ -208,9 +214,10 @@ def test_a_flipped_bit_is_never_a_request(
     assert wire.handed == [then]
 
 
+@pytest.mark.hazard("HAZ-28")
 @given(SENT, st.integers(1, 500))
 def test_a_truncated_frame_is_forgotten(frame: tuple[int, int, bytes], cut: int) -> None:
-    """Hazard: host dies in the middle of a request. 0.2 s later the next one starts afresh."""
+    """Against a host that dies in the middle of a request. 0.2 s later the next one starts afresh."""
     wire = Wire()
     data = request(*frame)
     wire.send(data[: cut % len(data)])
@@ -227,6 +234,7 @@ def test_a_repeated_frame_is_handed_on_each_time(frame: tuple[int, int, bytes], 
     assert wire.handed == [frame] * times
 
 
+@pytest.mark.hazard("HAZ-28")
 def test_the_largest_request_arrives_and_one_byte_more_does_not() -> None:
     wire = Wire()
     wire.send(request(3, 1, bytes(768)))
@@ -237,6 +245,7 @@ def test_the_largest_request_arrives_and_one_byte_more_does_not() -> None:
     assert wire.handed[1:] == [(2, 3, b"")]
 
 
+@pytest.mark.hazard("HAZ-28")
 def test_a_frame_right_behind_a_damaged_one_is_found() -> None:
     """Resynchronisation without a quiet time: the damaged frame costs itself only."""
     wire = Wire()
@@ -247,8 +256,9 @@ def test_a_frame_right_behind_a_damaged_one_is_found() -> None:
     assert wire.rejected == [(5, 1)]
 
 
+@pytest.mark.hazard("HAZ-28")
 def test_frames_swallowed_by_a_truncated_one_are_found() -> None:
-    """Hazard: host dies in a request and comes back at once. What the lost frame swallowed is looked at again."""
+    """Against a host that dies in a request and is back at once. What the lost frame swallowed is looked at again."""
     wire = Wire()
     wire.send(request(3, 1, bytes(24))[:10] + request(2, 2) + request(2, 3) + request(2, 4))
     wire.poll(50)
@@ -256,22 +266,25 @@ def test_frames_swallowed_by_a_truncated_one_are_found() -> None:
     assert [sequence for _, sequence, _ in wire.handed] == [2, 3, 4]
 
 
+@pytest.mark.hazard("HAZ-28")
 def test_a_request_inside_the_payload_of_a_good_one_is_not_taken() -> None:
-    """Hazard: payload taken for a request. What is inside a good frame is content."""
+    """Against a payload taken for a request. What is inside a good frame is content."""
     wire = Wire()
     inner = request(5, 9)
     wire.send(request(3, 1, inner))
     assert wire.handed == [(3, 1, inner)]
 
 
+@pytest.mark.hazard("HAZ-28")
 def test_a_handler_that_does_not_answer_does_not_stop_the_link() -> None:
     wire = Wire(answering=False)
     wire.send(request(11, 1) + request(2, 2))
     assert [kind for kind, _, _ in wire.handed] == [11, 2]
 
 
+@pytest.mark.hazard("HAZ-28")
 def test_a_host_that_does_not_read_blocks_nothing_and_loses_nothing() -> None:
-    """Hazard: link blocks the loop. The answer waits; requests behind it wait too, and all come in order."""
+    """Against a link that blocks the loop. The answer waits; requests behind it wait too, and all come in order."""
     wire = Wire(12)
     wire.port.reading_host = False
     wire.port.to_device.extend(request(2, 1) + request(2, 2))
@@ -284,6 +297,7 @@ def test_a_host_that_does_not_read_blocks_nothing_and_loses_nothing() -> None:
     assert [sequence for _, sequence, _ in answers(wire.port.from_device)] == [1, 2]
 
 
+@pytest.mark.hazard("HAZ-28")
 def test_bulk_goes_out_at_once_and_says_when_the_host_stalls() -> None:
     wire = Wire()
     wire.link.payload()[8:12] = b"data"
@@ -322,12 +336,14 @@ def test_the_two_lines_come_once_a_second_at_most() -> None:
     assert press_enter(wire) == first
 
 
+@pytest.mark.hazard("HAZ-28")
 def test_binary_noise_is_not_a_person() -> None:
     """A line that holds anything but text is not answered: the other end may be a program that got lost."""
     assert press_enter(Wire(), b"\x01\x02\r") == ""
     assert press_enter(Wire(), bytes(range(128, 160)) + b"\n") == ""
 
 
+@pytest.mark.hazard("HAZ-28")
 def test_text_between_requests_changes_nothing() -> None:
     wire = Wire()
     wire.send(request(2, 1) + b"hello\r\n" + request(2, 2))

@@ -128,6 +128,7 @@ def test_json_everywhere(ionto: Shell, fake: FakeDevice) -> None:
     assert cli.main(["--json", "--port", ionto.port, "status"]) == 0
 
 
+@pytest.mark.hazard("HAZ-33")
 def test_a_fault_has_exit_code_5(ionto: Shell, fake: FakeDevice) -> None:
     """The session ends in a fault; monitor and status say which and what to do."""
     fake.ends_in = protocol.FAULT
@@ -144,6 +145,7 @@ def test_a_fault_has_exit_code_5(ionto: Shell, fake: FakeDevice) -> None:
     assert ionto("clear") == 0
 
 
+@pytest.mark.hazard("HAZ-33")
 @pytest.mark.parametrize("state", [protocol.FAULT, protocol.DONE])
 def test_current_that_still_flows_is_said_loudly(ionto: Shell, fake: FakeDevice, state: int) -> None:
     """With the output off and current measured, every command warns, and none says that all is well."""
@@ -158,6 +160,7 @@ def test_current_that_still_flows_is_said_loudly(ionto: Shell, fake: FakeDevice,
     assert ionto.json("start")["error"]["current_when_off"] is True
 
 
+@pytest.mark.hazard("HAZ-33")
 def test_current_that_is_just_ending_is_no_alarm(ionto: Shell, fake: FakeDevice) -> None:
     """The dead-man takes its time to cut; a second look decides."""
     fake.state, fake.outcome, fake.leak_ua, fake.leak_ends = protocol.DONE, protocol.COMPLETE, 900, True
@@ -165,6 +168,7 @@ def test_current_that_is_just_ending_is_no_alarm(ionto: Shell, fake: FakeDevice)
     assert ionto.json("status")["current_when_off"] is False
 
 
+@pytest.mark.hazard("HAZ-24")
 def test_an_interrupted_session(ionto: Shell, fake: FakeDevice, tmp_path: Path) -> None:
     """What is not known is said to be unknown; what is known is the least."""
     path = tmp_path / "cut.ilog"
@@ -179,6 +183,7 @@ def test_an_interrupted_session(ionto: Shell, fake: FakeDevice, tmp_path: Path) 
     assert "at least 0.100 mA*min delivered" in ionto.out and "at least 0:09" in ionto.out
 
 
+@pytest.mark.hazard("HAZ-01")
 def test_refusals_have_exit_code_4(ionto: Shell, fake: FakeDevice, tmp_path: Path) -> None:
     """By the host's check, by the device's, and by its state."""
     assert ionto("start") == 4 and "ionto dose push" in ionto.err
@@ -190,6 +195,7 @@ def test_refusals_have_exit_code_4(ionto: Shell, fake: FakeDevice, tmp_path: Pat
     assert ionto("dose", "check", str(bad)) == 4 and "unknown field curent_ma" in ionto.err
 
 
+@pytest.mark.hazard("HAZ-01")
 def test_a_refusal_by_the_device_alone(ionto: Shell, fake: FakeDevice) -> None:
     """A device with stricter limits than the host knows has the last word, in human units."""
     fake.limits = limits.variant_a()
@@ -217,6 +223,7 @@ def test_monitor_gives_up_when_told(ionto: Shell, fake: FakeDevice) -> None:
     assert "ionto abort" in ionto.err
 
 
+@pytest.mark.hazard("HAZ-32")
 def test_a_damaged_log_has_exit_code_7(ionto: Shell, fake: FakeDevice, tmp_path: Path) -> None:
     """It is kept and named; the device's copy is not deleted."""
     log = make_log()
@@ -228,6 +235,7 @@ def test_a_damaged_log_has_exit_code_7(ionto: Shell, fake: FakeDevice, tmp_path:
     assert ionto("logs", "show", BENCH) == 7 and "not a session log" in ionto.err
 
 
+@pytest.mark.hazard("HAZ-32")
 def test_delete_needs_a_verified_copy(ionto: Shell, fake: FakeDevice) -> None:
     """A log that was not pulled is not lost by accident."""
     assert ionto("logs", "delete", "1", "--yes") == 4 and 1 in fake.logs

@@ -61,6 +61,7 @@ def test_hello_that_makes_no_sense(payload: bytes) -> None:
         Hello.decode(payload)
 
 
+@pytest.mark.hazard("HAZ-28")
 def test_another_protocol_version(fake: FakeDevice) -> None:
     """Both ways of being incompatible are told with the next step."""
     for answer in (b'{"protocol": 9}', None):
@@ -80,6 +81,7 @@ def _refuse_version(payload: bytes) -> bytes:
     raise faults.Refusal(faults.WRONG_PROTOCOL)
 
 
+@pytest.mark.hazard("HAZ-25")
 def test_push_reads_back(fake: FakeDevice, device: Device) -> None:
     """A device that holds something else is found out."""
     device.push_dose(BENCH_DOSE)
@@ -89,6 +91,7 @@ def test_push_reads_back(fake: FakeDevice, device: Device) -> None:
         device.push_dose(BENCH_DOSE)
 
 
+@pytest.mark.hazard("HAZ-01", "HAZ-33")
 def test_refusal_has_words(device: Device) -> None:
     """A refusal carries code, field, value and range, and an exit code of its own."""
     fields = {**json.loads(BENCH_DOSE), "current_ua": 5_000}
@@ -106,6 +109,7 @@ def test_a_lost_answer_is_asked_for_again(fake: FakeDevice, device: Device) -> N
     assert time.monotonic() - began < 3.0
 
 
+@pytest.mark.hazard("HAZ-20")
 def test_a_lost_start_is_not_repeated_blindly(fake: FakeDevice, device: Device) -> None:
     """When the answer to START is lost, the status tells that it has acted."""
     device.push_dose(BENCH_DOSE)
@@ -114,6 +118,7 @@ def test_a_lost_start_is_not_repeated_blindly(fake: FakeDevice, device: Device) 
     assert fake.starts == 1
 
 
+@pytest.mark.hazard("HAZ-28")
 def test_noise_and_damage_on_the_line(fake: FakeDevice, device: Device) -> None:
     """Text, garbage and damaged frames between answers do no harm."""
     fake.noise = b"MPY: soft reboot\r\n\xa5\xc3\xa5garbage"
@@ -196,6 +201,7 @@ def test_self_test_and_clock(fake: FakeDevice, device: Device) -> None:
     assert abs(device.set_clock() - time.time()) < 5
 
 
+@pytest.mark.hazard("HAZ-24")
 def test_following_a_session(fake: FakeDevice, device: Device) -> None:
     """The statuses end with the end of the session, or with the time given."""
     device.push_dose(BENCH_DOSE)
@@ -207,6 +213,7 @@ def test_following_a_session(fake: FakeDevice, device: Device) -> None:
         list(monitor.follow(device, interval_s=0.01, timeout_s=0.05))
 
 
+@pytest.mark.hazard("HAZ-33")
 def test_every_code_has_words() -> None:
     """No code of the firmware is without text and next action, and none is left over."""
     assert set(messages.MESSAGES) == set(fault_names())

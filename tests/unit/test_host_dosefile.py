@@ -42,6 +42,7 @@ def refusal(text: str) -> str:
     return caught.value.message
 
 
+@pytest.mark.hazard("HAZ-25")
 def test_canonical_fields_are_exact() -> None:
     """Human units become the device's integers."""
     fields = load(GOOD).fields
@@ -77,6 +78,7 @@ def test_the_demo_dose() -> None:
     assert (fields["current_ua"], fields["dose_uc"], fields["polarity"]) == (4_000, 40 * 60_000, -1)
 
 
+@pytest.mark.hazard("HAZ-01")
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
@@ -111,6 +113,7 @@ def test_refusals_name_field_value_and_line(old: str, new: str, words: list[str]
     assert all(word in message for word in words), message
 
 
+@pytest.mark.hazard("HAZ-01")
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
@@ -138,6 +141,7 @@ def test_limits_are_told_in_human_units(old: str, new: str, words: list[str]) ->
     assert caught.value.exit_code == 4
 
 
+@pytest.mark.hazard("HAZ-22")
 def test_duration_counts_the_ramps_once() -> None:
     """A dose given by its duration takes that duration."""
     loaded = load(GOOD.replace("dose_ma_min = 40", "duration_min = 10.5"))
@@ -145,12 +149,14 @@ def test_duration_counts_the_ramps_once() -> None:
     assert dosefile.check(loaded).duration_ms() == 630_000
 
 
+@pytest.mark.hazard("HAZ-11")
 def test_variants_are_told_apart() -> None:
     """A tap-water dose fits B only."""
     assert dosefile.load(EXAMPLES / "hyperhidrosis_tap_water.toml").variants == ("B",)
     assert load(GOOD).variants == ("A", "B")
 
 
+@pytest.mark.hazard("HAZ-25")
 @given(st.integers(100, 4_000), st.integers(6_000, 4_800_000), st.integers(800, 20_000))
 def test_every_integer_survives_the_file(current_ua: int, dose_uc: int, area_mm2: int) -> None:
     """What a device can hold can be written in a file and comes back the same."""
@@ -162,6 +168,7 @@ def test_every_integer_survives_the_file(current_ua: int, dose_uc: int, area_mm2
     assert fields["dose_uc"] == dose_uc // 60 * 60
 
 
+@pytest.mark.hazard("HAZ-01")
 @given(st.binary(max_size=300))
 def test_garbage_gets_the_documented_error(data: bytes) -> None:
     """No file content raises anything but the errors of the host tool."""
@@ -169,6 +176,7 @@ def test_garbage_gets_the_documented_error(data: bytes) -> None:
         load(data.decode("latin-1"))
 
 
+@pytest.mark.hazard("HAZ-01")
 @given(st.integers(0, len(GOOD)), st.text(max_size=8))
 def test_edited_files_get_the_documented_error(position: int, text: str) -> None:
     """Neither does a good file with something typed into it."""
@@ -190,6 +198,7 @@ def test_a_file_without_an_end() -> None:
         dosefile.load(Path("/dev/zero"))
 
 
+@pytest.mark.hazard("HAZ-01", "HAZ-25")
 def test_what_the_host_admits_the_device_parses() -> None:
     """Host and device judge with the same code."""
     assert dose.parse(load(GOOD).raw, limits.variant_a()).digest()

@@ -79,6 +79,7 @@ def flash(board: Board) -> flashing.Plan:
     return plan
 
 
+@pytest.mark.hazard("HAZ-30")
 def test_a_blank_board_gets_everything_main_and_manifest_last() -> None:
     """The manifest is the mark of a whole installation."""
     board = Board({"/notes.txt": b"mine"})
@@ -99,6 +100,7 @@ def test_an_up_to_date_board_is_left_alone() -> None:
     assert board.log == [] and not plan.write and len(plan.unchanged) == 5
 
 
+@pytest.mark.hazard("HAZ-30")
 def test_only_what_changed_is_written_and_stale_files_go() -> None:
     """One changed file, and an old module that would shadow a new one."""
     board = Board()
@@ -113,6 +115,7 @@ def test_only_what_changed_is_written_and_stale_files_go() -> None:
     assert board.files["/logs/000001.ilog"] == b"kept"
 
 
+@pytest.mark.hazard("HAZ-30")
 @given(st.integers(0, 9), st.booleans())
 def test_interrupted_anywhere(operations: int, installed: bool) -> None:
     """A board with a main.py has the old firmware whole, or the new one; the next run completes."""
@@ -134,6 +137,7 @@ def test_interrupted_anywhere(operations: int, installed: bool) -> None:
     flash(board)
 
 
+@pytest.mark.hazard("HAZ-30")
 def test_a_file_that_reads_back_differently() -> None:
     """Worn flash is found by the hash, and named."""
     board = Board()

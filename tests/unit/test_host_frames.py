@@ -32,6 +32,7 @@ def test_round_trip_however_it_is_cut(frames: list[Frame], cuts: list[int]) -> N
     assert (decoder.damaged, decoder.skipped) == (0, 0)
 
 
+@pytest.mark.hazard("HAZ-28")
 @given(st.binary(max_size=300), SMALL_FRAMES)
 def test_finds_back_after_garbage(garbage: bytes, frame: Frame) -> None:
     """After any garbage, frames sent for longer than the longest payload are found again."""
@@ -42,6 +43,7 @@ def test_finds_back_after_garbage(garbage: bytes, frame: Frame) -> None:
     assert frame in got
 
 
+@pytest.mark.hazard("HAZ-28")
 @given(SMALL_FRAMES, SMALL_FRAMES, st.integers(0, 10_000), st.integers(0, 7))
 def test_a_flipped_bit_costs_one_frame_at_most(first: Frame, second: Frame, position: int, bit: int) -> None:
     """No damaged frame is taken for a good one; the frame that follows arrives."""
@@ -75,6 +77,7 @@ def test_golden_frame() -> None:
     assert encode(protocol.HELLO, 0x40, b"\x01").hex() == "a5c301400100" + "1168" + "01" + "cfa39bef"
 
 
+@pytest.mark.hazard("HAZ-28")
 @given(FRAMES)
 def test_the_device_reads_what_the_host_writes(frame: Frame) -> None:
     """The firmware's own parser takes the host's frames."""

@@ -47,6 +47,7 @@ def test_pull_and_pull_again(device: Device, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["000001.ilog"]
 
 
+@pytest.mark.hazard("HAZ-32")
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.integers(0, len(LOG)), junk=st.binary(max_size=20))
 def test_resumes_after_an_interruption_at_any_byte(
@@ -69,12 +70,14 @@ def test_a_resumed_pull_asks_for_the_rest_only(device: Device, fake: FakeDevice,
     assert min(seen) > len(LOG) // 2
 
 
+@pytest.mark.hazard("HAZ-32")
 def test_the_part_of_another_log(device: Device, fake: FakeDevice, tmp_path: Path) -> None:
     """A part that belongs to another session of the same id is not continued."""
     (tmp_path / "000001.ilog.part").write_bytes(make_log(900, charge_uc=1)[:9_000])
     assert pull(device, tmp_path).path.read_bytes() == LOG
 
 
+@pytest.mark.hazard("HAZ-32")
 def test_an_interrupted_pull_leaves_no_log(device: Device, fake: FakeDevice, tmp_path: Path) -> None:
     """Until a log is whole there is only its part."""
     with pytest.raises(NoAnswerError):
@@ -82,6 +85,7 @@ def test_an_interrupted_pull_leaves_no_log(device: Device, fake: FakeDevice, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["000001.ilog.part"]
 
 
+@pytest.mark.hazard("HAZ-32")
 def test_a_reused_id_does_not_overwrite(device: Device, fake: FakeDevice, tmp_path: Path) -> None:
     """A device that uses an id again gets a second file; both stay."""
     pull(device, tmp_path)
@@ -91,6 +95,7 @@ def test_a_reused_id_does_not_overwrite(device: Device, fake: FakeDevice, tmp_pa
     assert (tmp_path / "000001.ilog").read_bytes() == LOG
 
 
+@pytest.mark.hazard("HAZ-32")
 def test_a_log_damaged_on_the_device(device: Device, fake: FakeDevice, tmp_path: Path) -> None:
     """It is kept, marked, and not taken for a verified one."""
     fake.logs[1] = LOG[:5_000] + b"\x00" + LOG[5_001:]
@@ -116,6 +121,7 @@ def test_a_log_that_is_still_being_written(device: Device, fake: FakeDevice, tmp
     assert result.verified and result.path.read_bytes() == LOG
 
 
+@pytest.mark.hazard("HAZ-32")
 def test_an_altered_copy_is_fetched_again(device: Device, fake: FakeDevice, tmp_path: Path) -> None:
     """A file changed on disk does not count as pulled."""
     path = pull(device, tmp_path).path

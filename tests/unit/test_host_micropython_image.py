@@ -105,6 +105,7 @@ def test_fetch_reports_progress_and_does_not_ask_twice(server: str) -> None:
     assert micropython_image.fetch(no_progress, force=True, url=f"{server}/good.uf2") == (image, True)
 
 
+@pytest.mark.hazard("HAZ-30")
 def test_another_digest_is_refused_and_leaves_what_was_there(server: str, cache: Path) -> None:
     with pytest.raises(IntegrityError) as caught:
         micropython_image.fetch(no_progress, url=f"{server}/bad.uf2")
@@ -117,6 +118,7 @@ def test_another_digest_is_refused_and_leaves_what_was_there(server: str, cache:
     assert [path.read_bytes() for path in cache.iterdir()] == [GOOD]
 
 
+@pytest.mark.hazard("HAZ-30")
 def test_a_damaged_fetched_image_is_not_used(server: str) -> None:
     image, _ = micropython_image.fetch(no_progress, url=f"{server}/good.uf2")
     image.path.write_bytes(BAD)

@@ -59,6 +59,7 @@ def test_csv_has_units_in_its_columns() -> None:
     assert lines[1].endswith("state RAMP_UP")
 
 
+@pytest.mark.hazard("HAZ-32")
 def test_a_damaged_record_is_named_and_read_past() -> None:
     """One flipped bit costs one record; the others are there."""
     position = SECOND_SAMPLES
@@ -70,6 +71,7 @@ def test_a_damaged_record_is_named_and_read_past() -> None:
     assert (len(session.samples), session.outcome) == (70, "complete")
 
 
+@pytest.mark.hazard("HAZ-32")
 def test_a_missing_record_is_named() -> None:
     """A record that was cut out whole leaves a gap in the sequence."""
     start, end = SECOND_SAMPLES, head_of(layout.SAMPLES, 3, 400)
@@ -77,6 +79,7 @@ def test_a_missing_record_is_named() -> None:
     assert [item.reason for item in session.damage] == ["1 records are missing before this one"]
 
 
+@pytest.mark.hazard("HAZ-32")
 def test_a_log_that_is_still_open() -> None:
     """Without its end record a log is not verified, and is told apart from a damaged one."""
     session = sessionfile.decode(LOG[: LOG.rindex(bytes([layout.END, 5]))])
@@ -84,6 +87,7 @@ def test_a_log_that_is_still_open() -> None:
     assert session.outcome == "unknown"
 
 
+@pytest.mark.hazard("HAZ-24", "HAZ-31")
 def test_what_an_interrupted_log_knows() -> None:
     """Samples without an end give the least that was delivered; the end's own charge comes first."""
     session = sessionfile.decode(LOG[: LOG.rindex(bytes([layout.END, 5]))])
@@ -105,6 +109,7 @@ def test_the_self_test_is_a_record_of_its_own() -> None:
     assert session.test == {"zero_ua": 3} and not session.end and session.open_ended
 
 
+@pytest.mark.hazard("HAZ-31")
 def test_the_greatest_current_is_that_of_all_records() -> None:
     """A fault between two samples, or in no sample, counts."""
     end: dict[str, object] = {"outcome": protocol.FAULTED, "charge_uc": 1, "max_current_ua": 4_701}
@@ -122,6 +127,7 @@ def test_what_is_no_log_is_refused(data: bytes) -> None:
     assert sessionfile.good_prefix(data) == 0
 
 
+@pytest.mark.hazard("HAZ-32")
 @given(st.integers(0, len(LOG)))
 def test_truncated_anywhere(length: int) -> None:
     """A log cut at any length gives what is whole, marked, or the documented error."""
@@ -135,6 +141,7 @@ def test_truncated_anywhere(length: int) -> None:
     sessionfile.summary(session)
 
 
+@pytest.mark.hazard("HAZ-32")
 @given(st.integers(0, len(LOG) - 1), st.integers(0, 7))
 def test_a_bit_flipped_anywhere(position: int, bit: int) -> None:
     """No flipped bit goes unnoticed."""

@@ -40,17 +40,20 @@ def hold(circuit: Circuit, duty: float = 1.0, end_us: int = SETTLE_US) -> float:
 # Set-point and sink.
 
 
+@pytest.mark.hazard("HAZ-34")
 @pytest.mark.parametrize(("variant", "full_ua"), [("A", 4974), ("B", 24950)])
 def test_full_duty_gives_the_full_scale_current(variant: str, full_ua: int) -> None:
     assert hold(make(variant)) == pytest.approx(full_ua, rel=5e-4)
 
 
+@pytest.mark.hazard("HAZ-34")
 def test_transfer_is_linear_within_2_na() -> None:
     full = hold(make())
     for step in range(1, 8):
         assert hold(make(), step / 8) == pytest.approx(full * step / 8, abs=0.002)
 
 
+@pytest.mark.hazard("HAZ-34")
 def test_opamp_offset_shifts_the_current_by_2_5_ua() -> None:
     shift = hold(make(opamp_offset_v=0.5e-3), 0.5) - hold(make(), 0.5)
     assert shift == pytest.approx(2.5, abs=0.05)
@@ -74,11 +77,13 @@ def settling_us(fraction: float) -> int:
     return last
 
 
+@pytest.mark.hazard("HAZ-34")
 def test_filter_settles_in_8_6_ms_to_1_percent_and_12_6_ms_to_0_1_percent() -> None:
     assert settling_us(0.01) == pytest.approx(8600, abs=150)
     assert settling_us(0.001) == pytest.approx(12600, abs=150)
 
 
+@pytest.mark.hazard("HAZ-12", "HAZ-34")
 def test_setpoint_zero_leaves_only_the_dividers_leak() -> None:
     assert hold(make(), 0.0) == pytest.approx(2.18, abs=0.05)
 
@@ -98,6 +103,7 @@ COMPLIANCE = [
 ]
 
 
+@pytest.mark.hazard("HAZ-34")
 @pytest.mark.parametrize(("variant", "current_ua", "ohm"), COMPLIANCE)
 def test_compliance_table_holds_within_2_percent(variant: str, current_ua: int, ohm: int) -> None:
     """The load at which the current is 1 % low, found by asking for a little more than the table's current."""
@@ -106,6 +112,7 @@ def test_compliance_table_holds_within_2_percent(variant: str, current_ua: int, 
     assert most == pytest.approx(0.99 * current_ua, rel=0.02)
 
 
+@pytest.mark.hazard("HAZ-02", "HAZ-34")
 @pytest.mark.parametrize(("variant", "ceiling_ua"), [("A", 5610), ("B", 28600)])
 def test_limiter_holds_the_ceiling_with_the_sink_stuck_high(variant: str, ceiling_ua: int) -> None:
     circuit = make(variant)
@@ -115,6 +122,7 @@ def test_limiter_holds_the_ceiling_with_the_sink_stuck_high(variant: str, ceilin
     assert circuit.current_ua() == pytest.approx(ceiling_ua, rel=1e-3)
 
 
+@pytest.mark.hazard("HAZ-02", "HAZ-34")
 def test_without_the_limiter_only_the_load_limits() -> None:
     circuit = make(spec=1000)
     hold(circuit, 0.1)
@@ -139,10 +147,12 @@ def first_on_us(half_us: int, until_us: int = 400 * MS) -> int | None:
     return None
 
 
+@pytest.mark.hazard("HAZ-34")
 def test_output_turns_on_at_the_fourth_rising_edge() -> None:
     assert first_on_us(2 * MS) == 12 * MS
 
 
+@pytest.mark.hazard("HAZ-12", "HAZ-34")
 def test_one_stray_edge_gives_no_current() -> None:
     circuit = make()
     circuit.set_duty(0, FULL_DUTY)
@@ -165,16 +175,19 @@ def cut_after_us(last_level: int, **changes: float) -> int:
     return circuit.meter.read_mark("last")["t_below_us"]
 
 
+@pytest.mark.hazard("HAZ-14", "HAZ-16", "HAZ-34")
 def test_dead_man_cuts_in_50_ms_stuck_low_and_59_ms_stuck_high() -> None:
     assert cut_after_us(0) == pytest.approx(50 * MS, abs=500)
     assert cut_after_us(1) == pytest.approx(59 * MS, abs=500)
 
 
+@pytest.mark.hazard("HAZ-14", "HAZ-16", "HAZ-34")
 def test_dead_man_stays_within_38_to_110_ms_over_the_gate_threshold_spread() -> None:
     assert cut_after_us(0, gate_v=1.22) == pytest.approx(38 * MS, abs=MS)
     assert cut_after_us(1, gate_v=0.55) == pytest.approx(110 * MS, abs=MS)
 
 
+@pytest.mark.hazard("HAZ-16", "HAZ-34")
 def test_heartbeat_at_50_hz_does_not_hold_and_at_25_hz_never_turns_on() -> None:
     circuit = make()
     circuit.set_duty(0, FULL_DUTY)
@@ -189,6 +202,7 @@ def test_heartbeat_at_50_hz_does_not_hold_and_at_25_hz_never_turns_on() -> None:
     assert first_on_us(20 * MS) is None
 
 
+@pytest.mark.hazard("HAZ-16", "HAZ-34")
 def test_heartbeat_stuck_by_a_fault_cuts_although_the_pin_goes_on() -> None:
     for name, limit_us in (("heartbeat_stuck_low", 50_500), ("heartbeat_stuck_high", 61_500)):
         circuit = make()
@@ -203,6 +217,7 @@ def test_heartbeat_stuck_by_a_fault_cuts_although_the_pin_goes_on() -> None:
 # Interlock, STOP, relay, power.
 
 
+@pytest.mark.hazard("HAZ-19", "HAZ-34")
 def test_vbus_interlock_cuts_in_0_09_ms_and_lets_go_within_16_ms() -> None:
     circuit = make()
     circuit.set_bench_strap(0, False)
@@ -222,6 +237,7 @@ def test_vbus_interlock_cuts_in_0_09_ms_and_lets_go_within_16_ms() -> None:
     assert 12 * MS <= at - (SETTLE_US + 100 * MS) <= 17 * MS
 
 
+@pytest.mark.hazard("HAZ-17", "HAZ-34")
 def test_stop_cuts_at_once_and_a_shorted_high_side_defeats_it() -> None:
     circuit = make()
     hold(circuit)
@@ -233,6 +249,7 @@ def test_stop_cuts_at_once_and_a_shorted_high_side_defeats_it() -> None:
     assert circuit.current_ua() > 4900
 
 
+@pytest.mark.hazard("HAZ-13", "HAZ-34")
 def test_shorted_q3_holds_without_a_heartbeat() -> None:
     circuit = make()
     circuit.set_duty(0, FULL_DUTY)
@@ -241,6 +258,7 @@ def test_shorted_q3_holds_without_a_heartbeat() -> None:
     assert circuit.current_ua() == pytest.approx(4975, rel=1e-3)
 
 
+@pytest.mark.hazard("HAZ-18", "HAZ-34")
 def test_relay_reverses_the_meter_and_counts_switching_under_current() -> None:
     circuit = make()
     hold(circuit)
@@ -256,6 +274,7 @@ def test_relay_reverses_the_meter_and_counts_switching_under_current() -> None:
     assert after["signed_uc"] < forward["signed_uc"] < after["charge_uc"]
 
 
+@pytest.mark.hazard("HAZ-26", "HAZ-34")
 def test_boost_off_leaves_the_battery_on_the_rail_and_the_current_falls_without_overshoot() -> None:
     circuit = make(spec=4000)
     hold(circuit, 0.8)
@@ -268,6 +287,7 @@ def test_boost_off_leaves_the_battery_on_the_rail_and_the_current_falls_without_
     assert circuit.meter.read()["peak_ua"] == before
 
 
+@pytest.mark.hazard("HAZ-26", "HAZ-34")
 def test_low_battery_drops_the_rail() -> None:
     circuit = make(spec=4000)
     circuit.set_fault(0, "battery_low", True)
@@ -277,6 +297,7 @@ def test_low_battery_drops_the_rail() -> None:
     assert 18.0 < rail < 20.5
 
 
+@pytest.mark.hazard("HAZ-26", "HAZ-34")
 def test_power_cut_ends_everything() -> None:
     circuit = make()
     hold(circuit)
@@ -299,6 +320,7 @@ def after_fault(name: str, duty: float = 0.5, spec: object = 1000) -> Circuit:
     return circuit
 
 
+@pytest.mark.hazard("HAZ-34")
 @pytest.mark.parametrize(
     ("name", "current_ua"),
     [
@@ -316,6 +338,7 @@ def test_fault_gives_the_designs_current(name: str, current_ua: float) -> None:
     assert after_fault(name).current_ua() == pytest.approx(current_ua, rel=2e-3, abs=0.1)
 
 
+@pytest.mark.hazard("HAZ-03", "HAZ-34")
 def test_shunt_short_reads_zero_while_sns_shows_the_setpoint() -> None:
     circuit = after_fault("shunt_short")
     now = circuit.now_us
@@ -323,6 +346,7 @@ def test_shunt_short_reads_zero_while_sns_shows_the_setpoint() -> None:
     assert circuit.adc_u16(SNS, now) / 65535 * 3.3 == pytest.approx(0.5, abs=0.002)
 
 
+@pytest.mark.hazard("HAZ-08", "HAZ-34")
 def test_lifted_electrode_shows_no_current_and_no_drain_voltage() -> None:
     circuit = after_fault("electrode_lift")
     assert circuit.adc_u16(DRAIN, circuit.now_us) < 200
@@ -345,6 +369,7 @@ def test_drain_tap_lets_the_load_voltage_be_computed(variant: str) -> None:
     assert load_v / (current_ua * 1e-6) == pytest.approx(ohm, rel=0.03)
 
 
+@pytest.mark.hazard("HAZ-34")
 def test_shunt_mean_covers_its_window_exactly() -> None:
     circuit = make()
     hold(circuit)
@@ -355,6 +380,7 @@ def test_shunt_mean_covers_its_window_exactly() -> None:
     assert circuit.shunt_nv(off, off + 300, off + 300) == 0
 
 
+@pytest.mark.hazard("HAZ-34")
 def test_charge_does_not_depend_on_how_often_it_is_looked_at() -> None:
     charges = []
     for look_us in (100, 777, 2 * MS):
@@ -389,6 +415,7 @@ def test_state_survives_dump_and_restore() -> None:
 # Load.
 
 
+@pytest.mark.hazard("HAZ-34")
 def test_skin_drops_10_to_30_percent_in_30_s_and_recovers() -> None:
     skin = load.Load("skin")
     start = skin.series_ohm + skin.parallel_ohm
@@ -409,6 +436,7 @@ def test_sweep_and_table_follow_the_time_current_flows() -> None:
     assert load.interpolate([[0, 5], [10, 7], [20, 3]], 15) == 5
 
 
+@pytest.mark.hazard("HAZ-34")
 def test_capacitor_follows_exactly_for_any_step() -> None:
     one, many = load.Load("skin"), load.Load("skin")
     one.settle(1000.0, 500)

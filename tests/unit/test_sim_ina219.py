@@ -47,6 +47,7 @@ def read(sensor: model.Ina219, register: int, now_us: int) -> int:
     return buffer[0] << 8 | buffer[1]
 
 
+@pytest.mark.hazard("HAZ-34")
 def test_power_on_state() -> None:
     sensor = chip(Source())
     assert read(sensor, model.CONFIG, 0) == 0x399F
@@ -74,6 +75,7 @@ def test_configuration_keeps_what_is_written_and_the_reset_bit_resets() -> None:
     assert read(sensor, model.CALIBRATION, 50) == 0
 
 
+@pytest.mark.hazard("HAZ-34")
 @pytest.mark.parametrize(("microvolt", "raw"), [(0, 0), (14.9, 1), (15.1, 2), (49_750, 4975), (-49_750, -4975)])
 def test_shunt_voltage_is_quantised_to_10_uv(microvolt: float, raw: int) -> None:
     sensor = chip(Source(round(microvolt * 1000)))
@@ -81,6 +83,7 @@ def test_shunt_voltage_is_quantised_to_10_uv(microvolt: float, raw: int) -> None
     assert model.signed(read(sensor, model.SHUNT, 600)) == raw
 
 
+@pytest.mark.hazard("HAZ-34")
 @pytest.mark.parametrize(("pga", "limit"), [(0, 4000), (1, 8000), (2, 16000), (3, 32000)])
 def test_shunt_clips_at_the_pga_range(pga: int, limit: int) -> None:
     for sign in (1, -1):
@@ -89,6 +92,7 @@ def test_shunt_clips_at_the_pga_range(pga: int, limit: int) -> None:
         assert model.signed(read(sensor, model.SHUNT, 600)) == sign * limit
 
 
+@pytest.mark.hazard("HAZ-34")
 @pytest.mark.parametrize(
     ("adc", "time_us"),
     [(0, 84), (1, 148), (2, 276), (3, 532), (8, 532), (9, 1060), (10, 2130), (11, 4260), (12, 8510), (13, 17020)]
@@ -107,6 +111,7 @@ def test_nine_bits_are_coarser() -> None:
     assert read(sensor, model.SHUNT, 100) % 8 == 0
 
 
+@pytest.mark.hazard("HAZ-34")
 def test_conversion_averages_its_own_window() -> None:
     sensor = chip(Source(0, 40_000_000, step_us=WINDOW_US // 2))
     write(sensor, model.CONFIG, CONTINUOUS_SHUNT_12BIT, 0)
@@ -142,6 +147,7 @@ def test_power_down_keeps_the_last_result() -> None:
     assert read(sensor, model.SHUNT, 9000) == 1000
 
 
+@pytest.mark.hazard("HAZ-34")
 def test_conversion_ready_clears_on_reading_power_and_on_configuring() -> None:
     sensor = chip(Source(10_000_000))
     write(sensor, model.CONFIG, CONTINUOUS_SHUNT_12BIT, 0)
@@ -166,6 +172,7 @@ def test_current_power_and_overflow_come_from_the_calibration() -> None:
     assert read(sensor, model.BUS, 2300) & 0x1
 
 
+@pytest.mark.hazard("HAZ-34")
 def test_gain_offset_and_noise() -> None:
     sensor = chip(Source(40_000_000), gain=1.005, offset_uv=50.0)
     write(sensor, model.CONFIG, CONTINUOUS_SHUNT_12BIT, 0)

@@ -19,6 +19,7 @@ def fed() -> Meter:
     return meter
 
 
+@pytest.mark.hazard("HAZ-34")
 def test_charge_signed_and_absolute_peak_and_time() -> None:
     reading = fed().read()
     assert reading["charge_uc"] == pytest.approx(16.0)
@@ -29,6 +30,7 @@ def test_charge_signed_and_absolute_peak_and_time() -> None:
     assert reading["now_ua"] == 0.0
 
 
+@pytest.mark.hazard("HAZ-34")
 def test_marks_see_what_came_after_them() -> None:
     meter = fed()
     first, second = meter.read_mark("first"), meter.read_mark("second")

@@ -133,6 +133,7 @@ def test_friendly_repl_echoes_and_evaluates(blank: VirtualPico) -> None:
     assert b"\r\n0\r\n21\r\n>>> " in seen
 
 
+@pytest.mark.hazard("HAZ-15", "HAZ-34")
 def test_control_c_interrupts_a_loop_and_pwm_goes_on(blank: VirtualPico) -> None:
     with raw_repl(blank.port) as transport:
         transport.exec_raw_no_follow("from machine import *\nPWM(Pin(2), freq=30518, duty_u16=9999)\nwhile True: pass")
@@ -212,6 +213,7 @@ print(stalls > 20)
 # Resets.
 
 
+@pytest.mark.hazard("HAZ-14", "HAZ-34")
 def test_watchdog_resets_with_cause_scratch_and_pins_released() -> None:
     source = """
 print('cause', machine.reset_cause(), hex(machine.mem32[0x4005800C]), time.ticks_ms())
@@ -273,6 +275,7 @@ if machine.mem32[0x40058018] < 2:
         says(pico, "boot 1 0", 2)
 
 
+@pytest.mark.hazard("HAZ-15", "HAZ-34")
 def test_pwm_freezes_at_its_level_on_soft_reset_for_slices_0_to_3_only(blank: VirtualPico) -> None:
     code = (
         "from machine import Pin, PWM\nPWM(Pin(2), freq=30518, duty_u16=60000)\nPWM(Pin(8), freq=1000, duty_u16=32768)"
@@ -315,6 +318,7 @@ time.sleep(1000)
         assert pico.status()["t_us"] > before.t_us
 
 
+@pytest.mark.hazard("HAZ-34")
 def test_power_cut_in_the_middle_of_a_flash_write_leaves_the_last_synced_state() -> None:
     source = """
 import os
@@ -360,6 +364,7 @@ def test_state_directory_can_be_used_again(tmp_path: Path) -> None:
         says(pico, "mark 0")
 
 
+@pytest.mark.hazard("HAZ-14")
 def test_a_loop_of_plain_python_is_reset_by_the_watchdog_too() -> None:
     source = "\nprint('cause', machine.reset_cause())\nWDT(timeout=2000)\nwhile True: pass"
     with with_main(source, stuck_s=0.5) as pico:
@@ -387,6 +392,7 @@ def test_unplug_and_plug_move_port_vbus_and_interlock() -> None:
 # Faults.
 
 
+@pytest.mark.hazard("HAZ-34")
 def test_faults_reach_firmware_and_meter() -> None:
     source = """
 bus = sensor()
@@ -429,6 +435,7 @@ beat(10**9, hook=hook)
             pico.fault("gremlins")
 
 
+@pytest.mark.hazard("HAZ-14")
 def test_hung_loop_is_cut_by_the_dead_man_and_reset_by_the_watchdog() -> None:
     source = """
 print('cause', machine.reset_cause())

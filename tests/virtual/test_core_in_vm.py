@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import ionto
 
 TRACE = Path(__file__).with_name("core_trace.py")
@@ -16,6 +18,7 @@ def trace(*python):
     return done.stdout.splitlines()
 
 
+@pytest.mark.hazard("HAZ-34")
 def test_micropython_and_cpython_give_the_same_trace():
     cpython = trace(sys.executable)
     micropython = trace(sys.executable, "-m", "micropython_unix")

@@ -37,8 +37,9 @@ def outcome(bench):
     return bench.ionto("logs", "show", log["path"])["outcome"]
 
 
+@pytest.mark.hazard("HAZ-08")
 def test_electrode_lift_and_recontact(bench):
-    """Hazard: re-contact after a lift delivers a burst from a wound-up controller."""
+    """Re-contact after a lift delivers a burst from a wound-up controller."""
     bench.start_and_hold()
     bench.pico.fault("electrode_lift", mark="lift")
     reading = cut(bench, "lift")
@@ -51,8 +52,9 @@ def test_electrode_lift_and_recontact(bench):
     assert again.charge_uc < 0.1
 
 
+@pytest.mark.hazard("HAZ-07", "HAZ-08")
 def test_recontact_before_detection_does_not_overshoot(bench):
-    """Hazard: a lift shorter than the detection time must not wind up the controller."""
+    """A lift shorter than the detection time must not wind up the controller."""
     bench.start_and_hold()
     lift = {"cmd": "fault", "name": "electrode_lift", "on": True, "mark": "lift"}
     bench.pico.at(lift, after_us=10_000)
@@ -61,8 +63,9 @@ def test_recontact_before_detection_does_not_overshoot(bench):
     assert bench.pico.since("lift").peak_ua < 2_000 * 1.05
 
 
+@pytest.mark.hazard("HAZ-10")
 def test_electrode_short(bench):
-    """Hazard: shorted electrodes; the current stays in regulation and the session ends."""
+    """Shorted electrodes; the current stays in regulation and the session ends."""
     bench.start_and_hold()
     bench.pico.fault("electrode_short", mark="short")
     reading = cut(bench, "short")
@@ -71,8 +74,9 @@ def test_electrode_short(bench):
     assert latched(bench) == "SHORT_CIRCUIT"
 
 
+@pytest.mark.hazard("HAZ-04")
 def test_sensor_stuck(bench):
-    """Hazard: the sensor repeats one value, so that regulation is blind."""
+    """The sensor repeats one value, so that regulation is blind."""
     bench.start_and_hold()
     bench.pico.fault("sensor_stuck", mark="stuck")
     reading = cut(bench, "stuck")
@@ -81,8 +85,9 @@ def test_sensor_stuck(bench):
     assert latched(bench) in ("SENSOR_STUCK", "SENSE_DISAGREE")
 
 
+@pytest.mark.hazard("HAZ-05")
 def test_sensor_brown_out(bench):
-    """Hazard: the sensor forgets its configuration and its readings change meaning."""
+    """The sensor forgets its configuration and its readings change meaning."""
     bench.start_and_hold()
     bench.pico.fault("sensor_reset", mark="brownout")
     reading = cut(bench, "brownout")
@@ -92,8 +97,9 @@ def test_sensor_brown_out(bench):
     )
 
 
+@pytest.mark.hazard("HAZ-06")
 def test_i2c_dead(bench):
-    """Hazard: no fresh sample, so no evidence that the current is right."""
+    """No fresh sample, so no evidence that the current is right."""
     bench.start_and_hold()
     bench.pico.fault("i2c_dead", mark="dead")
     reading = cut(bench, "dead")
@@ -102,8 +108,9 @@ def test_i2c_dead(bench):
     assert latched(bench) in ("SENSOR_STALE", "LATE_LOOP")
 
 
+@pytest.mark.hazard("HAZ-02")
 def test_sink_stuck_high(bench):
-    """Hazard: the sink conducts whatever the set-point says; only the dead-man can cut."""
+    """The sink conducts whatever the set-point says; only the dead-man can cut."""
     bench.start_and_hold()
     bench.pico.fault("sink_stuck_high", mark="sink")
     reading = cut(bench, "sink")
@@ -112,8 +119,9 @@ def test_sink_stuck_high(bench):
     assert latched(bench).startswith("OVER_CURRENT")
 
 
+@pytest.mark.hazard("HAZ-24")
 def test_sink_stuck_low(bench):
-    """Hazard: a dose that does not flow is taken for one that does."""
+    """A dose that does not flow is taken for one that does."""
     bench.start_and_hold()
     bench.pico.fault("sink_stuck_low", mark="sink")
     reading = cut(bench, "sink")
@@ -121,8 +129,9 @@ def test_sink_stuck_low(bench):
     assert latched(bench) in ("UNDER_CURRENT", "OPEN_CIRCUIT")
 
 
+@pytest.mark.hazard("HAZ-03")
 def test_shunt_shorted(bench):
-    """Hazard: the sensor reads 0 while the current flows."""
+    """The sensor reads 0 while the current flows."""
     bench.start_and_hold()
     bench.pico.fault("shunt_short", mark="shunt")
     reading = cut(bench, "shunt")
@@ -131,8 +140,9 @@ def test_shunt_shorted(bench):
     latched(bench)
 
 
+@pytest.mark.hazard("HAZ-02")
 def test_pwm_stuck_high(bench):
-    """Hazard: the set-point sits at full scale; the hardware ceiling holds and the firmware cuts."""
+    """The set-point sits at full scale; the hardware ceiling holds and the firmware cuts."""
     bench.start_and_hold()
     bench.pico.fault("pwm_stuck_high", mark="pwm")
     reading = cut(bench, "pwm")
@@ -146,8 +156,9 @@ def test_pwm_stuck_high(bench):
     assert greatest_ua > 2_300, "the reading that tripped is in the log"
 
 
+@pytest.mark.hazard("HAZ-21")
 def test_a_latched_fault_survives_maintenance(bench):
-    """Hazard: a fault is forgotten by a detour over the REPL."""
+    """A fault is forgotten by a detour over the REPL."""
     bench.start_and_hold()
     bench.pico.fault("pwm_stuck_high")
     name = latched(bench)
@@ -157,8 +168,9 @@ def test_a_latched_fault_survives_maintenance(bench):
     assert latched(bench) == name
 
 
+@pytest.mark.hazard("HAZ-31")
 def test_flash_that_fails_keeps_the_session_for_a_second_try(bench):
-    """Hazard: a session's samples are lost because the flash did not take them the first time."""
+    """A session's samples are lost because the flash did not take them the first time."""
     bench.start_and_hold(dose_ma_min=0.2)
     bench.pico.fault("flash_fails")
     assert bench.wait_state("FAULT").fault_name == "LOG_WRITE_FAILED"
@@ -167,9 +179,10 @@ def test_flash_that_fails_keeps_the_session_for_a_second_try(bench):
     assert outcome(bench) == "complete"
 
 
+@pytest.mark.hazard("HAZ-16")
 @pytest.mark.parametrize("level", ["low", "high"])
 def test_heartbeat_stuck(bench, level):
-    """Hazard: the heartbeat line is stuck; the dead-man alone cuts."""
+    """The heartbeat line is stuck; the dead-man alone cuts."""
     bench.start_and_hold()
     bench.pico.fault(f"heartbeat_stuck_{level}", mark="beat")
     reading = cut(bench, "beat")
@@ -177,8 +190,9 @@ def test_heartbeat_stuck(bench, level):
     assert latched(bench) in ("OPEN_CIRCUIT", "UNDER_CURRENT")
 
 
+@pytest.mark.hazard("HAZ-14")
 def test_loop_hung(bench):
-    """Hazard: the firmware hangs; the dead-man cuts, the watchdog resets, the log tells of it."""
+    """The firmware hangs; the dead-man cuts, the watchdog resets, the log tells of it."""
     bench.start_and_hold(current_ma=4)
     bench.pico.fault("loop_hung", mark="hang")
     reading = cut(bench, "hang")
@@ -191,8 +205,9 @@ def test_loop_hung(bench):
     assert outcome(bench) == "interrupted"
 
 
+@pytest.mark.hazard("HAZ-15")
 def test_firmware_exception(bench):
-    """Hazard: an exception leaves the PWM running; `finally` cuts, the watchdog restarts the board."""
+    """An exception leaves the PWM running; `finally` cuts, the watchdog restarts the board."""
     bench.start_and_hold()
     bench.pico.fault("firmware_exception", mark="raise")
     reading = cut(bench, "raise")
@@ -201,8 +216,9 @@ def test_firmware_exception(bench):
     assert latched(bench) == "UNPLANNED_RESET"
 
 
+@pytest.mark.hazard("HAZ-26")
 def test_battery_low(bench):
-    """Hazard: the supply fails; the current falls, never overshoots, and the log is kept."""
+    """The supply fails; the current falls, never overshoots, and the log is kept."""
     bench.start_and_hold()
     bench.pico.fault("battery_low", mark="battery")
     reading = cut(bench, "battery")
@@ -213,8 +229,9 @@ def test_battery_low(bench):
     assert outcome(bench) == status.outcome_name
 
 
+@pytest.mark.hazard("HAZ-26", "HAZ-31")
 def test_power_cut(bench):
-    """Hazard: power fails in a session; the current ends, and the next boot closes the log."""
+    """Power fails in a session; the current ends, and the next boot closes the log."""
     bench.start_and_hold()
     bench.pico.set_speed(1)  # so that the mark and the cut are the same moment
     bench.pico.mark("cut")
@@ -227,8 +244,9 @@ def test_power_cut(bench):
     assert outcome(bench) == "interrupted"
 
 
+@pytest.mark.hazard("HAZ-17")
 def test_stop_button(bench):
-    """Hazard: a person wants it to end now."""
+    """A person wants it to end now."""
     bench.start_and_hold()
     bench.pico.press_stop(mark="stop")
     reading = cut(bench, "stop")
@@ -237,8 +255,9 @@ def test_stop_button(bench):
     assert status.outcome_name == "stopped"
 
 
+@pytest.mark.hazard("HAZ-13")
 def test_latent_highside_short_refuses_the_session(bench):
-    """Hazard: a shorted high-side switch is found by the self-test, before any dose."""
+    """A shorted high-side switch is found by the self-test, before any dose."""
     bench.pico.fault("highside_short", mark="latent")
     bench.push()
     bench.ionto("start")
@@ -246,8 +265,9 @@ def test_latent_highside_short_refuses_the_session(bench):
     assert bench.pico.since("latent").peak_ua < 100
 
 
+@pytest.mark.hazard("HAZ-19")
 def test_usb_without_strap_refuses(bench_with):
-    """Hazard: a computer and an electrode connected at the same time."""
+    """A computer and an electrode connected at the same time."""
     bench = bench_with(bench_strap=False)
     bench.push()
     error = bench.ionto("start", code=4)["error"]

@@ -13,6 +13,7 @@ from ionto_host.transport.frames import encode
 from ionto_sim.client import VirtualPico, wait_until
 
 
+@pytest.mark.hazard("HAZ-30")
 def test_flash_a_blank_board(tmp_path):
     with VirtualPico(state_dir=tmp_path / "blank", bench_strap=True) as pico:
         bench = Bench(pico, tmp_path)
@@ -32,6 +33,7 @@ def test_maintenance_leaves_the_repl_to_mpremote(bench):
     assert bench.ionto("status")["state"] == "IDLE"
 
 
+@pytest.mark.hazard("HAZ-22", "HAZ-24", "HAZ-32")
 def test_dose_is_delivered_measured_and_logged(bench):
     bench.push(current_ma=4, dose_ma_min=1, ramp_s=2, polarity="-")
     before_uc = bench.pico.meter().charge_uc
@@ -49,6 +51,7 @@ def test_dose_is_delivered_measured_and_logged(bench):
     assert log["verified"]
 
 
+@pytest.mark.hazard("HAZ-09", "HAZ-22")
 def test_pause_and_resume_keep_the_charge(bench):
     bench.start_and_hold(dose_ma_min=0.5)
     bench.pico.set_speed(1)  # a person's pause comes before the dose is over
@@ -63,6 +66,7 @@ def test_pause_and_resume_keep_the_charge(bench):
     assert bench.pico.meter().charge_uc == pytest.approx(30_000, rel=0.005)
 
 
+@pytest.mark.hazard("HAZ-17")
 def test_abort_cuts_at_once(bench):
     bench.start_and_hold()
     bench.ionto("abort")
@@ -70,6 +74,7 @@ def test_abort_cuts_at_once(bench):
     assert bench.wait_state("DONE").outcome_name == "aborted"
 
 
+@pytest.mark.hazard("HAZ-20")
 def test_start_button_runs_without_a_computer(bench_with):
     bench = bench_with(bench_strap=False)
     bench.push(current_ma=2, dose_ma_min=0.2)
@@ -82,8 +87,9 @@ def test_start_button_runs_without_a_computer(bench_with):
     assert bench.pico.meter().charge_uc == pytest.approx(12_000, rel=0.006)
 
 
+@pytest.mark.hazard("HAZ-19")
 def test_plugging_in_during_a_session_latches(bench_with):
-    """Hazard: USB appears in a session without the strap; the interlock cuts and the firmware latches."""
+    """USB appears in a session without the strap; the interlock cuts and the firmware latches."""
     bench = bench_with(bench_strap=False)
     bench.push(current_ma=2, dose_ma_min=1)
     bench.pico.unplug()
@@ -100,8 +106,9 @@ def test_plugging_in_during_a_session_latches(bench_with):
     assert reading.peak_ua < 2_000 * 1.02
 
 
+@pytest.mark.hazard("HAZ-28")
 def test_garbage_leaves_the_session_undisturbed(bench):
-    """Hazard: rubbish on the serial port disturbs a session."""
+    """Rubbish on the serial port disturbs a session."""
     bench.start_and_hold(dose_ma_min=2)
     with serial.Serial(bench.pico.port) as raw:
         for chunk in (os.urandom(3000), protocol.SYNC * 500, b"\x03\x03\x01print(1)\x04\r\n" * 50):
@@ -114,8 +121,9 @@ def test_garbage_leaves_the_session_undisturbed(bench):
     assert bench.pico.meter().peak_ua < 2_000 * 1.01
 
 
+@pytest.mark.hazard("HAZ-28")
 def test_a_host_that_does_not_read_does_not_stop_the_loop(bench):
-    """Hazard: a stalled host blocks the control loop."""
+    """A stalled host blocks the control loop."""
     bench.start_and_hold(dose_ma_min=2)
     with serial.Serial(bench.pico.port, timeout=0) as port:
         request = encode(protocol.STATUS, 1, b"")
@@ -127,6 +135,7 @@ def test_a_host_that_does_not_read_does_not_stop_the_loop(bench):
     assert status.late_max_us < 2_500
 
 
+@pytest.mark.hazard("HAZ-28")
 def test_unplug_in_a_session_with_the_strap_goes_on(bench):
     bench.start_and_hold(dose_ma_min=1)
     bench.pico.unplug()
@@ -144,6 +153,7 @@ def test_a_person_at_a_terminal_is_told_what_this_is(bench):
     assert "ionto status" in lines[1]
 
 
+@pytest.mark.hazard("HAZ-30")
 def test_three_unplanned_resets_lead_to_maintenance(bench):
     for boots in (2, 3, 4):
         wait_until(lambda: bench.pico.status()["watchdog_armed"], timeout_s=10)

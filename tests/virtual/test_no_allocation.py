@@ -4,14 +4,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import ionto
 from ionto import protocol
 
 SCRIPT = Path(__file__).with_name("tick_without_heap.py")
 
 
+@pytest.mark.hazard("HAZ-14")
 def test_ticks_of_a_session_run_with_the_heap_locked():
-    """Hazard: a garbage collection of several ms in the control loop."""
+    """A garbage collection of several ms in the control loop."""
     done = subprocess.run(
         [sys.executable, "-m", "micropython_unix", SCRIPT, Path(ionto.__file__).parents[1]],
         capture_output=True,
