@@ -44,7 +44,7 @@ class Recorder:
     def __init__(self, config: pytest.Config):
         self._config = config
         self._root = config.rootpath
-        self._record = record.read(self._root, record.digest(self._root))
+        self._record = record.read(self._root)
         self._outcomes: dict[str, str] = {}
         self.note = ""
 
@@ -79,12 +79,8 @@ class Recorder:
 
     def pytest_sessionfinish(self) -> None:
         """Write the record, unless the sources are no longer those that were tested."""
-        if self._config.option.collectonly:
-            return
-        if record.digest(self._root) != self._record.sources:
+        if not self._config.option.collectonly and not self._record.keep(self._root):
             self.note = f"{record.RECORD} not written: the sources changed while the tests ran"
-            return
-        self._record.write(self._root)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say when nothing was recorded."""

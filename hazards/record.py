@@ -38,17 +38,21 @@ class Record:
         """Return the marked tests that have to run and have no result."""
         return [node for node in self.marked if self.must_run(node) and node not in self.results]
 
-    def write(self, root: Path) -> None:
-        """Write the record below `root`, whole or not at all."""
+    def keep(self, root: Path) -> bool:
+        """Write the record below `root`; return False, and do not, when the sources are no longer those it tells of."""
+        if digest(root) != self.sources:
+            return False
         path = root / RECORD
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}")
         part.write_text(json.dumps(vars(self), indent=1), encoding="utf-8")
         part.replace(path)
+        return True
 
 
-def read(root: Path, sources: str) -> Record:
-    """Return the record for the `sources` digest; an empty one when there is none, or one of other sources."""
+def read(root: Path) -> Record:
+    """Return the record for the present sources; an empty one when there is none, or one of other sources."""
+    sources = digest(root)
     try:
         known = json.loads((root / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):

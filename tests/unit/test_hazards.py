@@ -155,15 +155,15 @@ def test_every_run_adds_its_results_and_unproven_runs_the_rest(project: pytest.P
     root = project.path
     run(project, "-k", "guard or other").assert_outcomes(passed=2, deselected=2)
     node = "tests/unit/test_it.py::test_"
-    assert record.read(root, record.digest(root)).results == {node + "guard": "passed", node + "other": "passed"}
+    assert record.read(root).results == {node + "guard": "passed", node + "other": "passed"}
     run(project, "--unproven").assert_outcomes(passed=1, failed=1, deselected=2)
-    known = record.read(root, record.digest(root))
+    known = record.read(root)
     assert known.results[node + "ramp[1]"] == "passed"
     assert known.results[node + "ramp[2]"] == "failed"
     assert known.marked[node + "ramp[1]"] == ["HAZ-01", "HAZ-02"]
     assert known.unproven() == []
     (root / "tests" / "unit" / "test_it.py").write_text(TEST + "\n")
-    assert record.read(root, record.digest(root)).results == {}, "results are those of other sources now"
+    assert record.read(root).results == {}, "results are those of other sources now"
 
 
 def test_nothing_is_recorded_of_sources_that_change_under_the_run(project: pytest.Pytester) -> None:
@@ -190,5 +190,5 @@ def test_set_up_and_tear_down_count(project: pytest.Pytester) -> None:
         "@pytest.mark.skip\ndef test_skipped(): pass\n"
     )
     run(project)
-    results = record.read(project.path, record.digest(project.path)).results
+    results = record.read(project.path).results
     assert list(results.values()) == ["failed", "skipped", "skipped"]
