@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 FIRMWARE := $(wildcard firmware/*.py firmware/lib/*.py firmware/lib/ionto/*.py)
 
-.PHONY: help demo test emu check trace benchmark clean
+.PHONY: help demo test faults emu check trace benchmark clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ demo: $(STAMP) ## flash a virtual Pico, run a 40 mA*min dose, pull and plot its 
 
 test: $(STAMP) ## unit and property tests, the core in the MicroPython VM, end to end on the virtual Pico
 	$(BIN)/python -m pytest
+
+faults: $(STAMP) ## every single fault in every state of a session, judged by the independent meter: build/faults.json
+	$(BIN)/python -m campaign
 
 emu: $(STAMP) ## the firmware on the real MicroPython image, emulated; without an image the same tests on the virtual Pico
 	$(BIN)/python -m pytest tests/emulated

@@ -31,6 +31,8 @@ _UNLIMITED_NA = 1 << 40
 _OPEN_REFERENCE = 1.128  # the limiter's ceiling is reached with the reference open
 _SETTLED_V = 0.002
 _ADC_PER_V = 4096 / 3.3
+_SLOW_BEAT_EDGES = 10
+_OPEN_TAPS = {"drain_sense_open": DRAIN, "rail_sense_open": RAIL, "sns_sense_open": SNS}
 FULL_DUTY = 1 << 20
 
 
@@ -53,6 +55,10 @@ class Circuit:
         self.mode = OFF
         self.duty = 0  # 0 to FULL_DUTY
         self.reversed = False
+        self._relay_asked = False
+        self._beat_faulty = False
+        self._edges_asked = 0
+        self._open_taps = ()
         self.vbus = False
         self.bench_strap = False
         self.stop_pressed = False
@@ -98,6 +104,7 @@ class Circuit:
         self._full_scale_nv = round(full_scale_v * 1e9)
         self._overridden = self._forced_na is not None or "pwm_stuck_high" in faults or "pwm_stuck_low" in faults
         self._interrupted = "shunt_open" in faults
+        self._open_taps = tuple([tap for name, tap in _OPEN_TAPS.items() if name in faults])
         self._latched_on = "highside_short" in faults or "q3_short" in faults
         self._sns_adc = round(self._source_ohm * 1e-9 * _ADC_PER_V * (1 << 32))
         self._adc_noise = round(values["adc_noise_lsb"] * 1024)
@@ -453,8 +460,8 @@ class Circuit:
     def heartbeat(self, now_us: int, level: int) -> None:
         """The heartbeat pin goes to `level` (0 or 1)."""
         deadman = self.deadman
-        if deadman.forced is not None:
-            level = deadman.forced
+        if self._beat_faulty:
+            level = self._faulty_level(level)
         if level == deadman.level:
             return
         if now_us >= self._until_us:
@@ -467,6 +474,15 @@ class Circuit:
                 self._until_us = off if off < self._calm_us else self._calm_us
         elif deadman.off_us:
             self._refresh(now_us)
+
+    def _faulty_level(self, level: int) -> int:
+        """Return what is left of an edge to `level` on a heartbeat line that is stuck or too slow."""
+        if "heartbeat_stuck_low" in self.faults:
+            return 0
+        if "heartbeat_stuck_high" in self.faults:
+            return 1
+        self._edges_asked += 1
+        return 1 - self.deadman.level if self._edges_asked % _SLOW_BEAT_EDGES == 0 else self.deadman.level
 
     def _refresh(self, now_us: int) -> None:
         self.settle_at(now_us)
@@ -483,6 +499,12 @@ class Circuit:
 
     def set_relay(self, now_us: int, is_reversed: bool) -> None:
         """The polarity relay moves; its contacts are open on the way."""
+        self._relay_asked = is_reversed
+        self._place_relay(now_us)
+
+    def _place_relay(self, now_us: int) -> None:
+        """Move the contacts to where the coil, or a fault, wants them."""
+        is_reversed = self._relay_asked != ("relay_flips" in self.faults)
         if "relay_stuck" in self.faults or is_reversed == self.reversed:
             return
         self.settle_at(now_us)
@@ -565,14 +587,13 @@ class Circuit:
         self.supply.aim(self.faults)
         self._steer(now_us)
         self._choose_load(now_us)
+        self._place_relay(now_us)
 
     def _force_heartbeat(self, now_us: int) -> None:
-        deadman = self.deadman
-        deadman.forced = 1 if "heartbeat_stuck_high" in self.faults else None
-        if "heartbeat_stuck_low" in self.faults:
-            deadman.forced = 0
-        if deadman.forced is not None:
-            deadman.edge(now_us, deadman.forced)
+        stuck = "heartbeat_stuck_low" in self.faults or "heartbeat_stuck_high" in self.faults
+        self._beat_faulty = stuck or "heartbeat_slow" in self.faults
+        if stuck:
+            self.deadman.edge(now_us, self._faulty_level(0))
 
     # What can be measured.
 
@@ -652,6 +673,8 @@ class Circuit:
         if now_us >= self._until_us or (self.mode == 2 and now_us - self.now_us > 100):
             self.advance(now_us)
         raw = self.noise.next() * self._adc_noise
+        if tap in self._open_taps:
+            return 0
         if tap == 2:
             raw += self.current_na * self._sns_adc >> 12
         elif tap == 0:
@@ -679,6 +702,7 @@ class Circuit:
         "on",
         "duty",
         "reversed",
+        "_relay_asked",
         "vbus",
         "bench_strap",
         "stop_pressed",

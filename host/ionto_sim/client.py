@@ -45,7 +45,8 @@ class MeterReading:
 class MarkReading:
     """The independent meter since a mark.
 
-    `t_below_us` is the time from the mark until the current went below 10 uA to stay, None while it flows.
+    `t_below_us` is the time from the mark until the current went below 10 uA to stay, None while it flows; `on_us`
+    the time for which more than that flowed.
     """
 
     name: str
@@ -55,6 +56,7 @@ class MarkReading:
     signed_uc: float
     peak_ua: float
     now_ua: float
+    on_us: int
     t_below_us: int | None
 
 

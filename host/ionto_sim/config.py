@@ -27,6 +27,8 @@ class SimConfig:
     table unless given. Starting in a state directory that was used before is a power-on, which keeps flash, meter
     and virtual time; with `resume` it is a reset that keeps scratch registers and clock as well.
 
+    `clock_us` is the virtual time at which a new state directory begins.
+
     A VM that has not answered for `stuck_s` of wall time is in a loop of Python, in which virtual time stands still:
     an armed watchdog then resets it.
 
@@ -43,6 +45,7 @@ class SimConfig:
     plugged: bool = True
     powered: bool = True
     resume: bool = False
+    clock_us: int = 0
     stuck_s: float = 5.0
     ideal: bool = False
     values: dict[str, float] = field(default_factory=dict)
@@ -88,6 +91,7 @@ class SimConfig:
             "values": values,
             "load": spec,
             "speed": self.factor(),
+            "clock_us": self.clock_us,
             "bench_strap": self.bench_strap,
             "maintenance": self.maintenance,
             "plugged": self.plugged,

@@ -37,7 +37,6 @@ class DeadMan:
         self._short = _Decay(values["interlock_us"], self._gate_uv, self._step_uv)
         self.shorted = False
         self.level = 0
-        self.forced: int | None = None  # level the line is stuck at
         self._volt = 0
         self._at_us = 0
         self._decay = self._low

@@ -20,11 +20,17 @@ TABLE = (
     ("limiter_failed", "circuit", "high-side limiter gone: no ceiling (latent)"),
     ("heartbeat_stuck_low", "circuit", "the heartbeat line no longer rises"),
     ("heartbeat_stuck_high", "circuit", "the heartbeat line stays high"),
+    ("heartbeat_slow", "circuit", "one edge in ten of the heartbeat gets through: 25 Hz instead of 250"),
     ("boost_dead", "circuit", "the boost converter does not start: the rail is at battery voltage"),
     ("rail_low", "circuit", "the rail reaches 15 V only"),
+    ("rail_high", "circuit", "the boost converter's feedback is open: the zener at its tolerance holds 28.3 V"),
     ("battery_low", "circuit", "the battery is at 2.9 V and drops the rail"),
     ("stop_broken", "circuit", "the STOP loop is broken, as if STOP were pressed"),
     ("relay_stuck", "circuit", "the polarity relay does not move"),
+    ("relay_flips", "circuit", "the polarity relay changes over by itself, and stays on the wrong side"),
+    ("drain_sense_open", "circuit", "the drain divider is open: the ADC reads 0 there"),
+    ("rail_sense_open", "circuit", "the rail divider is open: the ADC reads 0 there"),
+    ("sns_sense_open", "circuit", "V(SNS) does not reach the ADC, which reads 0 there"),
     ("sensor_stuck", "sensor", "the INA219 keeps its last shunt reading"),
     ("sensor_missing", "sensor", "the INA219 does not acknowledge: OSError EIO"),
     ("i2c_dead", "sensor", "SDA held low for good: every transfer times out"),
@@ -32,11 +38,13 @@ TABLE = (
     ("sensor_reset", "sensor", "brown-out of the INA219: configuration back to 399Fh"),
     ("loop_hung", "chip", "the firmware does not return from its next call to the hardware"),
     ("firmware_exception", "chip", "the next call to the hardware raises RuntimeError"),
+    ("loop_late", "chip", "something keeps the CPU from the firmware for 10 ms, once"),
     ("flash_fails", "chip", "every erase or program of the flash raises OSError EIO"),
+    ("flash_full", "chip", "every erase of the flash raises OSError ENOSPC: no free block is left"),
     ("adc_stuck", "chip", "the ADC keeps its last reading of every channel"),
 )
 
-MOMENTARY = ("sensor_reset", "firmware_exception")
+MOMENTARY = ("sensor_reset", "firmware_exception", "loop_late")
 KINDS = {name: kind for name, kind, _ in TABLE}
 
 

@@ -20,7 +20,7 @@ class Meter:
         self.last_on_us = -1
         self.hot_switches = 0
         self._window_na = 0
-        self._marks = []  # [name, t_us, signed_fc, absolute_fc, peak_na until the next mark]
+        self._marks = []  # [name, t_us, signed_fc, absolute_fc, peak_na until the next mark, on_us]
 
     def feed(self, start_us: int, end_us: int, charge_fc: int, peak_na: int, end_na: int, sign: int) -> None:
         """Count a stretch: `charge_fc` (nA*us, not negative), `peak_na`, the current at its end, the polarity.
@@ -41,7 +41,7 @@ class Meter:
         """Remember now as `name`; a name used again moves."""
         self._close_window()
         self._marks = [mark for mark in self._marks if mark[0] != name][-_MAX_MARKS:]
-        self._marks.append([name, self.now_us, self.signed_fc, self.absolute_fc, 0])
+        self._marks.append([name, self.now_us, self.signed_fc, self.absolute_fc, 0, self.on_us])
 
     def _close_window(self) -> None:
         peak = self._window_na
@@ -70,7 +70,7 @@ class Meter:
         """Return what happened since the mark `name`; KeyError when there is none.
 
         `t_below_us` is the time from the mark until the current went below 10 uA to stay (0: it was not flowing),
-        None while it flows.
+        None while it flows; `on_us` the time for which more than that flowed.
         """
         self._close_window()
         for mark in self._marks:
@@ -89,6 +89,7 @@ class Meter:
             "signed_uc": (self.signed_fc - mark[2]) / 1e9,
             "peak_ua": mark[4] / 1e3,
             "now_ua": self.now_na / 1e3,
+            "on_us": self.on_us - mark[5],
             "t_below_us": below,
         }
 

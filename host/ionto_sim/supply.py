@@ -8,6 +8,7 @@ import math
 
 _LOW_BATTERY_V = 2.9
 _LOW_RAIL_V = 15.0
+_HIGH_RAIL_V = 28.3  # 27 V zener and 5 %
 _DECAY_US = 11e6  # of the capacitor through the dividers
 _SETTLED_V = 0.001
 
@@ -36,7 +37,7 @@ class Supply:
         idle = max(0.0, battery_v - values["boost_diode_v"]) if self.powered else 0.0
         if not self.boost or not self.powered or "boost_dead" in faults:
             return idle
-        goal = _LOW_RAIL_V if "rail_low" in faults else values["rail_v"]
+        goal = _LOW_RAIL_V if "rail_low" in faults else _HIGH_RAIL_V if "rail_high" in faults else values["rail_v"]
         if battery_v < values["boost_min_v"]:
             goal *= (battery_v / values["boost_min_v"]) ** 2
         return max(goal, idle)

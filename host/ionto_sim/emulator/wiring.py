@@ -24,6 +24,8 @@ _FREEING_CLOCKS = 9
 _IMPOSSIBLE = {
     "firmware_exception": "it runs the firmware as it is; put the exception into a firmware file",
     "flash_fails": "MicroPython does not ask the flash whether it took a block",
+    "flash_full": "MicroPython does not ask the flash whether it took a block; fill its file system with a file",
+    "loop_late": "its interrupts are the image's own; hang it for a moment",
 }
 
 

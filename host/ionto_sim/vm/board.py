@@ -15,6 +15,7 @@ RTC_START_S = 1609459200  # rp2 starts its clock at 2021-01-01
 SCRATCHES = 8
 _BOOT_US = {"soft": 2_000}
 _HARD_BOOT_US = 15_000
+_LATE_US = 10_000
 
 
 class PinState:
@@ -290,6 +291,8 @@ class Board:
                 self.sensor.power_on(now)
         elif name == "firmware_exception":
             CLOCK.fail_once = on
+        elif name == "loop_late":
+            CLOCK.now_us += _LATE_US if on else 0
         else:
             if on:
                 self.faults.add(name)

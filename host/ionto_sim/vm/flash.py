@@ -8,6 +8,7 @@ _PAGE = 256
 _ERASE_US = 45_000
 _PROGRAM_US = 400
 _EIO = 5
+_ENOSPC = 28
 _ERASED = b"\xff" * BLOCK
 
 
@@ -34,6 +35,8 @@ class Flash:
             self._operate(at + start, view[start : start + _PAGE], _PROGRAM_US)
 
     def _erase(self, number):
+        if "flash_full" in CLOCK.board.faults:
+            raise OSError(_ENOSPC)
         self._operate(number * BLOCK, _ERASED, _ERASE_US)
 
     def _operate(self, at, data, cost_us):

@@ -163,6 +163,8 @@ def live(control, setup, image):
     CLOCK.board = control.board = board
     if setup["state"] is not None:
         board.restore(setup["state"], setup["fresh"])
+    else:
+        CLOCK.now_us = config["clock_us"]
     CLOCK.start(CLOCK.now_us, config["speed"], int(sys.argv[1]))
     board.begin(setup["kind"])
     device, system = mount(image)

@@ -1,0 +1,589 @@
+"""The one table of the campaign: every single fault, how it is made, and what must happen in each state.
+
+Faults come from hardware/README.md's table of single faults, the sensor, its bus, the chip, its clock and flash, the
+switches and the host. What must happen is an `Expect`, or several of which one has to hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+CEILING_UA = 6_030  # the limiter at 0 C, hardware/README.md
+NOMINAL_DEAD_MAN_MS = 60
+WORST_DEAD_MAN_MS = 110
+DETECT_MS = 2.0  # two samples
+
+# The board's tolerances: as designed, and where each of them is worst for the person at the electrodes.
+BOARDS: dict[str, Mapping[str, float]] = {
+    "nominal": {},
+    "worst": {"gate_v": 0.552, "ceiling_ua": 6_030.0, "opamp_offset_v": 500e-6, "reference_error": 0.005},
+}
+DEAD_MAN_MS = {"nominal": NOMINAL_DEAD_MAN_MS, "worst": WORST_DEAD_MAN_MS}
+
+# In the order of a session.
+STATES = ("IDLE", "SELF_TEST", "ARMED", "RAMP_UP", "HOLD", "RAMP_DOWN", "PAUSED", "DONE", "FAULT")
+DELIVERING = ("RAMP_UP", "HOLD", "RAMP_DOWN")
+WAITING = ("ARMED", "PAUSED", "REVERSING")  # the output is off, and current comes next
+AT_REST = ("IDLE", "DONE")
+
+WRAP_US = (1 << 30) * 1_000  # where ticks_us and ticks_ms both begin again at 0
+_WRAP_AHEAD_US = 60_000_000
+
+Command = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Expect:
+    """What must happen. `result` is one of
+
+    | result | the device | the log |
+    |---|---|---|
+    | cut | output off in time, FAULT latched with one of `codes` | fault, the code |
+    | stop | output off within `detect_ms` by hardware, DONE | stopped |
+    | lost | output off in time, restarts into FAULT or IDLE | interrupted |
+    | complete | the session goes on undisturbed and delivers its dose | complete |
+    | end | the session ends in order, one of `outcomes` | the outcome |
+    | refused | START or RESUME is refused with one of `codes` | |
+    | latch | at rest: FAULT latched with one of `codes`, no current | |
+    | quiet | nothing at all happens | |
+
+    `detect_ms` is how long the firmware may take, `lead_ms` how much longer when the current begins with the fault
+    already there; `why` says why it is more than two samples. `blind`: the fault takes the measurement away, so the
+    charge after it can only be bounded.
+    """
+
+    result: str
+    codes: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
+    detect_ms: float = DETECT_MS
+    lead_ms: float = 60.0
+    blind: bool = False
+    why: str = ""
+
+
+def cut(*codes: str, detect_ms: float = DETECT_MS, lead_ms: float = 60.0, blind: bool = False, why: str = "") -> Expect:
+    """Return the expectation that the output is cut and one of `codes` latches."""
+    return Expect("cut", codes, ("fault",), detect_ms, lead_ms, blind, why)
+
+
+def refused(*codes: str) -> Expect:
+    """Return the expectation that no current is allowed to begin."""
+    return Expect("refused", codes)
+
+
+def ends(*outcomes: str, why: str) -> Expect:
+    """Return the expectation that the session ends in order with one of `outcomes`."""
+    return Expect("end", (), outcomes, why=why)
+
+
+COMPLETE = Expect("complete", outcomes=("complete",))
+STOPS = Expect("stop", outcomes=("stopped",), detect_ms=1.0)
+RESETS = Expect("lost", ("UNPLANNED_RESET",), ("interrupted",))
+RESTARTS = Expect("lost", ("NONE",), ("interrupted",))
+QUIET = Expect("quiet")
+
+Expects = tuple[Expect, ...]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One single fault.
+
+    `inject` and `remove` are commands of `ionto_sim.commands`; `host` names what the computer does instead, in
+    `campaign.usb`. The expectations: `delivering`, `testing` in SELF_TEST, `waiting` (None: as delivering), `rest`
+    for a START with the fault present. `boards` are the tolerances it is tried with. `at_rest`: what happens
+    at rest already, without a START. `by_button`: there is no computer to start and resume. `clock`: it is the
+    moment at which the clock wraps.
+    """
+
+    name: str
+    text: str
+    delivering: Expects
+    testing: Expects
+    rest: Expects
+    waiting: Expects | None = None
+    inject: tuple[Command, ...] = ()
+    remove: tuple[Command, ...] = ()
+    host: str = ""
+    boards: tuple[str, ...] = ("nominal",)
+    at_rest: Expects = (QUIET,)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    by_button: bool = False
+    clock: bool = False
+    hot_switches: int = 0
+
+    def expected(self, state: str) -> Expects:
+        """Return what must happen in `state`, at once or once current is asked for."""
+        if state in DELIVERING:
+            return self.delivering
+        if state in WAITING:
+            return self.delivering if self.waiting is None else self.waiting
+        return self.testing if state == "SELF_TEST" else self.rest
+
+
+def _switch(name: str, text: str, **what: Any) -> Fault:
+    """Return the fault that is the simulator's fault switch of the same name."""
+    on = {"cmd": "fault", "name": name, "on": True}
+    return Fault(name, text, inject=(on,), remove=({**on, "on": False},), **what)
+
+
+_OVER = ("OVER_CURRENT", "OVER_CURRENT_ABSOLUTE")
+_BOTH = ("nominal", "worst")
+
+FAULTS: Sequence[Fault] = (
+    Fault(
+        "none",
+        "no fault: the control row",
+        delivering=(COMPLETE,),
+        testing=(COMPLETE,),
+        rest=(COMPLETE,),
+    ),
+    # hardware/README.md, the set-point path and the sink.
+    _switch(
+        "pwm_stuck_high",
+        "set-point switch stuck on the reference: full-scale current",
+        delivering=(cut(*_OVER, "SENSE_DISAGREE"),),
+        testing=(cut(*_OVER, "SELFTEST_LATENT_SETPOINT", "SELFTEST_SENSE"),),
+        rest=(cut(*_OVER, "SELFTEST_LATENT_SETPOINT"),),
+        boards=_BOTH,
+    ),
+    _switch(
+        "pwm_stuck_low",
+        "set-point switch stuck on ground: no set-point",
+        delivering=(cut("UNDER_CURRENT", "OPEN_CIRCUIT", detect_ms=400, why="300 samples: slower than any settling"),),
+        testing=(cut("SELFTEST_NO_CURRENT"),),
+        rest=(cut("SELFTEST_NO_CURRENT"),),
+    ),
+    _switch(
+        "reference_open",
+        "set-point reference open: up to 13 % more than full scale",
+        delivering=(cut(*_OVER), COMPLETE),
+        testing=(COMPLETE,),
+        rest=(COMPLETE,),
+        boards=_BOTH,
+    ),
+    _switch(
+        "sink_stuck_high",
+        "op-amp stuck high or sink FET shorted: the limiter's current whatever the set-point",
+        delivering=(cut(*_OVER),),
+        testing=(cut(*_OVER, "SELFTEST_LATENT_SETPOINT"),),
+        rest=(cut(*_OVER, "SELFTEST_LATENT_SETPOINT"),),
+        boards=_BOTH,
+    ),
+    _switch(
+        "sink_stuck_low",
+        "op-amp stuck low: only the divider's 2 uA flow",
+        delivering=(cut("UNDER_CURRENT", "OPEN_CIRCUIT", detect_ms=400, why="300 samples: slower than any settling"),),
+        testing=(cut("SELFTEST_NO_CURRENT"),),
+        rest=(cut("SELFTEST_NO_CURRENT"),),
+    ),
+    _switch(
+        "sense_short",
+        "Rs shorted: the sink regulates on the shunt alone, up to the ceiling",
+        delivering=(cut(*_OVER, "SENSE_DISAGREE"),),
+        testing=(cut(*_OVER, "SELFTEST_NO_CURRENT", "SELFTEST_SENSE", "SELFTEST_LATENT_SETPOINT", "SENSE_DISAGREE"),),
+        rest=(cut(*_OVER, "SELFTEST_NO_CURRENT", "SELFTEST_SENSE", "SELFTEST_LATENT_SETPOINT", "SENSE_DISAGREE"),),
+        boards=_BOTH,
+    ),
+    _switch(
+        "shunt_short",
+        "shunt shorted: 5 % more current, the INA219 reads 0",
+        delivering=(cut("SENSE_DISAGREE", "UNDER_CURRENT", detect_ms=8, blind=True, why="V(SNS) is read every 2 ms"),),
+        testing=(cut("SELFTEST_NO_CURRENT", "SELFTEST_SENSE", "SENSE_DISAGREE"),),
+        rest=(cut("SELFTEST_NO_CURRENT", "SELFTEST_SENSE", "SENSE_DISAGREE"),),
+    ),
+    _switch(
+        "shunt_open",
+        "shunt open: no current",
+        delivering=(cut("OPEN_CIRCUIT", "UNDER_CURRENT", "SENSE_DISAGREE"),),
+        testing=(cut("SELFTEST_NO_CURRENT"),),
+        rest=(cut("SELFTEST_NO_CURRENT"),),
+    ),
+    # The high side: latent faults.
+    _switch(
+        "q3_short",
+        "Q3 shorted: the dead-man has no effect (latent)",
+        delivering=(COMPLETE,),
+        testing=(cut("SELFTEST_LATENT_SWITCH"), COMPLETE),
+        rest=(cut("SELFTEST_LATENT_SWITCH"),),
+        boards=_BOTH,
+    ),
+    _switch(
+        "highside_short",
+        "high-side FET shorted: neither dead-man nor STOP cuts (latent)",
+        delivering=(COMPLETE,),
+        testing=(cut("SELFTEST_LATENT_SWITCH"), COMPLETE),
+        rest=(cut("SELFTEST_LATENT_SWITCH"),),
+        boards=_BOTH,
+    ),
+    _switch(
+        "limiter_failed",
+        "high-side limiter gone: no ceiling (latent, found by the bench self-test only)",
+        delivering=(COMPLETE,),
+        testing=(COMPLETE,),
+        rest=(COMPLETE,),
+    ),
+    # The dead-man's input.
+    _switch(
+        "heartbeat_stuck_low",
+        "the heartbeat line no longer rises",
+        delivering=(cut("OPEN_CIRCUIT", "UNDER_CURRENT"),),
+        testing=(cut("SELFTEST_NO_CURRENT"),),
+        rest=(cut("SELFTEST_NO_CURRENT"),),
+        boards=_BOTH,
+    ),
+    _switch(
+        "heartbeat_stuck_high",
+        "the heartbeat line stays high",
+        delivering=(cut("OPEN_CIRCUIT", "UNDER_CURRENT"),),
+        testing=(cut("SELFTEST_NO_CURRENT"),),
+        rest=(cut("SELFTEST_NO_CURRENT"),),
+        boards=_BOTH,
+    ),
+    _switch(
+        "heartbeat_slow",
+        "one heartbeat edge in ten gets through: 25 Hz instead of 250",
+        delivering=(cut("OPEN_CIRCUIT", "UNDER_CURRENT"),),
+        testing=(cut("SELFTEST_NO_CURRENT"),),
+        rest=(cut("SELFTEST_NO_CURRENT"),),
+        boards=_BOTH,
+    ),
+    # The electrodes.
+    _switch(
+        "electrode_lift",
+        "an electrode is off the skin",
+        delivering=(cut("OPEN_CIRCUIT"),),
+        testing=(cut("SELFTEST_NO_CURRENT", "SELFTEST_LOAD"),),
+        rest=(cut("SELFTEST_NO_CURRENT", "SELFTEST_LOAD"),),
+    ),
+    Fault(
+        "lift_and_recontact",
+        "an electrode lifts, and is back after 20 ms",
+        inject=(
+            {"cmd": "fault", "name": "electrode_lift"},
+            {"cmd": "at", "after_us": 20_000, "do": {"cmd": "fault", "name": "electrode_lift", "on": False}},
+        ),
+        delivering=(cut("OPEN_CIRCUIT"),),
+        testing=(cut("SELFTEST_NO_CURRENT", "SELFTEST_LOAD", "OPEN_CIRCUIT"), COMPLETE),
+        waiting=(COMPLETE,),
+        rest=(COMPLETE,),
+    ),
+    Fault(
+        "flicker",
+        "an electrode lifts for 0.8 ms, less than a sample or two",
+        inject=(
+            {"cmd": "fault", "name": "electrode_lift"},
+            {"cmd": "at", "after_us": 800, "do": {"cmd": "fault", "name": "electrode_lift", "on": False}},
+        ),
+        delivering=(COMPLETE, cut("OPEN_CIRCUIT")),
+        testing=(COMPLETE,),
+        waiting=(COMPLETE,),
+        rest=(COMPLETE,),
+    ),
+    _switch(
+        "electrode_short",
+        "the electrodes touch",
+        delivering=(
+            cut("SHORT_CIRCUIT", "LOAD_OUT_OF_RANGE", detect_ms=20, lead_ms=600, why="8 samples, over 1 mA only"),
+            COMPLETE,
+        ),
+        testing=(cut("SHORT_CIRCUIT", "LOAD_OUT_OF_RANGE", "SELFTEST_LOAD", lead_ms=1_200),),
+        rest=(cut("SHORT_CIRCUIT", "LOAD_OUT_OF_RANGE", "SELFTEST_LOAD", lead_ms=1_200),),
+    ),
+    Fault(
+        "contact_dries",
+        "the contact dries out to 12 kohm: the current is held where the contact allows it",
+        inject=({"cmd": "load", "spec": 12_000},),
+        remove=({"cmd": "load", "spec": 2_000},),
+        delivering=(COMPLETE, ends("time_limit", why="the contact allows less than the dose asks for")),
+        testing=(COMPLETE, ends("time_limit", why="the contact allows less than the dose asks for")),
+        rest=(COMPLETE, ends("time_limit", why="the contact allows less than the dose asks for")),
+    ),
+    # Power.
+    _switch(
+        "boost_dead",
+        "the boost converter stops: the rail falls to the battery's voltage",
+        delivering=(cut("RAIL_LOW", detect_ms=400, why="20 samples once the rail's capacitor is down"),),
+        testing=(cut("RAIL_LOW", "SELFTEST_RAIL", detect_ms=400),),
+        rest=(cut("RAIL_LOW", "SELFTEST_RAIL", detect_ms=400),),
+    ),
+    _switch(
+        "rail_low",
+        "the rail reaches 15 V only",
+        delivering=(cut("RAIL_LOW", detect_ms=400, why="20 samples once the rail's capacitor is down"),),
+        testing=(cut("RAIL_LOW", "SELFTEST_RAIL", detect_ms=400),),
+        rest=(cut("RAIL_LOW", "SELFTEST_RAIL", detect_ms=400),),
+    ),
+    _switch(
+        "rail_high",
+        "the boost converter's feedback is open: the zener holds 28.3 V",
+        delivering=(cut("RAIL_HIGH", detect_ms=60, why="20 samples: longer than the converter's start"),),
+        testing=(cut("RAIL_HIGH", "SELFTEST_RAIL", detect_ms=60),),
+        rest=(cut("SELFTEST_RAIL"),),
+    ),
+    _switch(
+        "battery_low",
+        "the battery falls to 2.9 V and drops the rail",
+        delivering=(cut("RAIL_LOW", detect_ms=400), ends("battery_low", why="ends in order")),
+        testing=(cut("RAIL_LOW", "SELFTEST_RAIL", "SELFTEST_BATTERY", detect_ms=400),),
+        rest=(cut("RAIL_LOW", "SELFTEST_RAIL", "SELFTEST_BATTERY", detect_ms=400),),
+    ),
+    # Switches and relay.
+    _switch(
+        "stop_broken",
+        "the STOP loop is broken, as if STOP were pressed",
+        delivering=(STOPS,),
+        testing=(STOPS,),
+        waiting=(STOPS,),
+        rest=(refused("STOP_OPEN"),),
+    ),
+    _switch(
+        "relay_stuck",
+        "the polarity relay does not move",
+        delivering=(COMPLETE,),
+        testing=(COMPLETE,),
+        rest=(COMPLETE,),
+    ),
+    _switch(
+        "relay_flips",
+        "the polarity relay changes over by itself",
+        delivering=(cut("OPEN_CIRCUIT", "UNDER_CURRENT"),),
+        testing=(COMPLETE, cut("SELFTEST_NO_CURRENT")),
+        waiting=(COMPLETE,),
+        rest=(COMPLETE,),
+        hot_switches=1,
+    ),
+    Fault(
+        "start_stuck",
+        "the START button is shorted",
+        inject=({"cmd": "press", "button": "start"},),
+        remove=({"cmd": "release", "button": "start"},),
+        delivering=(COMPLETE,),
+        testing=(COMPLETE,),
+        rest=(COMPLETE, refused("START_STUCK")),
+    ),
+    Fault(
+        "range_strap_moves",
+        "the range strap's joint fails: it says B",
+        inject=({"cmd": "strap", "name": "range", "value": "B"},),
+        remove=({"cmd": "strap", "name": "range", "value": "A"},),
+        delivering=(COMPLETE,),
+        testing=(COMPLETE,),
+        rest=(COMPLETE,),
+    ),
+    # The sensor and its bus.
+    _switch(
+        "sensor_stuck",
+        "the INA219 keeps its last reading",
+        delivering=(
+            cut(
+                "SENSOR_STUCK",
+                "SENSE_DISAGREE",
+                "UNDER_CURRENT",
+                *_OVER,
+                detect_ms=300,
+                lead_ms=400,
+                blind=True,
+                why="200 samples: the set-point's dither moves the reading every 64 ms",
+            ),
+        ),
+        testing=(cut("SELFTEST_LATENT_SWITCH", "SELFTEST_NO_CURRENT", "SELFTEST_LATENT_SETPOINT", "SELFTEST_SENSE"),),
+        rest=(cut("SELFTEST_NO_CURRENT", "SELFTEST_SENSE", "SENSE_DISAGREE"),),
+    ),
+    _switch(
+        "sensor_missing",
+        "the INA219 does not acknowledge",
+        delivering=(cut("SENSOR_STALE"),),
+        testing=(cut("SENSOR_STALE", "SELFTEST_SENSOR"),),
+        rest=(cut("SELFTEST_SENSOR"), refused("SENSOR_MISSING")),
+    ),
+    _switch(
+        "i2c_dead",
+        "SDA is held low for good",
+        delivering=(cut("SENSOR_STALE", "LATE_LOOP"),),
+        testing=(cut("SENSOR_STALE", "LATE_LOOP", "SELFTEST_SENSOR"),),
+        rest=(cut("SELFTEST_SENSOR"),),
+    ),
+    _switch(
+        "i2c_hang",
+        "SDA is held low until nine clocks free it",
+        delivering=(cut("SENSOR_STALE", "LATE_LOOP"),),
+        testing=(cut("SENSOR_STALE", "LATE_LOOP", "SELFTEST_SENSOR"),),
+        waiting=(cut("SENSOR_STALE", "LATE_LOOP"), COMPLETE),
+        rest=(COMPLETE, cut("SELFTEST_SENSOR")),
+    ),
+    _switch(
+        "sensor_reset",
+        "brown-out of the INA219: it is back at 399Fh and at its configuration register, which reads as full scale",
+        delivering=(
+            cut("OVER_CURRENT_ABSOLUTE", "SENSOR_CONFIG", detect_ms=150, blind=True, why="checked each 128 ms"),
+        ),
+        testing=(cut("OVER_CURRENT_ABSOLUTE", "SENSOR_CONFIG", "SELFTEST_SENSOR", detect_ms=150),),
+        waiting=(cut("OVER_CURRENT_ABSOLUTE", "SENSOR_CONFIG", "CURRENT_WHEN_OFF", detect_ms=150),),
+        rest=(QUIET,),
+        at_rest=(Expect("latch", ("CURRENT_WHEN_OFF", "SENSOR_CONFIG")),),
+    ),
+    # The ADC.
+    _switch(
+        "adc_stuck",
+        "the ADC keeps its last reading of every channel",
+        delivering=(
+            cut("ADC_STUCK", "SENSE_DISAGREE", detect_ms=300, why="a frozen reading looks like a steady one"),
+            COMPLETE,
+        ),
+        testing=(cut("ADC_STUCK", "SENSE_DISAGREE", "SELFTEST_SENSE", "SELFTEST_RAIL"),),
+        rest=(cut("ADC_STUCK", "SENSE_DISAGREE", "SELFTEST_SENSE", "SELFTEST_RAIL"),),
+    ),
+    _switch(
+        "drain_sense_open",
+        "the drain divider is open: the ADC reads 0 there",
+        delivering=(COMPLETE, cut("OPEN_CIRCUIT", "ADC_STUCK", "LOAD_OUT_OF_RANGE", "SENSE_DISAGREE", detect_ms=300)),
+        testing=(COMPLETE, cut("OPEN_CIRCUIT", "ADC_STUCK", "SELFTEST_LOAD")),
+        rest=(COMPLETE, cut("OPEN_CIRCUIT", "ADC_STUCK", "SELFTEST_LOAD")),
+    ),
+    _switch(
+        "rail_sense_open",
+        "the rail divider is open: the ADC reads 0 there",
+        delivering=(cut("RAIL_LOW", "SHORT_CIRCUIT", "LOAD_OUT_OF_RANGE", detect_ms=250, why="20 samples, each 8 ms"),),
+        testing=(cut("RAIL_LOW", "SELFTEST_RAIL", detect_ms=250),),
+        rest=(cut("SELFTEST_RAIL"),),
+    ),
+    _switch(
+        "sns_sense_open",
+        "V(SNS) does not reach the ADC, which reads 0 there",
+        delivering=(cut("SENSE_DISAGREE", detect_ms=8, why="V(SNS) is read every 2 ms"),),
+        testing=(cut("SENSE_DISAGREE", "SELFTEST_SENSE"),),
+        rest=(cut("SENSE_DISAGREE", "SELFTEST_SENSE"),),
+    ),
+    # The chip and the firmware.
+    _switch(
+        "loop_hung",
+        "the firmware hangs: the dead-man cuts, the watchdog resets",
+        delivering=(RESETS,),
+        testing=(RESETS,),
+        waiting=(RESETS,),
+        rest=(RESETS,),
+        at_rest=(RESETS,),
+        boards=_BOTH,
+    ),
+    _switch(
+        "firmware_exception",
+        "an exception nobody expected",
+        delivering=(RESETS,),
+        testing=(RESETS,),
+        waiting=(RESETS,),
+        rest=(RESETS,),
+        at_rest=(RESETS,),
+    ),
+    _switch(
+        "loop_late",
+        "something keeps the CPU from the firmware for 10 ms",
+        delivering=(cut("LATE_LOOP", detect_ms=12, why="the 10 ms themselves"),),
+        testing=(cut("LATE_LOOP", detect_ms=12), COMPLETE),
+        waiting=(COMPLETE,),
+        rest=(COMPLETE,),
+    ),
+    Fault(
+        "reset",
+        "the RUN pin is pulled",
+        inject=({"cmd": "reset"},),
+        delivering=(RESTARTS,),
+        testing=(RESTARTS,),
+        waiting=(RESTARTS,),
+        rest=(RESTARTS,),
+        at_rest=(RESTARTS,),
+        boards=_BOTH,
+    ),
+    Fault(
+        "power_cut",
+        "the battery is pulled, and put back",
+        inject=({"cmd": "cut"},),
+        delivering=(RESTARTS,),
+        testing=(RESTARTS,),
+        waiting=(RESTARTS,),
+        rest=(RESTARTS,),
+        at_rest=(RESTARTS,),
+    ),
+    Fault(
+        "power_cut_in_flash",
+        "the battery is pulled in the middle of the next flash operation",
+        inject=({"cmd": "cut", "operation": 1},),
+        delivering=(RESTARTS,),
+        testing=(RESTARTS,),
+        waiting=(RESTARTS,),
+        rest=(RESTARTS,),
+    ),
+    # Flash.
+    _switch(
+        "flash_fails",
+        "no flash operation succeeds",
+        delivering=(cut("LOG_WRITE_FAILED", detect_ms=6_000, why="the dose is complete before the flash is written"),),
+        testing=(cut("LOG_WRITE_FAILED", detect_ms=600),),
+        rest=(refused("FLASH_FAILED"),),
+    ),
+    _switch(
+        "flash_full",
+        "no free block is left",
+        delivering=(cut("LOG_WRITE_FAILED", detect_ms=6_000, why="the dose is complete before the flash is written"),),
+        testing=(cut("LOG_WRITE_FAILED", detect_ms=600),),
+        rest=(refused("FLASH_FAILED", "FILESYSTEM_FULL"),),
+    ),
+    # The clock.
+    Fault(
+        "clock_wrap",
+        "ticks_us and ticks_ms wrap around",
+        delivering=(COMPLETE,),
+        testing=(COMPLETE,),
+        rest=(COMPLETE,),
+        clock=True,
+        settings={"clock_us": WRAP_US - _WRAP_AHEAD_US},
+    ),
+    # USB.
+    Fault(
+        "usb_garbage",
+        "the computer sends random bytes and damaged frames",
+        delivering=(COMPLETE,),
+        testing=(COMPLETE,),
+        rest=(COMPLETE,),
+        host="garbage",
+    ),
+    Fault(
+        "usb_flood",
+        "the computer sends valid requests as fast as it can, START and new doses among them",
+        delivering=(COMPLETE,),
+        testing=(COMPLETE,),
+        rest=(COMPLETE,),
+        host="flood",
+    ),
+    Fault(
+        "usb_stall",
+        "the computer asks and never reads the answers",
+        delivering=(COMPLETE,),
+        testing=(COMPLETE,),
+        rest=(COMPLETE,),
+        host="stall",
+    ),
+    Fault(
+        "usb_unplugged",
+        "the cable is pulled in a bench session",
+        inject=({"cmd": "plug", "on": False},),
+        remove=({"cmd": "plug", "on": True},),
+        delivering=(COMPLETE,),
+        testing=(COMPLETE,),
+        rest=(COMPLETE,),
+        by_button=True,
+    ),
+    Fault(
+        "bench_strap_lost",
+        "the bench strap comes off while a computer is plugged in: the interlock cuts",
+        inject=({"cmd": "strap", "name": "bench", "value": False},),
+        remove=({"cmd": "strap", "name": "bench", "value": True},),
+        delivering=(cut("USB_APPEARED", "OPEN_CIRCUIT"),),
+        testing=(cut("USB_APPEARED", "SELFTEST_NO_CURRENT"),),
+        waiting=(cut("USB_APPEARED", "OPEN_CIRCUIT"), refused("USB_PRESENT", "NEEDS_HAND")),
+        rest=(refused("USB_PRESENT", "NEEDS_HAND"),),
+    ),
+)
+BY_NAME = {fault.name: fault for fault in FAULTS}
