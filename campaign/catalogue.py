@@ -29,7 +29,7 @@ WAITING = ("ARMED", "PAUSED", "REVERSING")  # the output is off, and current com
 AT_REST = ("IDLE", "DONE")
 
 WRAP_US = (1 << 30) * 1_000  # where ticks_us and ticks_ms both begin again at 0
-_WRAP_AHEAD_US = 60_000_000
+_WRAP_AHEAD_US = 20_000_000
 
 Command = Mapping[str, Any]
 
@@ -51,7 +51,8 @@ class Expect:
 
     `detect_ms` is how long the firmware may take, `lead_ms` how much longer when the current begins with the fault
     already there; `why` says why it is more than two samples. `blind`: the fault takes the measurement away, so the
-    charge after it can only be bounded.
+    charge after it can only be bounded. `after_dose`: the fault is met when the session writes its log, so the dose
+    is delivered first.
     """
 
     result: str
@@ -60,12 +61,13 @@ class Expect:
     detect_ms: float = DETECT_MS
     lead_ms: float = 60.0
     blind: bool = False
+    after_dose: bool = False
     why: str = ""
 
 
 def cut(*codes: str, detect_ms: float = DETECT_MS, lead_ms: float = 60.0, blind: bool = False, why: str = "") -> Expect:
     """Return the expectation that the output is cut and one of `codes` latches."""
-    return Expect("cut", codes, ("fault",), detect_ms, lead_ms, blind, why)
+    return Expect("cut", codes, ("fault",), detect_ms, lead_ms, blind, why=why)
 
 
 def refused(*codes: str) -> Expect:
@@ -82,6 +84,8 @@ COMPLETE = Expect("complete", outcomes=("complete",))
 STOPS = Expect("stop", outcomes=("stopped",), detect_ms=1.0)
 RESETS = Expect("lost", ("UNPLANNED_RESET",), ("interrupted",))
 RESTARTS = Expect("lost", ("NONE",), ("interrupted",))
+RESTARTS_AFTER_DOSE = Expect("lost", ("NONE",), ("interrupted",), after_dose=True)
+UNWRITTEN = Expect("cut", ("LOG_WRITE_FAILED",), ("complete",), after_dose=True)
 QUIET = Expect("quiet")
 
 Expects = tuple[Expect, ...]
@@ -91,15 +95,18 @@ Expects = tuple[Expect, ...]
 class Fault:
     """One single fault.
 
-    `inject` and `remove` are commands of `ionto_sim.commands`; `host` names what the computer does instead, in
-    `campaign.usb`. The expectations: `delivering`, `testing` in SELF_TEST, `waiting` (None: as delivering), `rest`
-    for a START with the fault present. `boards` are the tolerances it is tried with. `at_rest`: what happens
-    at rest already, without a START. `by_button`: there is no computer to start and resume. `clock`: it is the
-    moment at which the clock wraps.
+    `hazards` are those of docs/hazards.md. `inject` and `remove` are commands of `ionto_sim.commands`; `host` names
+    what the computer does instead, in `campaign.usb`; `clock`: it is the moment at which the clock wraps.
+    `by_button`: there is no computer to start and resume. `settings` are those of the simulator, `boards` the
+    tolerances it is tried with, `hot_switches` how often the fault itself moves the relay under current.
+
+    The expectations: `delivering`; `testing` in SELF_TEST; `waiting` (None: as delivering); `rest` for a START with
+    the fault present, `at_rest` for what happens without one.
     """
 
     name: str
     text: str
+    hazards: tuple[str, ...]
     delivering: Expects
     testing: Expects
     rest: Expects
@@ -136,6 +143,7 @@ FAULTS: Sequence[Fault] = (
     Fault(
         "none",
         "no fault: the control row",
+        hazards=("HAZ-34",),
         delivering=(COMPLETE,),
         testing=(COMPLETE,),
         rest=(COMPLETE,),
@@ -144,6 +152,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "pwm_stuck_high",
         "set-point switch stuck on the reference: full-scale current",
+        hazards=("HAZ-02",),
         delivering=(cut(*_OVER, "SENSE_DISAGREE"),),
         testing=(cut(*_OVER, "SELFTEST_LATENT_SETPOINT", "SELFTEST_SENSE"),),
         rest=(cut(*_OVER, "SELFTEST_LATENT_SETPOINT"),),
@@ -152,6 +161,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "pwm_stuck_low",
         "set-point switch stuck on ground: no set-point",
+        hazards=("HAZ-24",),
         delivering=(cut("UNDER_CURRENT", "OPEN_CIRCUIT", detect_ms=400, why="300 samples: slower than any settling"),),
         testing=(cut("SELFTEST_NO_CURRENT"),),
         rest=(cut("SELFTEST_NO_CURRENT"),),
@@ -159,6 +169,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "reference_open",
         "set-point reference open: up to 13 % more than full scale",
+        hazards=("HAZ-02",),
         delivering=(cut(*_OVER), COMPLETE),
         testing=(COMPLETE,),
         rest=(COMPLETE,),
@@ -167,6 +178,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "sink_stuck_high",
         "op-amp stuck high or sink FET shorted: the limiter's current whatever the set-point",
+        hazards=("HAZ-02",),
         delivering=(cut(*_OVER),),
         testing=(cut(*_OVER, "SELFTEST_LATENT_SETPOINT"),),
         rest=(cut(*_OVER, "SELFTEST_LATENT_SETPOINT"),),
@@ -175,6 +187,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "sink_stuck_low",
         "op-amp stuck low: only the divider's 2 uA flow",
+        hazards=("HAZ-24",),
         delivering=(cut("UNDER_CURRENT", "OPEN_CIRCUIT", detect_ms=400, why="300 samples: slower than any settling"),),
         testing=(cut("SELFTEST_NO_CURRENT"),),
         rest=(cut("SELFTEST_NO_CURRENT"),),
@@ -182,6 +195,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "sense_short",
         "Rs shorted: the sink regulates on the shunt alone, up to the ceiling",
+        hazards=("HAZ-02",),
         delivering=(cut(*_OVER, "SENSE_DISAGREE"),),
         testing=(cut(*_OVER, "SELFTEST_NO_CURRENT", "SELFTEST_SENSE", "SELFTEST_LATENT_SETPOINT", "SENSE_DISAGREE"),),
         rest=(cut(*_OVER, "SELFTEST_NO_CURRENT", "SELFTEST_SENSE", "SELFTEST_LATENT_SETPOINT", "SENSE_DISAGREE"),),
@@ -190,6 +204,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "shunt_short",
         "shunt shorted: 5 % more current, the INA219 reads 0",
+        hazards=("HAZ-03",),
         delivering=(cut("SENSE_DISAGREE", "UNDER_CURRENT", detect_ms=8, blind=True, why="V(SNS) is read every 2 ms"),),
         testing=(cut("SELFTEST_NO_CURRENT", "SELFTEST_SENSE", "SENSE_DISAGREE"),),
         rest=(cut("SELFTEST_NO_CURRENT", "SELFTEST_SENSE", "SENSE_DISAGREE"),),
@@ -197,6 +212,10 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "shunt_open",
         "shunt open: no current",
+        hazards=(
+            "HAZ-03",
+            "HAZ-24",
+        ),
         delivering=(cut("OPEN_CIRCUIT", "UNDER_CURRENT", "SENSE_DISAGREE"),),
         testing=(cut("SELFTEST_NO_CURRENT"),),
         rest=(cut("SELFTEST_NO_CURRENT"),),
@@ -205,6 +224,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "q3_short",
         "Q3 shorted: the dead-man has no effect (latent)",
+        hazards=("HAZ-13",),
         delivering=(COMPLETE,),
         testing=(cut("SELFTEST_LATENT_SWITCH"), COMPLETE),
         rest=(cut("SELFTEST_LATENT_SWITCH"),),
@@ -213,6 +233,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "highside_short",
         "high-side FET shorted: neither dead-man nor STOP cuts (latent)",
+        hazards=("HAZ-13",),
         delivering=(COMPLETE,),
         testing=(cut("SELFTEST_LATENT_SWITCH"), COMPLETE),
         rest=(cut("SELFTEST_LATENT_SWITCH"),),
@@ -221,6 +242,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "limiter_failed",
         "high-side limiter gone: no ceiling (latent, found by the bench self-test only)",
+        hazards=("HAZ-13",),
         delivering=(COMPLETE,),
         testing=(COMPLETE,),
         rest=(COMPLETE,),
@@ -229,31 +251,35 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "heartbeat_stuck_low",
         "the heartbeat line no longer rises",
+        hazards=("HAZ-16",),
         delivering=(cut("OPEN_CIRCUIT", "UNDER_CURRENT"),),
-        testing=(cut("SELFTEST_NO_CURRENT"),),
+        testing=(cut("SELFTEST_NO_CURRENT", "OPEN_CIRCUIT"),),
         rest=(cut("SELFTEST_NO_CURRENT"),),
         boards=_BOTH,
     ),
     _switch(
         "heartbeat_stuck_high",
         "the heartbeat line stays high",
+        hazards=("HAZ-16",),
         delivering=(cut("OPEN_CIRCUIT", "UNDER_CURRENT"),),
-        testing=(cut("SELFTEST_NO_CURRENT"),),
+        testing=(cut("SELFTEST_NO_CURRENT", "OPEN_CIRCUIT"),),
         rest=(cut("SELFTEST_NO_CURRENT"),),
         boards=_BOTH,
     ),
     _switch(
         "heartbeat_slow",
         "one heartbeat edge in ten gets through: 25 Hz instead of 250",
-        delivering=(cut("OPEN_CIRCUIT", "UNDER_CURRENT"),),
-        testing=(cut("SELFTEST_NO_CURRENT"),),
-        rest=(cut("SELFTEST_NO_CURRENT"),),
+        hazards=("HAZ-16",),
+        delivering=(cut("OPEN_CIRCUIT", "UNDER_CURRENT", detect_ms=122, why="three more edges, 40 ms apart, feed it"),),
+        testing=(cut("SELFTEST_NO_CURRENT", "OPEN_CIRCUIT"),),
+        rest=(cut("SELFTEST_NO_CURRENT", "OPEN_CIRCUIT"),),
         boards=_BOTH,
     ),
     # The electrodes.
     _switch(
         "electrode_lift",
         "an electrode is off the skin",
+        hazards=("HAZ-08",),
         delivering=(cut("OPEN_CIRCUIT"),),
         testing=(cut("SELFTEST_NO_CURRENT", "SELFTEST_LOAD"),),
         rest=(cut("SELFTEST_NO_CURRENT", "SELFTEST_LOAD"),),
@@ -261,6 +287,7 @@ FAULTS: Sequence[Fault] = (
     Fault(
         "lift_and_recontact",
         "an electrode lifts, and is back after 20 ms",
+        hazards=("HAZ-08",),
         inject=(
             {"cmd": "fault", "name": "electrode_lift"},
             {"cmd": "at", "after_us": 20_000, "do": {"cmd": "fault", "name": "electrode_lift", "on": False}},
@@ -273,6 +300,7 @@ FAULTS: Sequence[Fault] = (
     Fault(
         "flicker",
         "an electrode lifts for 0.8 ms, less than a sample or two",
+        hazards=("HAZ-08",),
         inject=(
             {"cmd": "fault", "name": "electrode_lift"},
             {"cmd": "at", "after_us": 800, "do": {"cmd": "fault", "name": "electrode_lift", "on": False}},
@@ -285,6 +313,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "electrode_short",
         "the electrodes touch",
+        hazards=("HAZ-10",),
         delivering=(
             cut("SHORT_CIRCUIT", "LOAD_OUT_OF_RANGE", detect_ms=20, lead_ms=600, why="8 samples, over 1 mA only"),
             COMPLETE,
@@ -295,6 +324,10 @@ FAULTS: Sequence[Fault] = (
     Fault(
         "contact_dries",
         "the contact dries out to 12 kohm: the current is held where the contact allows it",
+        hazards=(
+            "HAZ-10",
+            "HAZ-24",
+        ),
         inject=({"cmd": "load", "spec": 12_000},),
         remove=({"cmd": "load", "spec": 2_000},),
         delivering=(COMPLETE, ends("time_limit", why="the contact allows less than the dose asks for")),
@@ -305,6 +338,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "boost_dead",
         "the boost converter stops: the rail falls to the battery's voltage",
+        hazards=("HAZ-26",),
         delivering=(cut("RAIL_LOW", detect_ms=400, why="20 samples once the rail's capacitor is down"),),
         testing=(cut("RAIL_LOW", "SELFTEST_RAIL", detect_ms=400),),
         rest=(cut("RAIL_LOW", "SELFTEST_RAIL", detect_ms=400),),
@@ -312,6 +346,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "rail_low",
         "the rail reaches 15 V only",
+        hazards=("HAZ-26",),
         delivering=(cut("RAIL_LOW", detect_ms=400, why="20 samples once the rail's capacitor is down"),),
         testing=(cut("RAIL_LOW", "SELFTEST_RAIL", detect_ms=400),),
         rest=(cut("RAIL_LOW", "SELFTEST_RAIL", detect_ms=400),),
@@ -319,6 +354,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "rail_high",
         "the boost converter's feedback is open: the zener holds 28.3 V",
+        hazards=("HAZ-26",),
         delivering=(cut("RAIL_HIGH", detect_ms=60, why="20 samples: longer than the converter's start"),),
         testing=(cut("RAIL_HIGH", "SELFTEST_RAIL", detect_ms=60),),
         rest=(cut("SELFTEST_RAIL"),),
@@ -326,6 +362,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "battery_low",
         "the battery falls to 2.9 V and drops the rail",
+        hazards=("HAZ-26",),
         delivering=(cut("RAIL_LOW", detect_ms=400), ends("battery_low", why="ends in order")),
         testing=(cut("RAIL_LOW", "SELFTEST_RAIL", "SELFTEST_BATTERY", detect_ms=400),),
         rest=(cut("RAIL_LOW", "SELFTEST_RAIL", "SELFTEST_BATTERY", detect_ms=400),),
@@ -334,6 +371,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "stop_broken",
         "the STOP loop is broken, as if STOP were pressed",
+        hazards=("HAZ-17",),
         delivering=(STOPS,),
         testing=(STOPS,),
         waiting=(STOPS,),
@@ -342,6 +380,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "relay_stuck",
         "the polarity relay does not move",
+        hazards=("HAZ-18",),
         delivering=(COMPLETE,),
         testing=(COMPLETE,),
         rest=(COMPLETE,),
@@ -349,6 +388,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "relay_flips",
         "the polarity relay changes over by itself",
+        hazards=("HAZ-18",),
         delivering=(cut("OPEN_CIRCUIT", "UNDER_CURRENT"),),
         testing=(COMPLETE, cut("SELFTEST_NO_CURRENT")),
         waiting=(COMPLETE,),
@@ -358,6 +398,7 @@ FAULTS: Sequence[Fault] = (
     Fault(
         "start_stuck",
         "the START button is shorted",
+        hazards=("HAZ-20",),
         inject=({"cmd": "press", "button": "start"},),
         remove=({"cmd": "release", "button": "start"},),
         delivering=(COMPLETE,),
@@ -367,6 +408,7 @@ FAULTS: Sequence[Fault] = (
     Fault(
         "range_strap_moves",
         "the range strap's joint fails: it says B",
+        hazards=("HAZ-11",),
         inject=({"cmd": "strap", "name": "range", "value": "B"},),
         remove=({"cmd": "strap", "name": "range", "value": "A"},),
         delivering=(COMPLETE,),
@@ -377,6 +419,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "sensor_stuck",
         "the INA219 keeps its last reading",
+        hazards=("HAZ-04",),
         delivering=(
             cut(
                 "SENSOR_STUCK",
@@ -395,6 +438,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "sensor_missing",
         "the INA219 does not acknowledge",
+        hazards=("HAZ-06",),
         delivering=(cut("SENSOR_STALE"),),
         testing=(cut("SENSOR_STALE", "SELFTEST_SENSOR"),),
         rest=(cut("SELFTEST_SENSOR"), refused("SENSOR_MISSING")),
@@ -402,6 +446,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "i2c_dead",
         "SDA is held low for good",
+        hazards=("HAZ-06",),
         delivering=(cut("SENSOR_STALE", "LATE_LOOP"),),
         testing=(cut("SENSOR_STALE", "LATE_LOOP", "SELFTEST_SENSOR"),),
         rest=(cut("SELFTEST_SENSOR"),),
@@ -409,6 +454,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "i2c_hang",
         "SDA is held low until nine clocks free it",
+        hazards=("HAZ-06",),
         delivering=(cut("SENSOR_STALE", "LATE_LOOP"),),
         testing=(cut("SENSOR_STALE", "LATE_LOOP", "SELFTEST_SENSOR"),),
         waiting=(cut("SENSOR_STALE", "LATE_LOOP"), COMPLETE),
@@ -417,6 +463,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "sensor_reset",
         "brown-out of the INA219: it is back at 399Fh and at its configuration register, which reads as full scale",
+        hazards=("HAZ-05",),
         delivering=(
             cut("OVER_CURRENT_ABSOLUTE", "SENSOR_CONFIG", detect_ms=150, blind=True, why="checked each 128 ms"),
         ),
@@ -429,6 +476,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "adc_stuck",
         "the ADC keeps its last reading of every channel",
+        hazards=("HAZ-04",),
         delivering=(
             cut("ADC_STUCK", "SENSE_DISAGREE", detect_ms=300, why="a frozen reading looks like a steady one"),
             COMPLETE,
@@ -439,6 +487,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "drain_sense_open",
         "the drain divider is open: the ADC reads 0 there",
+        hazards=("HAZ-10",),
         delivering=(COMPLETE, cut("OPEN_CIRCUIT", "ADC_STUCK", "LOAD_OUT_OF_RANGE", "SENSE_DISAGREE", detect_ms=300)),
         testing=(COMPLETE, cut("OPEN_CIRCUIT", "ADC_STUCK", "SELFTEST_LOAD")),
         rest=(COMPLETE, cut("OPEN_CIRCUIT", "ADC_STUCK", "SELFTEST_LOAD")),
@@ -446,6 +495,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "rail_sense_open",
         "the rail divider is open: the ADC reads 0 there",
+        hazards=("HAZ-26",),
         delivering=(cut("RAIL_LOW", "SHORT_CIRCUIT", "LOAD_OUT_OF_RANGE", detect_ms=250, why="20 samples, each 8 ms"),),
         testing=(cut("RAIL_LOW", "SELFTEST_RAIL", detect_ms=250),),
         rest=(cut("SELFTEST_RAIL"),),
@@ -453,6 +503,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "sns_sense_open",
         "V(SNS) does not reach the ADC, which reads 0 there",
+        hazards=("HAZ-03",),
         delivering=(cut("SENSE_DISAGREE", detect_ms=8, why="V(SNS) is read every 2 ms"),),
         testing=(cut("SENSE_DISAGREE", "SELFTEST_SENSE"),),
         rest=(cut("SENSE_DISAGREE", "SELFTEST_SENSE"),),
@@ -461,6 +512,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "loop_hung",
         "the firmware hangs: the dead-man cuts, the watchdog resets",
+        hazards=("HAZ-14",),
         delivering=(RESETS,),
         testing=(RESETS,),
         waiting=(RESETS,),
@@ -471,6 +523,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "firmware_exception",
         "an exception nobody expected",
+        hazards=("HAZ-15",),
         delivering=(RESETS,),
         testing=(RESETS,),
         waiting=(RESETS,),
@@ -480,6 +533,7 @@ FAULTS: Sequence[Fault] = (
     _switch(
         "loop_late",
         "something keeps the CPU from the firmware for 10 ms",
+        hazards=("HAZ-14",),
         delivering=(cut("LATE_LOOP", detect_ms=12, why="the 10 ms themselves"),),
         testing=(cut("LATE_LOOP", detect_ms=12), COMPLETE),
         waiting=(COMPLETE,),
@@ -488,6 +542,10 @@ FAULTS: Sequence[Fault] = (
     Fault(
         "reset",
         "the RUN pin is pulled",
+        hazards=(
+            "HAZ-21",
+            "HAZ-31",
+        ),
         inject=({"cmd": "reset"},),
         delivering=(RESTARTS,),
         testing=(RESTARTS,),
@@ -499,6 +557,10 @@ FAULTS: Sequence[Fault] = (
     Fault(
         "power_cut",
         "the battery is pulled, and put back",
+        hazards=(
+            "HAZ-26",
+            "HAZ-31",
+        ),
         inject=({"cmd": "cut"},),
         delivering=(RESTARTS,),
         testing=(RESTARTS,),
@@ -509,31 +571,37 @@ FAULTS: Sequence[Fault] = (
     Fault(
         "power_cut_in_flash",
         "the battery is pulled in the middle of the next flash operation",
+        hazards=("HAZ-31",),
         inject=({"cmd": "cut", "operation": 1},),
-        delivering=(RESTARTS,),
+        delivering=(RESTARTS_AFTER_DOSE,),
         testing=(RESTARTS,),
-        waiting=(RESTARTS,),
+        waiting=(RESTARTS, RESTARTS_AFTER_DOSE),
         rest=(RESTARTS,),
     ),
     # Flash.
     _switch(
         "flash_fails",
         "no flash operation succeeds",
-        delivering=(cut("LOG_WRITE_FAILED", detect_ms=6_000, why="the dose is complete before the flash is written"),),
-        testing=(cut("LOG_WRITE_FAILED", detect_ms=600),),
+        hazards=("HAZ-31",),
+        delivering=(UNWRITTEN,),
+        testing=(cut("LOG_WRITE_FAILED"),),
+        waiting=(cut("LOG_WRITE_FAILED"), UNWRITTEN),
         rest=(refused("FLASH_FAILED"),),
     ),
     _switch(
         "flash_full",
         "no free block is left",
-        delivering=(cut("LOG_WRITE_FAILED", detect_ms=6_000, why="the dose is complete before the flash is written"),),
-        testing=(cut("LOG_WRITE_FAILED", detect_ms=600),),
+        hazards=("HAZ-31",),
+        delivering=(UNWRITTEN,),
+        testing=(cut("LOG_WRITE_FAILED"),),
+        waiting=(cut("LOG_WRITE_FAILED"), UNWRITTEN),
         rest=(refused("FLASH_FAILED", "FILESYSTEM_FULL"),),
     ),
     # The clock.
     Fault(
         "clock_wrap",
         "ticks_us and ticks_ms wrap around",
+        hazards=("HAZ-27",),
         delivering=(COMPLETE,),
         testing=(COMPLETE,),
         rest=(COMPLETE,),
@@ -544,6 +612,7 @@ FAULTS: Sequence[Fault] = (
     Fault(
         "usb_garbage",
         "the computer sends random bytes and damaged frames",
+        hazards=("HAZ-28",),
         delivering=(COMPLETE,),
         testing=(COMPLETE,),
         rest=(COMPLETE,),
@@ -552,6 +621,10 @@ FAULTS: Sequence[Fault] = (
     Fault(
         "usb_flood",
         "the computer sends valid requests as fast as it can, START and new doses among them",
+        hazards=(
+            "HAZ-28",
+            "HAZ-29",
+        ),
         delivering=(COMPLETE,),
         testing=(COMPLETE,),
         rest=(COMPLETE,),
@@ -560,6 +633,7 @@ FAULTS: Sequence[Fault] = (
     Fault(
         "usb_stall",
         "the computer asks and never reads the answers",
+        hazards=("HAZ-28",),
         delivering=(COMPLETE,),
         testing=(COMPLETE,),
         rest=(COMPLETE,),
@@ -568,6 +642,7 @@ FAULTS: Sequence[Fault] = (
     Fault(
         "usb_unplugged",
         "the cable is pulled in a bench session",
+        hazards=("HAZ-28",),
         inject=({"cmd": "plug", "on": False},),
         remove=({"cmd": "plug", "on": True},),
         delivering=(COMPLETE,),
@@ -578,6 +653,7 @@ FAULTS: Sequence[Fault] = (
     Fault(
         "bench_strap_lost",
         "the bench strap comes off while a computer is plugged in: the interlock cuts",
+        hazards=("HAZ-19",),
         inject=({"cmd": "strap", "name": "bench", "value": False},),
         remove=({"cmd": "strap", "name": "bench", "value": True},),
         delivering=(cut("USB_APPEARED", "OPEN_CIRCUIT"),),

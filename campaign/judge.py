@@ -123,6 +123,9 @@ class Judge:
     def _cut_in_time(self, verdict: Verdict) -> None:
         expect, reading = verdict.expect, self.found.reading
         assert reading is not None
+        if expect.after_dose:
+            self._dose_is_right(verdict)
+            return
         time_ms = expect.detect_ms + self.dead_man_ms
         charge_uc = CEILING_UA * time_ms / 1_000
         taken_us: float | None = reading.t_below_us
@@ -141,7 +144,7 @@ class Judge:
         last = found.last
         assert last is not None
         verdict.require(last.state_name == "FAULT", f"the fault did not stay latched: {last.state_name}")
-        verdict.require(found.start_refusal == "FAULT_LATCHED", f"START answered {found.start_refusal or 'accepted'}")
+        verdict.require(found.start_refusal != "", "START was accepted with the fault latched")
         verdict.require(not found.clear_refusal, f"the fault is gone and CLEAR_FAULT answered {found.clear_refusal}")
 
     def _stop(self, verdict: Verdict) -> None:
@@ -161,9 +164,7 @@ class Judge:
         name = _fault(found)
         verdict.require(name in verdict.expect.codes, f"latched {name}, expected {' or '.join(verdict.expect.codes)}")
         if "NONE" not in verdict.expect.codes:
-            verdict.require(
-                found.start_refusal == "FAULT_LATCHED", f"START answered {found.start_refusal or 'accepted'}"
-            )
+            verdict.require(found.start_refusal != "", "START was accepted with the fault latched")
         if self.state not in AT_REST:
             self._interrupted(verdict)
 
@@ -175,7 +176,7 @@ class Judge:
         for log in found.logs[-1:]:
             verdict.require(log.outcome == "interrupted", f"the log says {log.outcome}, expected interrupted")
             charge_uc = log.end.get("charge_uc")
-            if charge_uc is not None:
+            if charge_uc is not None and not verdict.expect.after_dose:
                 missing_uc = found.meter.charge_uc - charge_uc
                 most_uc = found.reading.charge_uc + CURRENT_UA * _WORD_MS / 1_000 + DOSE_SHARE * DOSE_UC
                 verdict.bound("log_error_uc", abs(missing_uc), most_uc if missing_uc > 0 else DOSE_SHARE * DOSE_UC)
@@ -184,10 +185,15 @@ class Judge:
         found = self.found
         assert found.end is not None and found.reading is not None and found.meter is not None
         verdict.require(found.end.state_name == "DONE", f"state {found.end.state_name} {_fault(found)}, expected DONE")
-        delivered_uc = found.reading.charge_uc if self.state in AT_REST else found.meter.charge_uc
-        verdict.bound("dose_error_uc", abs(delivered_uc - DOSE_UC), DOSE_SHARE * DOSE_UC)
-        verdict.bound("peak_ua", found.reading.peak_ua, _OVERSHOOT * CURRENT_UA)
+        self._dose_is_right(verdict)
         self._log_tells(verdict, False)
+
+    def _dose_is_right(self, verdict: Verdict) -> None:
+        reading, meter = self.found.reading, self.found.meter
+        assert reading is not None and meter is not None
+        delivered_uc = reading.charge_uc if self.state in AT_REST else meter.charge_uc
+        verdict.bound("dose_error_uc", abs(delivered_uc - DOSE_UC), DOSE_SHARE * DOSE_UC)
+        verdict.bound("peak_ua", reading.peak_ua, _OVERSHOOT * CURRENT_UA)
 
     def _end(self, verdict: Verdict) -> None:
         found = self.found
@@ -223,9 +229,7 @@ class Judge:
         verdict.bound("peak_ua", found.reading.peak_ua, OFF_UA)
         if not reset:
             verdict.require(_fault(found) in codes, f"latched {_fault(found)}, expected {' or '.join(codes)}")
-            verdict.require(
-                found.start_refusal == "FAULT_LATCHED", f"START answered {found.start_refusal or 'accepted'}"
-            )
+            verdict.require(found.start_refusal != "", "START was accepted with the fault latched")
             verdict.require(not found.clear_refusal, f"CLEAR_FAULT answered {found.clear_refusal}")
         self._charge_is_told(verdict, 0.0)
         for log in found.logs[-1:]:

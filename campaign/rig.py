@@ -13,7 +13,7 @@ from typing import Any
 from ionto import protocol
 from ionto_host import dosefile, flashing, sessionfile
 from ionto_host.device import Device, Status
-from ionto_host.errors import IontoError, NoAnswerError
+from ionto_host.errors import IontoError, NoAnswerError, NotALogError
 from ionto_host.patience import patient
 from ionto_sim.client import MarkReading, VirtualPico, wait_until
 from ionto_sim.config import Paths
@@ -59,6 +59,13 @@ def flash_image(folder: Path) -> Path:
     with VirtualPico(state_dir=folder / "blank", bench_strap=True) as pico:
         flashing.flash(pico.port, lambda *what: None)
     return Paths(folder / "blank").image
+
+
+def _decoded(data: bytes) -> sessionfile.Session:
+    try:
+        return sessionfile.decode(data)
+    except NotALogError as error:
+        return sessionfile.Session(len(data), damage=[sessionfile.Damage(0, len(data), error.message)])
 
 
 class Rig:
@@ -129,16 +136,16 @@ class Rig:
             time.sleep(_POLL_S)
 
     def request(self, name: str) -> str:
-        """Make the request `name` (start, resume, clear_fault ...); return "", or the name of the refusal."""
+        """Make the request `name` of the protocol; return "", or the name of the refusal or the error."""
         try:
-            getattr(self.device, name)()
+            self.device.link.request(getattr(protocol, name), timeout_s=2.0, tries=1)
         except IontoError as error:
             return str(error.details.get("name", type(error).__name__))
         return ""
 
     def logs(self) -> list[sessionfile.Session]:
-        """Return every log on the device, decoded."""
-        return [sessionfile.decode(self.device.read_log(entry)) for entry in self.device.list_logs()]
+        """Return every log on the device, decoded; a file that is none as a log with that damage."""
+        return [_decoded(self.device.read_log(entry)) for entry in self.device.list_logs()]
 
     # Virtual time.
 
@@ -164,8 +171,8 @@ class Rig:
 
     def schedule(self, commands: Sequence[Mapping[str, Any]], **when: Any) -> None:
         """Do `commands` at one moment, at once or when the condition `when` first holds, and mark that moment."""
-        for command in ({"cmd": "mark", "name": FAULT_MARK}, *commands):
-            self.pico.at(command, **(when or {"after_us": 1_000}))
+        together = {"cmd": "all", "do": [{"cmd": "mark", "name": FAULT_MARK}, *commands]}
+        self.pico.at(together, **(when or {"after_us": 1_000}))
 
     def bring_to(self, state: str, commands: Sequence[Mapping[str, Any]], press_at_us: int | None = None) -> None:
         """Bring the device into `state` and do `commands` there; return when they are done.

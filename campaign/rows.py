@@ -58,7 +58,13 @@ def run_all(chosen: Sequence[Case], image: Path, jobs: int) -> Iterator[dict[str
 
 
 def _head(fault: Fault, case: Case) -> dict[str, Any]:
-    return {"fault": case.fault, "state": case.state, "board": case.board, "text": fault.text}
+    return {
+        "fault": case.fault,
+        "state": case.state,
+        "board": case.board,
+        "text": fault.text,
+        "hazards": list(fault.hazards),
+    }
 
 
 def _judged(fault: Fault, case: Case, found: Findings) -> dict[str, Any]:

@@ -13,12 +13,14 @@ from campaign.rig import BEGIN_MARK, FAULT_MARK, PRESS_MS, TRIGGERS, Rig
 from ionto import protocol
 from ionto import sessionlog_format as layout
 from ionto_host.device import Status
+from ionto_host.errors import NoAnswerError
 from ionto_host.patience import patient
 from ionto_host.sessionfile import Session
 from ionto_sim.client import MarkReading, MeterReading
 
 ASK_MARK = "ask"
 AFTER_MARK = "after"
+_NO_ANSWER = "NoAnswerError"
 _PRESS_AHEAD_US = 3_000_000
 _WATCH_US = 300_000
 _CALM_US = 500_000
@@ -131,14 +133,16 @@ class Scenario:
         found.before = found.reading = rig.since(FAULT_MARK)
         found.boots = rig.pico.status().get("boots", 1)
         if self.state == "FAULT" or found.boots > 1:
+            if self.fault.by_button:
+                self._do(self.fault.remove)
             found.end = rig.status()
             return
         rig.pico.mark(ASK_MARK)
         if self.fault.by_button:
             rig.pico.press_start(ms=PRESS_MS)
         else:
-            found.refusal = rig.request("resume" if self.state == "PAUSED" else "start")
-        if not found.refusal:
+            found.refusal = rig.request("RESUME" if self.state == "PAUSED" else "START")
+        if found.refusal in ("", _NO_ANSWER):
             self._settle()
         else:
             found.end = rig.status()
@@ -162,15 +166,25 @@ class Scenario:
         end = time.monotonic() + patient(_SETTLE_S)
         while time.monotonic() < end:
             self._power_on_again()
-            if self._resets and rig.pico.status()["boots"] < 2 and self._hangs():
+            if self._resets and rig.pico.status().get("boots", 1) < 2 and self._hangs():
                 time.sleep(0.01)
                 continue
-            status = rig.status()
-            if status.state_name in ("DONE", "FAULT", "IDLE") and not self._log_is_being_written(status):
-                self.findings.end = status
+            if self._has_ended():
                 return
             time.sleep(0.005)
         raise TimeoutError(f"the session did not end: {rig.status()}")
+
+    def _has_ended(self) -> bool:
+        try:
+            status = self.rig.status()
+        except NoAnswerError:
+            if self._powered():
+                raise
+            return False
+        ended = status.state_name in ("DONE", "FAULT", "IDLE") and not self._log_is_being_written(status)
+        if ended:
+            self.findings.end = status
+        return ended
 
     def _hangs(self) -> bool:
         return self.fault.name != "power_cut_in_flash"
@@ -192,8 +206,10 @@ class Scenario:
         found.after = rig.since(AFTER_MARK)
         found.meter = rig.pico.meter()
         found.last = rig.status()
+        if found.last.state_name == "PAUSED":
+            rig.request("ABORT")
         if found.last.state_name == "FAULT":
-            found.start_refusal = rig.request("start")
+            found.start_refusal = rig.request("START")
             found.clear_refusal = self._clear()
         status = rig.pico.status()
         found.boots, found.crashes = status["boots"], status["crashes"]
@@ -205,7 +221,7 @@ class Scenario:
         """Clear the fault; what made it may need a second to be found gone."""
         refusal = ""
         for _ in range(_CLEAR_TRIES):
-            refusal = self.rig.request("clear_fault")
+            refusal = self.rig.request("CLEAR_FAULT")
             if not refusal:
                 break
             self.rig.pass_us(_CALM_US)

@@ -18,6 +18,9 @@ SPEED = 2.0  # of virtual time meanwhile, so that the bytes meet the state they 
 _SECONDS = 0.3
 _BURST = 64
 _NOTHING_ACTS = ("SELF_TEST", "ARMED", "RAMP_UP", "HOLD")  # and for 0.6 s more
+_ACTING = 40  # requests: what the device takes in that time
+_STALLED = 100
+_QUIET_S = 0.15
 
 
 def misbehave(rig: Rig, name: str, state: str) -> None:
@@ -29,20 +32,34 @@ def misbehave(rig: Rig, name: str, state: str) -> None:
         tty.setraw(descriptor, termios.TCSANOW)
         reads = name != "stall"
         _send(descriptor, _SOURCES[name](random.Random(4), state), reads)
+        if reads:
+            _read_off(descriptor)
     finally:
         os.close(descriptor)
     rig.pico.set_speed("max")
 
 
 def _send(descriptor: int, pieces: Iterator[bytes], reads: bool) -> None:
+    """Write `pieces`, reading what comes back if asked to."""
     end = time.monotonic() + _SECONDS
     while time.monotonic() < end:
         try:
-            os.write(descriptor, next(pieces))
+            os.write(descriptor, next(pieces, b""))
             if reads:
                 os.read(descriptor, 4096)
         except BlockingIOError:
             time.sleep(0.002)
+
+
+def _read_off(descriptor: int) -> None:
+    """Read until the answers to all that was sent are in."""
+    quiet_at = time.monotonic() + _QUIET_S
+    while time.monotonic() < quiet_at:
+        try:
+            if os.read(descriptor, 4096):
+                quiet_at = time.monotonic() + _QUIET_S
+        except BlockingIOError:
+            time.sleep(0.01)
 
 
 def _garbage(chance: random.Random, state: str) -> Iterator[bytes]:
@@ -58,20 +75,21 @@ def _garbage(chance: random.Random, state: str) -> Iterator[bytes]:
 
 
 def _flood(chance: random.Random, state: str) -> Iterator[bytes]:
-    """Yield requests without a pause: questions, doses out of range and, where all are refused, what would act."""
-    kinds = [protocol.STATUS, protocol.HELLO, protocol.LOG_LIST, protocol.DOSE_READ, protocol.DOSE_PUSH]
-    if state in _NOTHING_ACTS:
-        kinds += [protocol.START, protocol.RESUME, protocol.CLEAR_FAULT, protocol.LOG_DELETE, protocol.MAINTENANCE]
+    """Yield requests without a pause: questions, doses out of range and, as long as it is refused, what would act."""
+    questions = (protocol.STATUS, protocol.HELLO, protocol.LOG_LIST, protocol.DOSE_READ, protocol.DOSE_PUSH)
+    acts = (protocol.START, protocol.RESUME, protocol.CLEAR_FAULT, protocol.LOG_DELETE, protocol.MAINTENANCE)
     payloads = {protocol.LOG_LIST: bytes(4), protocol.LOG_DELETE: b"\x01\0\0\0", protocol.HELLO: b"\x01"}
     payloads[protocol.DOSE_PUSH] = b'{"current_ua":99999}'
+    acting = _ACTING if state in _NOTHING_ACTS else 0
     while True:
-        kind = chance.choice(kinds)
+        kind = chance.choice(acts if acting > 0 else questions)
+        acting -= 1
         yield encode(kind, chance.randrange(256), payloads.get(kind, b""))
 
 
 def _stall(chance: random.Random, state: str) -> Iterator[bytes]:
-    """Yield requests with long answers."""
-    while True:
+    """Yield requests with long answers, as many as cable and drivers hold; then nothing."""
+    for _ in range(_STALLED):
         yield encode(chance.choice((protocol.STATUS, protocol.HELLO, protocol.DOSE_READ)), 7, b"\x02")
 
 

@@ -71,6 +71,12 @@ class Commands:
         self.clock.next_us = self.clock.now_us
         return None
 
+    def do_all(self, command: dict) -> object:
+        """Do every command of the list `do`, at the same moment."""
+        for each in command["do"]:
+            self.do(each)
+        return self.now()
+
     def do_wait(self, command: dict) -> object:
         """Answer when `when` holds."""
         check_condition(command["when"])

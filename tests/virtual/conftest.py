@@ -17,12 +17,18 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def flashed_files(tmp_path_factory):
-    """The files of a board that the real `ionto flash` installed on a blank virtual Pico."""
+def flashed_image(tmp_path_factory):
+    """The flash image of a board on which the real `ionto flash` installed the firmware."""
     folder = tmp_path_factory.mktemp("blank")
     with VirtualPico(state_dir=folder, bench_strap=True) as pico:
         run_tool("--port", pico.port, "flash")
-    return image.read_files(Paths(str(folder)).image)
+    return Paths(str(folder)).image
+
+
+@pytest.fixture(scope="session")
+def flashed_files(flashed_image):
+    """The files of that board."""
+    return image.read_files(flashed_image)
 
 
 @pytest.fixture
