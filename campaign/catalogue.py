@@ -29,7 +29,7 @@ WAITING = ("ARMED", "PAUSED", "REVERSING")  # the output is off, and current com
 AT_REST = ("IDLE", "DONE")
 
 WRAP_US = (1 << 30) * 1_000  # where ticks_us and ticks_ms both begin again at 0
-_WRAP_AHEAD_US = 20_000_000
+_WRAP_AHEAD_US = 15_000_000
 
 Command = Mapping[str, Any]
 

@@ -21,7 +21,7 @@ from ionto_host.sessionfile import Session
 
 OFF_UA = 10.0
 DOSE_SHARE = 0.005
-_OVERSHOOT = 1.05  # of the set-point, for a load that jumps; regulation itself keeps within 1 %
+_OVERSHOOT_SHARE = 0.05  # of the set-point, for a load that jumps; regulation itself keeps within 1 %
 _SELF_TEST_UA = 60.0
 _SELF_TEST_MS = 600
 _WORD_MS = 70  # between two words to the next boot, of charge and time so far
@@ -193,13 +193,14 @@ class Judge:
         assert reading is not None and meter is not None
         delivered_uc = reading.charge_uc if self.state in AT_REST else meter.charge_uc
         verdict.bound("dose_error_uc", abs(delivered_uc - DOSE_UC), DOSE_SHARE * DOSE_UC)
-        verdict.bound("peak_ua", reading.peak_ua, _OVERSHOOT * CURRENT_UA)
+        verdict.bound("overshoot_ua", max(0.0, reading.peak_ua - CURRENT_UA), _OVERSHOOT_SHARE * CURRENT_UA)
 
     def _end(self, verdict: Verdict) -> None:
         found = self.found
         assert found.end is not None and found.reading is not None and found.meter is not None
         verdict.require(found.end.state_name == "DONE", f"state {found.end.state_name} {_fault(found)}, expected DONE")
-        verdict.bound("peak_ua", found.reading.peak_ua, _OVERSHOOT * CURRENT_UA)
+        overshoot_ua = max(0.0, found.reading.peak_ua - CURRENT_UA)
+        verdict.bound("overshoot_ua", overshoot_ua, _OVERSHOOT_SHARE * CURRENT_UA)
         verdict.bound("charge_uc", found.meter.charge_uc, (1 + DOSE_SHARE) * DOSE_UC * len(found.logs))
         self._log_tells(verdict, False)
 

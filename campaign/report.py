@@ -19,6 +19,7 @@ _FIGURES = (
     ("charge_after_uc", "most charge after a fault", "uC"),
     ("log_error_uc", "log against meter", "uC"),
     ("dose_error_uc", "dose against meter", "uC"),
+    ("overshoot_ua", "current over the set-point in a session that goes on", "uA"),
 )
 
 
