@@ -126,6 +126,13 @@ class Board:
             "ramp_up_ms": ramp_ms,
             "ramp_down_ms": ramp_ms,
             "waveform": "dc",
+            "pulse_on_ms": 0,
+            "pulse_off_ms": 0,
+            "pulse_edge_ms": 0,
+            "reversal": "none",
+            "reversal_interval_ms": 0,
+            "max_extension_pct": 50,
+            "starts": 1,
             "max_density_ua_cm2": 500,
         }
         self.ask(protocol.DOSE_PUSH, dose.canonical(body))

@@ -25,6 +25,7 @@ RUNNING_STATES = frozenset(
         protocol.HOLD,
         protocol.RAMP_DOWN,
         protocol.PAUSED,
+        protocol.REVERSING,
     )
 )
 SELF_TEST_TIMEOUT_S = 15.0
@@ -86,6 +87,7 @@ class Status:
     remaining_ms: int
     session_id: int
     late_max_us: int
+    starts_left: int
 
     @classmethod
     def decode(cls, payload: bytes) -> Status:
@@ -124,7 +126,7 @@ class Status:
     @property
     def current_when_off(self) -> bool:
         """True when current is measured although the output is off, at rest or in a pause."""
-        at_rest = not self.running or self.state == protocol.PAUSED
+        at_rest = not self.running or self.state in (protocol.PAUSED, protocol.REVERSING)
         return at_rest and not self.flag(protocol.FLAG_OUTPUT_ON) and self.current_ua > OFF_UA
 
     def flag(self, mask: int) -> bool:

@@ -42,14 +42,34 @@ RAMP_UP = Quantity("ramp_up_s", "ramp_up_ms", 1_000, "s")
 RAMP_DOWN = Quantity("ramp_down_s", "ramp_down_ms", 1_000, "s")
 MAX_DENSITY = Quantity("max_density_ma_cm2", "max_density_ua_cm2", 1_000, "mA/cm2")
 DENSITY = Quantity("current density", "density_ua_cm2", 1_000, "mA/cm2")
+MEAN_CURRENT = Quantity("mean current of the pulses", "mean_current_ua", 1_000, "mA")
+EDGE = Quantity("waveform.edge_ms", "pulse_edge_ms", 1, "ms")
+PULSE_ON = Quantity("on-time of a pulse", "pulse_on_ms", 1, "ms")
+PULSE_OFF = Quantity("off-time between pulses", "pulse_off_ms", 1, "ms")
+FREQUENCY = Quantity("waveform.frequency_hz", "frequency_hz", 1, "Hz")
+DUTY = Quantity("waveform.duty_pct", "duty_pct", 1, "%")
+REVERSAL_INTERVAL = Quantity("reversal.interval_min", "reversal_interval_ms", 60_000, "min")
+TURNS = Quantity("number of reversals", "reversals", 1, "")
+MAX_EXTENSION = Quantity("max_extension_pct", "max_extension_pct", 1, "%")
+STARTS = Quantity("starts", "starts", 1, "")
 
 REQUIRED_NUMBERS = (CURRENT, AREA, RAMP_UP, RAMP_DOWN)
-OPTIONAL_NUMBERS = (DOSE, DURATION, MAX_DENSITY)
-TEXTS = messages.TEXT_FIELDS
+OPTIONAL_NUMBERS = (DOSE, DURATION, MAX_DENSITY, MAX_EXTENSION, STARTS)
+TEXTS = ("name", "drug", "site")
 POLES = {"+": device_dose.POLE_POSITIVE, "-": device_dose.POLE_NEGATIVE}
-FIELDS = ("schema", *TEXTS, "polarity", *(item.name for item in (*REQUIRED_NUMBERS, *OPTIONAL_NUMBERS)))
-DEFAULT_MAX_DENSITY_MA_CM2 = Decimal("0.5")
-HUMAN = {item.device_name: item for item in (*REQUIRED_NUMBERS, *OPTIONAL_NUMBERS, DENSITY)}
+DEFAULTS = {MAX_DENSITY: Decimal("0.5"), MAX_EXTENSION: Decimal(50), STARTS: Decimal(1)}
+PULSE_TABLE = ("kind", "frequency_hz", "duty_pct", "edge_ms")
+REVERSAL_TABLE = ("kind", "interval_min")
+FIELDS = (
+    "schema",
+    *TEXTS,
+    "polarity",
+    *(item.name for item in (*REQUIRED_NUMBERS, *OPTIONAL_NUMBERS)),
+    "waveform",
+    "reversal",
+)
+_COMPUTED = (DENSITY, MEAN_CURRENT, EDGE, PULSE_ON, PULSE_OFF, REVERSAL_INTERVAL, TURNS)
+HUMAN = {item.device_name: item for item in (*REQUIRED_NUMBERS, *OPTIONAL_NUMBERS, *_COMPUTED)}
 VARIANTS = ("A", "B")
 MAX_DECIMALS = 12
 MAX_FILE_BYTES = 64 * 1024
@@ -114,8 +134,8 @@ def explain(detail: dict[str, Any], where: str) -> IontoError:
         return type(error)(f"{where}: {error.message}", error.action, **error.details)
     text = messages.message_for(int(detail["code"])).text
     span = [_human(quantity, detail.get(end)) for end in ("low", "high")]
-    allowed = f", allowed {span[0]} to {span[1]} {quantity.unit}" if all(span) else ""
-    value = f"{_human(quantity, detail['value'])} {quantity.unit}"
+    allowed = f", allowed {span[0]} to {span[1]} {quantity.unit}".rstrip() if all(span) else ""
+    value = f"{_human(quantity, detail['value'])} {quantity.unit}".rstrip()
     action = messages.message_for(int(detail["code"])).action
     return RefusedError(f"{where}: {text}: {quantity.name} is {value}{allowed}", action, **detail)
 
@@ -136,7 +156,8 @@ def _closest_variant(loaded: DoseFile) -> str:
     return "A" if loaded.fields["current_ua"] <= device_limits.variant_a().max_current_ua else "B"
 
 
-_REQUIRED = f"all fields are required, except {MAX_DENSITY.name} and one of {DOSE.name} and {DURATION.name}"
+_OPTIONAL = ", ".join([*(item.name for item in DEFAULTS), "waveform", "reversal"])
+_REQUIRED = f"all fields are required, except {_OPTIONAL} and one of {DOSE.name} and {DURATION.name}"
 
 
 def _shown(value: Any) -> str:
@@ -169,9 +190,10 @@ class _Reader:
                 raise self.error(name, f"unknown field {_shown(name)[1:-1]}", f"known fields: {', '.join(FIELDS)}")
         result: dict[str, Any] = {"schema": self._schema(), **{name: self._text(name) for name in TEXTS}}
         result |= {item.device_name: self._integer(item, self._number(item.name)) for item in REQUIRED_NUMBERS}
-        density = self._number(MAX_DENSITY.name, DEFAULT_MAX_DENSITY_MA_CM2)
-        result[MAX_DENSITY.device_name] = self._integer(MAX_DENSITY, density)
+        for item, default in DEFAULTS.items():
+            result[item.device_name] = self._integer(item, self._number(item.name, default))
         result["polarity"] = self._polarity()
+        result |= self._waveform() | self._reversal()
         result[DOSE.device_name] = self._dose_uc(result)
         return result
 
@@ -197,8 +219,45 @@ class _Reader:
             raise self.error("polarity", f"polarity is {_shown(value)}", 'write "+" or "-", the pole under the drug')
         return POLES[value]
 
+    def _waveform(self) -> dict[str, Any]:
+        """Return the waveform's fields: of `waveform = "dc"`, of the table [waveform], or of direct current."""
+        kind = self._kind("waveform", device_dose.WAVEFORMS, PULSE_TABLE)
+        if kind != device_dose.PULSED:
+            return {"waveform": kind, "pulse_on_ms": 0, "pulse_off_ms": 0, "pulse_edge_ms": 0}
+        hz, duty = self._number(FREQUENCY.name), self._number(DUTY.name)
+        for item, value, low, high in ((FREQUENCY, hz, Decimal("0.01"), 1_000), (DUTY, duty, 1, 99)):
+            if not low <= value <= high:
+                raise self.error(item.name, f"{item.name} is {value} {item.unit}", f"allowed {low} to {high}")
+        period_ms = round(Fraction(1_000) / Fraction(hz))
+        on_ms = round(period_ms * Fraction(duty) / 100)
+        edge_ms = self._integer(EDGE, self._number(EDGE.name, Decimal(device_limits.MIN_EDGE_MS)))
+        pulses = {"pulse_on_ms": on_ms, "pulse_off_ms": period_ms - on_ms, "pulse_edge_ms": edge_ms}
+        return {"waveform": kind, **pulses}
+
+    def _reversal(self) -> dict[str, Any]:
+        kind = self._kind("reversal", device_dose.REVERSALS, REVERSAL_TABLE)
+        interval_ms = 0
+        if kind == device_dose.INTERVAL:
+            interval_ms = self._integer(REVERSAL_INTERVAL, self._number(REVERSAL_INTERVAL.name))
+        return {"reversal": kind, "reversal_interval_ms": interval_ms}
+
+    def _kind(self, name: str, kinds: tuple[str, ...], known: tuple[str, ...]) -> str:
+        """Return the kind of waveform or reversal: a text, or `kind` of a table that has no unknown fields."""
+        value = self.table.get(name, kinds[0])
+        inner = value if isinstance(value, dict) else {}
+        kind = inner.get("kind") if isinstance(value, dict) else value
+        if not isinstance(kind, str) or kind not in kinds:
+            allowed = ", ".join(json.dumps(item) for item in kinds)
+            raise self.error(name, f"{name} is {_shown(kind)}", f"[{name}] kind is one of {allowed}")
+        used = known if kind == kinds[-1] else known[:1]  # the last kind is the one with figures
+        for key in inner:
+            if key not in used:
+                what = f"unknown field {_shown(key)[1:-1]} in [{name}] of kind {kind}"
+                raise self.error(f"{name}.{key}", what, f"known: {', '.join(used)}")
+        return kind
+
     def _number(self, name: str, default: Decimal | None = None) -> Decimal:
-        if default is not None and name not in self.table:
+        if default is not None and not self._has(name):
             return default
         value = self._get(name)
         if isinstance(value, bool) or not isinstance(value, (int, Decimal)) or not Decimal(value).is_finite():
@@ -228,16 +287,26 @@ class _Reader:
         value = self._integer(given[0], self._number(given[0].name))
         if given[0] is DOSE:
             return value
-        ramps_ms = fields["ramp_up_ms"] + fields["ramp_down_ms"]
-        charge, rest = divmod(fields["current_ua"] * (2 * value - ramps_ms), 2_000)
+        turns = {device_dose.NO_REVERSAL: 0, device_dose.HALF: 1}.get(fields["reversal"])
+        if turns is None or fields["waveform"] != device_dose.DC:
+            raise self.error(DURATION.name, "pulses and intervals follow from a charge", f"give {DOSE.name} instead")
+        ramps_ms = (turns + 1) * (fields["ramp_up_ms"] + fields["ramp_down_ms"])
+        charge, rest = divmod(fields["current_ua"] * (2 * (value - turns * device_dose.TURN_MS) - ramps_ms), 2_000)
         if rest:
             raise self.error(DURATION.name, "the duration gives no whole number of uC", f"give {DOSE.name} instead")
         return charge
 
+    def _has(self, name: str) -> bool:
+        outer, _, inner = name.partition(".")
+        value = self.table.get(outer)
+        return name in self.table or (isinstance(value, dict) and inner in value)
+
     def _get(self, name: str) -> Any:
-        if name not in self.table:
-            raise self.error(name, f"field {name} is missing", _REQUIRED)
-        return self.table[name]
+        outer, _, inner = name.partition(".")
+        if not self._has(name):
+            known = {"waveform": PULSE_TABLE, "reversal": REVERSAL_TABLE}.get(outer, ()) if inner else ()
+            raise self.error(name, f"field {name} is missing", f"needed: {', '.join(known)}" if known else _REQUIRED)
+        return self.table[outer][inner] if inner else self.table[name]
 
     def error(self, name: str, what: str, allowed: str) -> DoseFileError:
         """Return the complaint about field `name`, with its line when the file has it."""
@@ -246,5 +315,6 @@ class _Reader:
         return DoseFileError(f"{where}: {what}; {allowed}", field=name, line=line)
 
     def _line(self, name: str) -> int | None:
-        pattern = re.compile(rf"""^\s*\[*["']?{re.escape(name)}["']?\s*[=\].]""")
+        last = name.rpartition(".")[2]
+        pattern = re.compile(rf"""^\s*\[*["']?{re.escape(last)}["']?\s*[=\].]""")
         return next((number for number, line in enumerate(self.lines, 1) if pattern.match(line)), None)

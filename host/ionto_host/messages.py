@@ -22,7 +22,7 @@ _CORRECT = "Correct the dose file and push it again; `ionto dose check FILE` exp
 _SERVICE = "Do not use the board on a person or load until this is found; then `ionto clear` and `ionto selftest`."
 _CLEAR = "Remove the cause, then `ionto clear`."
 
-TEXT_FIELDS = ("name", "drug", "site", "waveform")  # of a dose; the device refuses them by their length
+TEXT_FIELDS = ("name", "drug", "site", "waveform", "reversal")  # of a dose; the device refuses them by their length
 _FIELD_ACTIONS = {  # where the refusal of a value is about something else than the dose
     "unix_time_s": "Correct the clock of this computer, then `ionto clock set`.",
     "offset": "`ionto logs list` shows the logs and their sizes.",
@@ -66,6 +66,9 @@ MESSAGES: dict[int, Message] = {
         "Try again; if it stays, pull the logs that can be read and flash the board with `ionto flash`.",
     ),
     faults.STOP_OPEN: Message("STOP is pressed, or its loop is open", "Release STOP and check its plug and wires."),
+    faults.NO_STARTS_LEFT: Message(
+        "every start of the dose that the device keeps is used up", "Push the dose again with `ionto dose push FILE`."
+    ),
     faults.SENSOR_STALE: Message("the current sensor gave no fresh sample in time", _SERVICE),
     faults.SENSOR_STUCK: Message("the current sensor gives the same value whatever flows", _SERVICE),
     faults.SENSOR_CONFIG: Message(

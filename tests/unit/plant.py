@@ -68,6 +68,13 @@ def dose_fields(build: Limits, **changes: Any) -> dict[str, Any]:
         "ramp_up_ms": 5_000 if big else 1_000,
         "ramp_down_ms": 5_000 if big else 1_000,
         "waveform": "dc",
+        "pulse_on_ms": 0,
+        "pulse_off_ms": 0,
+        "pulse_edge_ms": 0,
+        "reversal": "none",
+        "reversal_interval_ms": 0,
+        "max_extension_pct": 50,
+        "starts": 1,
         "max_density_ua_cm2": 500,
     }
     return fields | changes

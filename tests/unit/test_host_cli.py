@@ -13,7 +13,7 @@ import click
 import pytest
 from test_host_fake_device import BOARD_ID, FakeDevice, make_log, on_pty
 
-from ionto import faults, limits, protocol
+from ionto import faults, limits, protocol, version
 from ionto_host import cli, errors
 from ionto_host.cli import board
 from ionto_host.cli.root import root
@@ -91,7 +91,7 @@ def test_top_level_help_lists_the_exit_codes(capsys: pytest.CaptureFixture[str])
     text = capsys.readouterr().out
     assert all(words in text for words in errors.EXIT_CODE_HELP.values())
     assert cli.main(["--version"]) == 0
-    assert "protocol 1" in capsys.readouterr().out
+    assert f"protocol {version.PROTOCOL_VERSION}" in capsys.readouterr().out
 
 
 def test_the_whole_path(ionto: Shell, fake: FakeDevice, tmp_path: Path) -> None:

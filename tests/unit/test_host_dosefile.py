@@ -30,6 +30,17 @@ waveform = "dc"
 """
 
 
+PULSED = """[waveform]
+kind = "pulsed"
+frequency_hz = 2
+duty_pct = 50
+"""
+INTERVAL = """[reversal]
+kind = "interval"
+interval_min = 2
+"""
+
+
 def load(text: str) -> dosefile.DoseFile:
     """Return the dose in `text`."""
     return dosefile.loads(text, Path("d.toml"))
@@ -58,6 +69,13 @@ def test_canonical_fields_are_exact() -> None:
         "ramp_up_ms": 30_000,
         "ramp_down_ms": 30_000,
         "waveform": "dc",
+        "pulse_on_ms": 0,
+        "pulse_off_ms": 0,
+        "pulse_edge_ms": 0,
+        "reversal": "none",
+        "reversal_interval_ms": 0,
+        "max_extension_pct": 50,
+        "starts": 1,
         "max_density_ua_cm2": 500,
     }
     assert list(fields) != sorted(fields)
@@ -103,6 +121,18 @@ def test_the_demo_dose() -> None:
         ("dose_ma_min = 40", "dose_ma_min = 40.00001", ["line 6", "1/60000 mA*min"]),
         ("dose_ma_min = 40", "dose_ma_min = 40\nduration_min = 10", ["only one"]),
         ("dose_ma_min = 40\n", "", ["dose_ma_min or duration_min"]),
+        ('waveform = "dc"', 'waveform = "ac"', ["line 11", 'waveform is "ac"', '"dc", "pulsed"']),
+        ('waveform = "dc"', 'waveform = "pulsed"', ["waveform.frequency_hz is missing", "duty_pct"]),
+        ('waveform = "dc"', "[waveform]", ["line 11", "waveform is", '"dc", "pulsed"']),
+        ('waveform = "dc"', '[waveform]\nkind = "dc"\nduty_pct = 5', ["line 13", "unknown field duty_pct", "kind dc"]),
+        ('waveform = "dc"', PULSED.replace("= 2", "= 0"), ["line 13", "waveform.frequency_hz is 0 Hz", "0.01 to 1000"]),
+        ('waveform = "dc"', PULSED.replace("= 2", "= 1e-99999"), ["line 13", "waveform.frequency_hz"]),
+        ('waveform = "dc"', PULSED.replace("= 50", "= 100"), ["line 14", "waveform.duty_pct is 100 %", "1 to 99"]),
+        ('waveform = "dc"', PULSED + "edge_ms = 20.5", ["line 15", "waveform.edge_ms", "steps of 1 ms"]),
+        ('waveform = "dc"', 'reversal = "twice"', ["line 11", 'reversal is "twice"', '"none", "half", "interval"']),
+        ('waveform = "dc"', 'reversal = "interval"', ["reversal.interval_min is missing"]),
+        ("dose_ma_min = 40", "duration_min = 10\nreversal = 'interval'\n[reversal]", ["not TOML"]),
+        ('waveform = "dc"', "starts = 1.5", ["line 11", "starts is 1.5", "steps of 1"]),
         ('site = "S"', "[site]", ["line 4"]),
         ('name = "N"', "name = N", ["not TOML"]),
     ],
@@ -125,7 +155,12 @@ def test_refusals_name_field_value_and_line(old: str, new: str, words: list[str]
         ),
         ("dose_ma_min = 40", "dose_ma_min = 81", ["dose_ma_min is 81 mA*min", "0.1 to 80 mA*min"]),
         ("ramp_up_s = 30", "ramp_up_s = 0", ["ramp_up_s is 0 s", "1 to 120 s"]),
-        ('waveform = "dc"', 'waveform = "pulsed"', ["waveform is pulsed", "dc"]),
+        ('waveform = "dc"', PULSED.replace("= 2", "= 12"), ["on-time of a pulse is 42 ms", "80 to 9920 ms"]),
+        ('waveform = "dc"', PULSED + "edge_ms = 10", ["waveform.edge_ms is 10 ms, allowed 20 to 1000 ms"]),
+        ('waveform = "dc"', PULSED.replace("= 50", "= 2"), ["on-time of a pulse is 10 ms"]),
+        ('waveform = "dc"', INTERVAL.replace("= 2", "= 1"), ["reversal.interval_min is 1 min, allowed 1.016667 to"]),
+        ('waveform = "dc"', "max_extension_pct = 101", ["max_extension_pct is 101 %, allowed 0 to 100 %"]),
+        ('waveform = "dc"', "starts = 0", ["starts is 0, allowed 1 to 20"]),
         ('name = "N"', f'name = "{"N" * 41}"', ["name has 41 characters, allowed 0 to 40"]),
         ("dose_ma_min = 40", "dose_ma_min = 1", ["ramps alone"]),
     ],
@@ -133,7 +168,7 @@ def test_refusals_name_field_value_and_line(old: str, new: str, words: list[str]
 def test_limits_are_told_in_human_units(old: str, new: str, words: list[str]) -> None:
     """The device's own rules refuse, in the units of the file, with a next step and exit code 4."""
     loaded = load(GOOD.replace(old, new))
-    variant = None if "30" in new else "A"
+    variant = None if new == "current_ma = 30" else "A"
     with pytest.raises(RefusedError) as caught:
         dosefile.check(loaded, variant)
     assert all(word in caught.value.message for word in words), caught.value.message
@@ -147,6 +182,32 @@ def test_duration_counts_the_ramps_once() -> None:
     loaded = load(GOOD.replace("dose_ma_min = 40", "duration_min = 10.5"))
     assert loaded.fields["dose_uc"] == 2_400_000
     assert dosefile.check(loaded).duration_ms() == 630_000
+
+
+def test_pulses_are_given_by_frequency_and_duty() -> None:
+    """The device counts whole milliseconds; the mean current is that of square pulses."""
+    loaded = load(GOOD.replace('waveform = "dc"', PULSED.replace("= 2", "= 3")))
+    names = ("waveform", "pulse_on_ms", "pulse_off_ms", "pulse_edge_ms")
+    assert [loaded.fields[name] for name in names] == ["pulsed", 166, 167, 20]
+    assert dosefile.check(loaded).mean_ua() == 1_993
+
+
+def test_reversals_take_no_time_from_the_dose() -> None:
+    """A duration holds the reversal; a dose by charge gets its reversals on top."""
+    half = load(GOOD.replace("dose_ma_min = 40", "duration_min = 10.5").replace('waveform = "dc"', 'reversal = "half"'))
+    checked = dosefile.check(half)
+    assert (checked.turns(), checked.duration_ms()) == (1, 630_000)
+    every = dosefile.check(load(GOOD.replace('waveform = "dc"', INTERVAL)))
+    assert (every.turns(), every.reversal_interval_ms) == (6, 120_000)
+    text = GOOD.replace("dose_ma_min = 40", "duration_min = 10").replace('waveform = "dc"', INTERVAL)
+    assert "give dose_ma_min instead" in refusal(text)
+
+
+def test_waveform_reversal_extension_and_starts_have_defaults() -> None:
+    fields = load(GOOD.replace('waveform = "dc"\n', "")).fields
+    names = ("waveform", "reversal", "max_extension_pct", "starts")
+    assert [fields[name] for name in names] == ["dc", "none", 50, 1]
+    assert fields == load(GOOD.replace('waveform = "dc"', '[waveform]\nkind = "dc"\n[reversal]\nkind = "none"')).fields
 
 
 @pytest.mark.hazard("HAZ-11")

@@ -73,8 +73,8 @@ def test_text_between_frames_is_kept_for_diagnosis() -> None:
 
 
 def test_golden_frame() -> None:
-    """The wire layout does not drift: HELLO of protocol 1, sequence 0x40."""
-    assert encode(protocol.HELLO, 0x40, b"\x01").hex() == "a5c301400100" + "1168" + "01" + "cfa39bef"
+    """The wire layout does not drift: HELLO of protocol 2, sequence 0x40."""
+    assert encode(protocol.HELLO, 0x40, b"\x02").hex() == "a5c301400100" + "1168" + "02" + "75f29276"
 
 
 @pytest.mark.hazard("HAZ-28")

@@ -27,6 +27,13 @@ FIELDS = {
     "ramp_up_ms": 3000,
     "ramp_down_ms": 2000,
     "waveform": "dc",
+    "pulse_on_ms": 0,
+    "pulse_off_ms": 0,
+    "pulse_edge_ms": 0,
+    "reversal": "none",
+    "reversal_interval_ms": 0,
+    "max_extension_pct": 50,
+    "starts": 1,
     "max_density_ua_cm2": 500,
 }
 

@@ -11,7 +11,17 @@ import json
 from ionto import faults
 from ionto.compat import const
 from ionto.faults import Refusal
-from ionto.limits import Limits
+from ionto.limits import (
+    MAX_EDGE_MS,
+    MAX_EXTENSION_PCT,
+    MAX_PERIOD_MS,
+    MAX_STARTS,
+    MAX_TURNS,
+    MIN_EDGE_MS,
+    MIN_PULSE_LEVEL_MS,
+    MIN_STRETCH_MS,
+    Limits,
+)
 from ionto.version import DOSE_SCHEMA_VERSION
 
 MAX_BYTES = const(768)
@@ -19,7 +29,18 @@ MAX_TEXT = const(40)
 
 POLE_POSITIVE = const(1)
 POLE_NEGATIVE = const(-1)
-WAVEFORMS = ("dc",)
+DC = "dc"
+PULSED = "pulsed"
+WAVEFORMS = (DC, PULSED)
+NO_REVERSAL = "none"
+HALF = "half"
+INTERVAL = "interval"
+REVERSALS = (NO_REVERSAL, HALF, INTERVAL)
+
+TURN_MS = const(170)  # of a reversal, without current: set-point filter 20, zero current proven 120, relay 30
+_SETTLE_MS = const(20)  # at the end of every ramp down
+_TOLERANCE_SHIFT = const(6)  # of the time limit: 1/64 for the tolerance of the current
+_TOLERANCE_MS = const(2_000)  # and this for the self-test and the last pulse
 
 # field: type; every one is required
 FIELDS = {
@@ -34,12 +55,23 @@ FIELDS = {
     "ramp_up_ms": int,
     "ramp_down_ms": int,
     "waveform": str,
+    "pulse_on_ms": int,
+    "pulse_off_ms": int,
+    "pulse_edge_ms": int,
+    "reversal": str,
+    "reversal_interval_ms": int,
+    "max_extension_pct": int,
+    "starts": int,
     "max_density_ua_cm2": int,
 }
 
 
 class Dose:
-    """A validated dose. Attributes are the fields of `FIELDS`; build one with `parse`."""
+    """A validated dose. Attributes are the fields of `FIELDS`; build one with `parse`.
+
+    A pulse rises for `pulse_edge_ms`, stays, and falls for as long: `pulse_on_ms` is from the begin of the rise to
+    the begin of the fall, `pulse_off_ms` the rest of the period, so the mean current is that of square pulses.
+    """
 
     schema: int
     name: str
@@ -52,6 +84,13 @@ class Dose:
     ramp_up_ms: int
     ramp_down_ms: int
     waveform: str
+    pulse_on_ms: int
+    pulse_off_ms: int
+    pulse_edge_ms: int
+    reversal: str
+    reversal_interval_ms: int
+    max_extension_pct: int
+    starts: int
     max_density_ua_cm2: int
 
     def __init__(self, fields: dict, raw: bytes):
@@ -67,6 +106,16 @@ class Dose:
         """Return the current density at full current, rounded up, in uA/cm2."""
         return -(-self.current_ua * 100 // self.area_mm2)
 
+    def mean_ua(self) -> int:
+        """Return the mean current between the ramps, in uA: full current, or its share in pulses."""
+        if self.waveform != PULSED:
+            return self.current_ua
+        return self.current_ua * self.pulse_on_ms // (self.pulse_on_ms + self.pulse_off_ms)
+
+    def ramps_uc(self) -> int:
+        """Return the charge of one ramp up and one ramp down, in uC."""
+        return self.current_ua * (self.ramp_up_ms + self.ramp_down_ms) // 2_000
+
     def ramp_down_uc(self, from_ua: int) -> int:
         """Return the charge that the ramp down from `from_ua` (uA) will still deliver, in uC.
 
@@ -75,14 +124,45 @@ class Dose:
         units = (self.ramp_down_ms >> 3) * from_ua // self.current_ua
         return from_ua * units // 250
 
+    def turns(self) -> int:
+        """Return how often the polarity is reversed with good contact.
+
+        A stretch that could not hold its own two ramps is not begun: the one before it delivers its charge.
+        """
+        if self.reversal == HALF:
+            return 1
+        if self.reversal == NO_REVERSAL:
+            return 0
+        ramps_ms = self.ramp_up_ms + self.ramp_down_ms
+        stretch_uc = self.ramps_uc() + self.mean_ua() * (self.reversal_interval_ms - ramps_ms) // 1_000
+        return max(0, self.dose_uc - self.ramps_uc()) // stretch_uc
+
     def hold_ms(self) -> int:
-        """Return the time at full current, in ms."""
-        ramps_uc = self.current_ua * (self.ramp_up_ms + self.ramp_down_ms) // 2_000
-        return (self.dose_uc - ramps_uc) * 1_000 // self.current_ua
+        """Return the time between the ramps, in ms, pulses included; of all stretches together."""
+        hold_uc = self.dose_uc - (self.turns() + 1) * self.ramps_uc()
+        if self.waveform != PULSED:
+            return hold_uc * 1_000 // self.current_ua
+        hold_nc, pulse_nc = hold_uc * 1_000, self.current_ua * self.pulse_on_ms
+        whole_ms = hold_nc // pulse_nc * (self.pulse_on_ms + self.pulse_off_ms)
+        return whole_ms + hold_nc % pulse_nc // self.current_ua
+
+    def on_ms(self) -> int:
+        """Return the expected time with current and good contact, in ms."""
+        return (self.turns() + 1) * (self.ramp_up_ms + self.ramp_down_ms) + self.hold_ms()
 
     def duration_ms(self) -> int:
         """Return the expected time from first to last current with good contact, in ms."""
-        return self.ramp_up_ms + self.hold_ms() + self.ramp_down_ms
+        return self.on_ms() + self.turns() * TURN_MS
+
+    def max_on_ms(self, limits: Limits) -> int:
+        """Return the time with current (ms) after which the session ends, its dose complete or not."""
+        on_ms = self.on_ms()
+        extended_ms = on_ms + on_ms * self.max_extension_pct // 100
+        return min(limits.max_session_ms, extended_ms + (on_ms >> _TOLERANCE_SHIFT) + _TOLERANCE_MS)
+
+    def pause_ms(self) -> int:
+        """Return by how much a pause, or a reversal, makes the time with current longer at most, in ms."""
+        return (self.ramp_up_ms + self.ramp_down_ms) // 2 + _SETTLE_MS
 
 
 def canonical(fields: dict) -> bytes:
@@ -130,23 +210,52 @@ def _check_ranges(dose: Dose, limits: Limits) -> None:
         ("area_mm2", limits.min_area_mm2, limits.max_area_mm2),
         ("ramp_up_ms", limits.min_ramp_ms, limits.max_ramp_ms),
         ("ramp_down_ms", limits.min_ramp_ms, limits.max_ramp_ms),
+        ("max_extension_pct", 0, MAX_EXTENSION_PCT),
+        ("starts", 1, MAX_STARTS),
         ("max_density_ua_cm2", 1, limits.max_density_ua_cm2),
     )
     for name, low, high in ranges:
-        value = getattr(dose, name)
-        if not low <= value <= high:
-            raise Refusal(faults.OUT_OF_RANGE, name, value, low, high)
+        _within(name, getattr(dose, name), low, high)
     if dose.polarity not in (POLE_NEGATIVE, POLE_POSITIVE):
         raise Refusal(faults.OUT_OF_RANGE, "polarity", dose.polarity, POLE_NEGATIVE, POLE_POSITIVE)
-    if dose.waveform not in WAVEFORMS:
-        raise Refusal(faults.OUT_OF_RANGE, "waveform", dose.waveform, ", ".join(WAVEFORMS), None)
+    for name, words in (("waveform", WAVEFORMS), ("reversal", REVERSALS)):
+        if getattr(dose, name) not in words:
+            raise Refusal(faults.OUT_OF_RANGE, name, getattr(dose, name), ", ".join(words), None)
+    _check_pulses(dose, limits)
+    _check_interval(dose, limits)
+
+
+def _within(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise Refusal(faults.OUT_OF_RANGE, name, value, low, high)
+
+
+def _check_pulses(dose: Dose, limits: Limits) -> None:
+    if dose.waveform != PULSED:
+        for name in ("pulse_on_ms", "pulse_off_ms", "pulse_edge_ms"):
+            _within(name, getattr(dose, name), 0, 0)
+        return
+    _within("pulse_edge_ms", dose.pulse_edge_ms, MIN_EDGE_MS, MAX_EDGE_MS)
+    low = MIN_PULSE_LEVEL_MS + dose.pulse_edge_ms
+    _within("pulse_on_ms", dose.pulse_on_ms, low, MAX_PERIOD_MS - low)
+    _within("pulse_off_ms", dose.pulse_off_ms, low, MAX_PERIOD_MS - dose.pulse_on_ms)
+    _within("mean_current_ua", dose.mean_ua(), limits.min_current_ua, limits.max_current_ua)
+
+
+def _check_interval(dose: Dose, limits: Limits) -> None:
+    if dose.reversal != INTERVAL:
+        _within("reversal_interval_ms", dose.reversal_interval_ms, 0, 0)
+        return
+    low = dose.ramp_up_ms + dose.ramp_down_ms + MIN_STRETCH_MS
+    _within("reversal_interval_ms", dose.reversal_interval_ms, low, limits.max_session_ms)
+    _within("reversals", dose.turns(), 0, MAX_TURNS)
 
 
 def _check_relations(dose: Dose, limits: Limits) -> None:
     density = dose.density_ua_cm2()
     if density > dose.max_density_ua_cm2:
         raise Refusal(faults.DENSITY_TOO_HIGH, "density_ua_cm2", density, 0, dose.max_density_ua_cm2)
-    ramps_uc = dose.current_ua * (dose.ramp_up_ms + dose.ramp_down_ms) // 2_000
+    ramps_uc = (dose.turns() + 1) * dose.ramps_uc()
     if dose.dose_uc < ramps_uc:
         raise Refusal(faults.RAMPS_EXCEED_DOSE, "dose_uc", dose.dose_uc, ramps_uc, limits.max_dose_uc)
     if dose.duration_ms() > limits.max_session_ms:

@@ -34,6 +34,7 @@ CAUSE_REMAINS = const(35)
 NO_SUCH_LOG = const(36)
 FLASH_FAILED = const(37)
 STOP_OPEN = const(38)
+NO_STARTS_LEFT = const(40)
 
 FAULT_BAND = const(100)
 SENSOR_STALE = const(100)

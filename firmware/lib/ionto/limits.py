@@ -9,6 +9,18 @@ from ionto.compat import const
 
 UC_PER_MA_MIN = const(60_000)  # 1 mA*min = 60 mC
 
+# Of every build: what a dose may ask for beside current, charge and time.
+MIN_PULSE_LEVEL_MS = const(
+    60
+)  # between two edges: the set-point filter takes 12.6 ms, the loop and its guards the rest
+MIN_EDGE_MS = const(20)  # so that the filter and both measurements of the current can follow
+MAX_EDGE_MS = const(1_000)
+MAX_PERIOD_MS = const(10_000)
+MAX_TURNS = const(12)  # reversals of a session; each has five events in the log
+MIN_STRETCH_MS = const(1_000)  # at full current between two reversals
+MAX_EXTENSION_PCT = const(100)
+MAX_STARTS = const(20)
+
 
 class Limits:
     """Limits and electrical constants of one build variant; integers, units in the names."""

@@ -53,6 +53,7 @@ DONE = const(6)
 PAUSED = const(7)
 FAULT = const(8)
 IN_MAINTENANCE = const(9)
+REVERSING = const(10)  # output off, the polarity relay settles
 STATES = (
     "IDLE",
     "SELF_TEST",
@@ -64,6 +65,7 @@ STATES = (
     "PAUSED",
     "FAULT",
     "MAINTENANCE",
+    "REVERSING",
 )
 
 OUTCOME_NONE = const(0)
@@ -85,6 +87,7 @@ FLAG_CONTACT_LIMITED = const(0x0020)
 FLAG_CLOCK_SET = const(0x0040)
 FLAG_REVERSED = const(0x0080)  # polarity -: the drug terminal is negative
 FLAG_LOG_OPEN = const(0x0100)  # the last session's log is not complete on flash yet
+FLAG_DOSE_DAMAGED = const(0x0200)  # the dose kept on flash was found damaged at boot and dropped
 FLAGS = (
     "output_on",
     "vbus",
@@ -95,6 +98,7 @@ FLAGS = (
     "clock_set",
     "reversed",
     "log_open",
+    "dose_damaged",
 )
 
 # The status record, in order: (field, struct code).
@@ -117,6 +121,7 @@ STATUS_FIELDS = (
     ("remaining_ms", "I"),
     ("session_id", "I"),
     ("late_max_us", "H"),
+    ("starts_left", "B"),
 )
 STATUS_FORMAT = "<" + "".join([code for _, code in STATUS_FIELDS])
 

@@ -45,10 +45,12 @@ FAULT_LATCHED = const(2)  # code: fault; a: current_ua, b: set-point_ua
 REQUESTED = const(3)  # code: protocol command; a: state
 CONTACT_LIMITED = const(4)  # code: 1 begins, 0 ends; a: current_ua, b: load_mv
 BUTTON = const(5)  # code: 1 START, 2 STOP; a: state
+POLARITY = const(6)  # the relay was set; code: 1 pole +, 2 pole -; a: charge_uc, b: current_ua
 EVENT_NAMES = {
     STATE_CHANGED: "state",
     FAULT_LATCHED: "fault",
     REQUESTED: "request",
     CONTACT_LIMITED: "contact_limited",
     BUTTON: "button",
+    POLARITY: "polarity",
 }

@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from ionto.dose import Dose
+from ionto.dose import HALF, NO_REVERSAL, PULSED, Dose
+from ionto.limits import for_variant
 from ionto_host import dosefile
 from ionto_host.cli.common import Answer, IontoGroup, examples, note, open_device
 from ionto_host.dosefile import DoseFile
@@ -59,9 +60,17 @@ def dose() -> None:
 @click.option("--site", default="bench", show_default=True, help="Site on the body, or the load.")
 @click.option("--ramp-up", type=_NUMBER, default="30", show_default=True, help="Ramp up in s.")
 @click.option("--ramp-down", type=_NUMBER, default="30", show_default=True, help="Ramp down in s.")
+@click.option("--frequency", type=_NUMBER, help="Pulses instead of direct current: how many a second.")
+@click.option("--duty", type=_NUMBER, default="50", show_default=True, help="Of the pulses, in %.")
+@click.option("--reverse-at-half", is_flag=True, help="Reverse the polarity at half of the dose.")
+@click.option("--reverse-every", type=_NUMBER, help="Reverse the polarity every so many minutes.")
+@click.option("--max-extension", type=_NUMBER, default="50", show_default=True, help="Poor contact: % longer, at most.")
+@click.option("--starts", type=_NUMBER, default="1", show_default=True, help="Sessions without pushing it again.")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def dose_new(file: Path, force: bool, variant: str | None, **values: Any) -> Answer:
     """Write a commented dose file to FILE and check it."""
+    if values["reverse_at_half"] and values["reverse_every"] is not None:
+        raise UsageError("--reverse-at-half and --reverse-every exclude each other", "Give one of them.")
     if file.exists() and not force:
         raise UsageError(f"{file} exists", "Choose another name, or overwrite it with --force.")
     text = _template(values)
@@ -87,8 +96,28 @@ polarity = {quoted["polarity"]}  # the pole under the drug
 
 ramp_up_s = {values["ramp_up"]}
 ramp_down_s = {values["ramp_down"]}
-waveform = "dc"
+
+max_extension_pct = {values["max_extension"]}  # how much longer a poor contact may make it
+starts = {values["starts"]}  # how often START begins it before it has to be pushed again
+
+{_waveform(values)}
+
+{_reversal(values)}
 """
+
+
+def _waveform(values: dict[str, Any]) -> str:
+    if values["frequency"] is None:
+        return '[waveform]\nkind = "dc"'
+    return (
+        f'[waveform]\nkind = "pulsed"\nfrequency_hz = {values["frequency"]}\nduty_pct = {values["duty"]}\nedge_ms = 20'
+    )
+
+
+def _reversal(values: dict[str, Any]) -> str:
+    if values["reverse_every"] is not None:
+        return f'[reversal]\nkind = "interval"\ninterval_min = {values["reverse_every"]}'
+    return f'[reversal]\nkind = "{"half" if values["reverse_at_half"] else "none"}"'
 
 
 @dose.command("check")
@@ -139,7 +168,10 @@ def _facts(loaded: DoseFile, checked: Dose) -> dict[str, Any]:
         "current_ma": ma(loaded.fields["current_ua"]),
         "dose_ma_min": ma_min(loaded.fields["dose_uc"]),
         "density_ma_cm2": ma(checked.density_ua_cm2()),
+        "mean_ma": ma(checked.mean_ua()),
+        "reversals": checked.turns(),
         "duration_s": checked.duration_ms() / 1_000,
+        "max_current_s": _max_on_s(loaded, checked),
         "variants": list(loaded.variants),
         "digest": hashlib.sha256(loaded.raw).hexdigest(),
     }
@@ -150,21 +182,46 @@ def _text(loaded: DoseFile, checked: Dose) -> str:
     pole = {value: name for name, value in dosefile.POLES.items()}[fields["polarity"]]
     share = 100 * checked.density_ua_cm2() / fields["max_density_ua_cm2"]
     ramps = f"{fields['ramp_up_ms'] / 1000:g} s up, {fields['ramp_down_ms'] / 1000:g} s down"
+    longest = clock(_max_on_s(loaded, checked))
     rows = [
         ["dose", printable(f"{fields['name']}: {fields['drug']} under the {pole} pole, {fields['site']}")],
         ["charge", f"{ma_min(fields['dose_uc']):g} mA*min ({fields['dose_uc'] / 1e6:g} C)"],
-        ["current", f"{ma(fields['current_ua']):g} mA, {fields['waveform']}, {ramps}"],
+        ["current", f"{ma(fields['current_ua']):g} mA, {ramps}"],
+        ["waveform", _pulses(checked)],
+        ["polarity", _turns(checked, pole)],
         ["density", f"{ma(checked.density_ua_cm2()):g} mA/cm2, {share:.0f} % of its limit"],
-        ["time", f"{clock(checked.duration_ms() / 1000)} min:s with good contact"],
+        ["time", f"{clock(checked.duration_ms() / 1000)} min:s with good contact, current at most {longest} with poor"],
+        ["starts", str(fields["starts"])],
         ["fits", f"build variant {' and '.join(loaded.variants)}"],
     ]
     return "\n".join(f"{name:<8} {value}" for name, value in rows)
+
+
+def _max_on_s(loaded: DoseFile, checked: Dose) -> float:
+    return checked.max_on_ms(for_variant(loaded.variants[0])) / 1_000
+
+
+def _pulses(checked: Dose) -> str:
+    if checked.waveform != PULSED:
+        return "direct current"
+    on_ms, period_ms = checked.pulse_on_ms, checked.pulse_on_ms + checked.pulse_off_ms
+    pulses = f"{on_ms} of {period_ms} ms ({1_000 / period_ms:.4g} Hz, {100 * on_ms / period_ms:.4g} %)"
+    return f"pulses, {pulses}, edges {checked.pulse_edge_ms} ms, mean {ma(checked.mean_ua()):g} mA"
+
+
+def _turns(checked: Dose, pole: str) -> str:
+    if checked.reversal == NO_REVERSAL:
+        return pole
+    if checked.reversal == HALF:
+        return f"{pole} first, reversed at half of the charge"
+    return f"{pole} first, reversed every {checked.reversal_interval_ms / 60_000:g} min, {checked.turns()} times"
 
 
 examples("ionto dose check my_dose.toml", "ionto dose push my_dose.toml", "ionto dose show")(dose)
 examples(
     "ionto dose new my_dose.toml --current 1 --dose 1 --area 10 --polarity + --ramp-up 2 --ramp-down 2",
     "ionto dose new foot.toml --current 4 --dose 40 --area 10 --polarity - --drug dexamethasone --site heel",
+    "ionto dose new pulses.toml --current 2 --dose 5 --area 10 --polarity + --frequency 2 --duty 50 --reverse-at-half",
 )(dose_new)
 _SAMPLE = {
     "name": "Bench resistor",
@@ -176,6 +233,12 @@ _SAMPLE = {
     "area": 10,
     "ramp_up": 2,
     "ramp_down": 2,
+    "frequency": None,
+    "duty": 50,
+    "reverse_at_half": False,
+    "reverse_every": None,
+    "max_extension": 50,
+    "starts": 1,
 }
 _LINES = "\n".join(f"  {line}" for line in _template(_SAMPLE).splitlines()[1:] if line)
 dose_new.epilog = f"{dose_new.epilog}\n\n\b\nA complete dose file:\n{_LINES}"
