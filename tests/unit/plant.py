@@ -18,7 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 from ionto import app as app_module
-from ionto import bootmode, commands, dose, kernel, limits, protocol, sessionlog
+from ionto import bootmode, commands, dose, keptdose, kernel, limits, protocol, sessionlog
 from ionto import sessionlog_format as fmt
 from ionto.controller import Controller
 from ionto.guards import Guards
@@ -74,7 +74,7 @@ def dose_fields(build: Limits, **changes: Any) -> dict[str, Any]:
         "reversal": "none",
         "reversal_interval_ms": 0,
         "max_extension_pct": 50,
-        "starts": 1,
+        "starts": 3,
         "max_density_ua_cm2": 500,
     }
     return fields | changes
@@ -207,6 +207,8 @@ class Rig:
         self.zero_ua = 0
         self.dt_us = 1_000
         self.auto_arm = True
+        self.reversed = False
+        self.switched_ua = 0.0  # the greatest current that the relay ever switched, output off or not
         self._cycle = 0
         self._level = 0
         self.tick()
@@ -226,7 +228,11 @@ class Rig:
             self._changed()
         on = session.state in (protocol.SELF_TESTING, protocol.RAMP_UP, protocol.HOLD, protocol.RAMP_DOWN)
         plant.boost = on or session.state == protocol.ARMED
-        duty = self.controller.step(session.drive_ua(), reading.current_ua)
+        drive_ua = session.drive_ua()
+        if session.state == protocol.HOLD:
+            duty = kernel.control(self.controller.block, drive_ua, reading.current_ua, session.block[kernel.S_STEADY])
+        else:
+            duty = self.controller.step(drive_ua, reading.current_ua)
         plant.duty = duty if plant.boost else 0
         self._cycle += 1
         if not session.output_on:
@@ -236,7 +242,18 @@ class Rig:
         plant.heartbeat(self._level)
         if self.auto_arm and session.state == protocol.ARMED:
             self.zero_ua = self.selftest.zero_ua
+            self._set_pole()
             session.armed()
+        elif session.may_turn and session.state == protocol.REVERSING:
+            self._set_pole()
+            session.turned()
+
+    def _set_pole(self) -> None:
+        """Move the relay, with what the application's own place promises."""
+        assert not self.session.output_on
+        assert not self.plant.closed, "the dead-man still lets current through"
+        self.reversed = self.session.pole < 0
+        self.switched_ua = max(self.switched_ua, self.plant.current_ua)
 
     def _changed(self) -> None:
         if self.session.state == protocol.SELF_TESTING:
@@ -334,6 +351,11 @@ class Flash:
         self.write_us = 0
         self.fail: Callable[[str], None] = lambda operation: None  # raise OSError here to break an operation
         self.on_write: Callable[[str], None] = lambda path: None
+
+    @property
+    def logs(self) -> dict[str, bytes]:
+        """The log files."""
+        return {path: data for path, data in self.files.items() if path.endswith(".ilog")}
 
     def listdir(self, path: str) -> list[str]:
         """As os.listdir."""
@@ -508,8 +530,9 @@ class FakeHal:
         self.plant.heartbeat(0)
 
     def set_reversed(self, is_reversed: bool) -> None:
-        """The polarity relay; it must not switch a current."""
+        """The polarity relay; it must not switch a current, nor move while the dead-man is closed."""
         assert self.plant.current_ua < 10
+        assert not self.plant.closed
         self.calls.append("relay")
         self.relay = is_reversed
 
@@ -698,7 +721,7 @@ class Device:
     @property
     def logs(self) -> dict[str, bytes]:
         """The log files on flash."""
-        return {path: data for path, data in self.flash.files.items() if path.endswith(".ilog")}
+        return self.flash.logs
 
     def log(self, log_id: int = 1) -> list[tuple[str, Any]]:
         """Return the records of a log on flash."""
@@ -729,6 +752,7 @@ def device(
             (sessionlog, "os", flash),
             (sessionlog, "open", flash.open),
             (commands, "open", flash.open),
+            (keptdose, "open", flash.open),
         ):
             stack.enter_context(patch.object(target, name, fake, create=True))
         made = Device(limits.for_variant(variant), flash, board or Board(), **plant)

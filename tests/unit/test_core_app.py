@@ -90,7 +90,7 @@ def test_the_arm_record_is_on_flash_before_the_first_edge_of_the_ramp() -> None:
         board.run(2)
         board.start()
         board.until(protocol.ARMED)
-        assert board.flash.files.keys() <= {"/logs/000001.ilog"}
+        assert board.logs.keys() <= {"/logs/000001.ilog"}
         assert not board.app.session.output_on
         board.until(protocol.HOLD)
         assert seen == [["arm"], ["arm", "test"]]
@@ -221,6 +221,8 @@ def test_abort_over_usb_cuts_the_output_within_two_ticks_of_the_last_byte() -> N
     """Against a deaf abort. The request's 12 bytes come in two a tick, one tick takes it, the next is off."""
     with device() as board:
         board.hold(**LONG)
+        while board.app._cycle & 31 != 1:  # no other job has its turn meanwhile
+            board.run(1)
         board.send(protocol.ABORT)
         board.run(7)
         assert not board.app.session.output_on
@@ -333,7 +335,7 @@ def test_a_second_dose_of_the_other_polarity_moves_the_relay_back() -> None:
             board.hold(polarity=polarity)
             assert board.hal.relay == (polarity == -1)
             board.finish()
-        assert len(board.flash.files) == 2
+        assert len(board.logs) == 2
 
 
 # The log while things go wrong.
@@ -388,7 +390,7 @@ def test_a_session_that_ends_between_arm_and_ramp_has_a_whole_log(way: str) -> N
             board.plant.switch_shorted, board.plant.forced_ua = True, 500.0
         board.until(protocol.DONE, protocol.FAULT, most=300)
         board.run(100)
-        for data in board.flash.files.values():
+        for data in board.logs.values():
             assert read_log(data)[-1][0] == "end"
         board.hal.stop_open, board.plant.switch_shorted, board.plant.forced_ua = False, False, None
         board.run(200)
@@ -424,7 +426,7 @@ def test_an_abort_around_arm_leaves_no_log_open(after_ms: int) -> None:
         assert board.code(protocol.ABORT) == 0
         board.run(60)
         assert board.state == protocol.DONE
-        assert all(read_log(data)[-1][0] == "end" for data in board.flash.files.values())
+        assert all(read_log(data)[-1][0] == "end" for data in board.logs.values())
         assert board.code(protocol.START) == 0
 
 
@@ -554,7 +556,7 @@ def test_a_button_held_for_ever_starts_once() -> None:
         board.finish()
         board.run(3_000)
         assert board.state == protocol.DONE
-        assert len(board.flash.files) == 1
+        assert len(board.logs) == 1
 
 
 @pytest.mark.hazard("HAZ-19")
@@ -727,7 +729,7 @@ def test_a_reset_while_the_log_is_written_closes_what_is_there() -> None:
 
 def read_names(flash: Flash) -> list[str]:
     """Return the record names of the one log on `flash`."""
-    (data,) = flash.files.values()
+    (data,) = flash.logs.values()
     return [name for name, _ in read_log(data)]
 
 
@@ -1058,7 +1060,7 @@ def test_hello_says_who_the_board_is() -> None:
     with device("B") as board:
         told = json.loads(board.ask(protocol.HELLO, b"\x01")[1])
         assert told["board_id"] == board.board.board_id()
-        assert (told["variant"], told["protocol"], told["micropython"]) == ("B", 1, "1.29.0")
+        assert (told["variant"], told["protocol"], told["micropython"]) == ("B", 2, "1.29.0")
         assert told["reset_cause"] == bootmode.POWER_ON
         assert told["limits"] == board.build.public()
         assert len(json.dumps(told)) <= protocol.MAX_PAYLOAD_BYTES
@@ -1146,7 +1148,7 @@ def test_the_longest_refusal_still_fits_a_frame() -> None:
         held = memoryview(board.app.link.payload())
         raw = b'{"' + b"\\u00e9" * 127 + b'":1}'
         assert board.code(protocol.DOSE_PUSH, raw) == faults.UNKNOWN_FIELD
-        big = dose.canonical(dose_fields(board.build)).replace(b'"dose_uc":6000', b'"dose_uc":' + b"9" * 500)
+        big = dose.canonical(dose_fields(board.build)).replace(b'"dose_uc":6000', b'"dose_uc":' + b"9" * 350)
         assert board.code(protocol.DOSE_PUSH, big) == faults.OUT_OF_RANGE
         assert len(held) >= protocol.MAX_PAYLOAD_BYTES + protocol.OVERHEAD_BYTES
 

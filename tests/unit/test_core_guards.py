@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plant import OPEN_OHM, Rig, a_dose
 
-from ionto import faults, limits, protocol
+from ionto import faults, kernel, limits, protocol
 from ionto.guards import Guards
 from ionto.limits import Limits
 from ionto.reading import Reading
@@ -41,6 +41,7 @@ def guards(build: Limits = A, dose_uc: int = 4_800_000, time_limit_ms: int = 5_0
     """Return guards of a session that is under way: one good sample has passed."""
     made = Guards(build)
     made.begin(dose_uc, time_limit_ms)
+    made.block[kernel.G_ENVELOPE] = SETPOINT_UA  # it has flowed for a while
     assert made.step(1_000, good(serial=1), SETPOINT_UA, True) == faults.NONE
     return made
 

@@ -138,7 +138,7 @@ def _rig_at(state: int) -> Rig:
         assert rig.session.leave() == 0
         return rig
     rig.auto_arm = state != protocol.ARMED
-    assert rig.start() == 0
+    assert rig.start(a_dose(A, reversal="half") if state == protocol.REVERSING else None) == 0
     if state == protocol.PAUSED:
         rig.until(protocol.HOLD)
         assert rig.session.pause() == 0
@@ -149,7 +149,7 @@ def _rig_at(state: int) -> Rig:
     return rig
 
 
-EVERY_STATE = pytest.mark.parametrize("state", range(10), ids=protocol.STATES[:10])
+EVERY_STATE = pytest.mark.parametrize("state", range(len(protocol.STATES)), ids=protocol.STATES)
 
 
 @pytest.mark.hazard("HAZ-17")
@@ -230,7 +230,7 @@ def test_start_and_self_test_only_from_rest(state: int) -> None:
 @EVERY_STATE
 def test_pause_and_resume_only_where_they_mean_something(state: int) -> None:
     rig = at_state(state)
-    assert (rig.session.pause() == 0) == (state in (protocol.RAMP_UP, protocol.HOLD))
+    assert (rig.session.pause() == 0) == (state in (protocol.RAMP_UP, protocol.HOLD, protocol.REVERSING))
     rig = at_state(state)
     assert (rig.session.resume(rig.reading) == 0) == (state == protocol.PAUSED)
 
@@ -387,7 +387,7 @@ def test_a_pause_ramps_down_and_a_resume_ramps_up() -> None:
 @pytest.mark.hazard("HAZ-24")
 def test_contact_limited_dose_is_complete() -> None:
     """Against a dose cut short by a poor contact. The device holds what the contact allows until the dose is in."""
-    plan = a_dose(A, current_ua=4_000, dose_uc=40_000, ramp_up_ms=3_000, ramp_down_ms=6_000)
+    plan = a_dose(A, current_ua=4_000, dose_uc=40_000, ramp_up_ms=3_000, ramp_down_ms=6_000, max_extension_pct=100)
     rig = run_dose(plan, load_ohm=15_000.0)
     assert any(event == 4 and code == 1 for event, code, _, _ in rig.notes), "never seen as contact-limited"
     assert (rig.session.outcome, rig.session.fault) == (protocol.COMPLETE, faults.NONE)

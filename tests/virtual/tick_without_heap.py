@@ -173,7 +173,7 @@ def run():
     app = App(Hal(), Board(), port, bootmode.Boot(0, False), build)
     app.set_clock = None
     app._clock_set = False
-    app.session.load(dose.parse(dose.canonical(FIELDS), build))
+    assert app.take_dose(dose.parse(dose.canonical(FIELDS), build)) == 0
     assert app.start() == 0
     while app.session.state != protocol.RAMP_UP:
         app.tick()

@@ -9,8 +9,9 @@ from ionto import bootmode, faults, kernel, protocol, sessionlog, ui
 from ionto.commands import Commands
 from ionto.compat import const, micropython
 from ionto.controller import Controller
-from ionto.dose import POLE_NEGATIVE, Dose
+from ionto.dose import POLE_NEGATIVE, TURN_MS, Dose
 from ionto.guards import VERDICTS, Guards
+from ionto.keptdose import KeptDose
 from ionto.kernel import K_DUTY, R_FRESH, cycle
 from ionto.limits import Limits
 from ionto.pins import PWM_TOP
@@ -18,7 +19,7 @@ from ionto.protocol import SELF_TESTING
 from ionto.reading import Reading
 from ionto.selftest import SelfTest
 from ionto.session import Session
-from ionto.sessionlog_format import BUTTON, REQUESTED
+from ionto.sessionlog_format import BUTTON, POLARITY, REQUESTED
 from ionto.usblink import UsbLink
 from ionto.version import FIRMWARE_VERSION, LOG_FORMAT_VERSION, PROTOCOL_VERSION
 
@@ -30,13 +31,15 @@ if TYPE_CHECKING:
     from ionto.serialport import SerialPort
 
 LOG_FOLDER = "/logs"
+DOSE_FILE = "/dose.json"
 _REST_PIECES = const(32)  # of the link's work, a cycle
 _WORD = const(0xFFFF)
 _START_PRESS_MS = const(2_000)
 _RECOVER_MS = const(1_000)
 _STABLE_MS = const(60_000)  # after which unplanned resets are no longer "in a row"
 _FREE_FLASH_BYTES = const(0x10000)  # a session's log, twice over
-_EXTENSION_SHIFT = const(1)  # the log's period is chosen for half as long again as the dose
+_PAUSES_SHIFT = const(1)  # the log's period is chosen for half as long again as the dose, or as it may take
+_POLE_CODES = (2, 1)  # of the log's event, by "the pole is +"
 _BUTTON_START = const(1)
 
 _LEAVE_WITHIN_MS = const(200)
@@ -66,6 +69,7 @@ class App:
         self.guards = Guards(limits)
         self.selftest = SelfTest(limits)
         self.log = sessionlog.SessionLog(LOG_FOLDER)
+        self.kept = KeptDose(DOSE_FILE)
         self.session = Session(limits, self.selftest, self.guards, self._note)
         self.controller = Controller(limits.full_scale_ua, PWM_TOP)
         self.commands = Commands(self)
@@ -93,6 +97,9 @@ class App:
     def run(self) -> None:
         """Run for ever; returns only when the device leaves for maintenance."""
         self._open_logs()
+        kept = self.kept.restore(self.limits)
+        if kept is not None:
+            self.session.load(kept)
         self.board.write_scratch(bootmode.SCRATCH_MARK, bootmode.mark(bootmode.RUNNING, self.boot.unplanned))
         if self.boot.cause == bootmode.WATCHDOG:
             self.session.fail(faults.UNPLANNED_RESET, self.reading)
@@ -246,6 +253,8 @@ class App:
 
     @micropython.native
     def _at_rest(self) -> None:
+        if self.session.may_turn:
+            self._turn_relay()
         if self._todo == _WRITE_TEST:
             self._write_test_record()
         elif self._todo == _BEGIN:
@@ -283,6 +292,17 @@ class App:
 
     # Requests that need more than the session.
 
+    def take_dose(self, plan: Dose) -> int:
+        """Keep `plan` (validated) on flash and take it for the next start; return a code of ionto.faults."""
+        code = self.session.may_load()
+        if code:
+            return code
+        try:
+            self.kept.keep(plan)
+        except OSError:
+            return faults.FLASH_FAILED
+        return self.session.load(plan)
+
     def start(self) -> int:
         """Begin a session if everything allows it; return a code of ionto.faults."""
         if self._todo != _NOTHING or self._log_open:
@@ -293,10 +313,20 @@ class App:
         dose = self.session.dose
         if code or dose is None:
             return code or faults.NO_DOSE
+        if not self.kept.starts_left:
+            return faults.NO_STARTS_LEFT
         duration_ms = dose.duration_ms()
-        self.log.reset(duration_ms + (duration_ms >> _EXTENSION_SHIFT))
+        longest_ms = dose.max_on_ms(self.limits) + dose.turns() * TURN_MS
+        self.log.reset(max(longest_ms, duration_ms + (duration_ms >> _PAUSES_SHIFT)))
         self.late_max_us = 0
-        return self._write_arm_record(dose) or self.session.start(self.reading)
+        return self._use_start(dose) or self._write_arm_record(dose) or self.session.start(self.reading)
+
+    def _use_start(self, dose: Dose) -> int:
+        try:
+            self.kept.use_start(dose)
+        except OSError:
+            return faults.FLASH_FAILED
+        return faults.NONE
 
     def self_test(self) -> int:
         """Begin a self-test alone; return a code of ionto.faults."""
@@ -335,6 +365,7 @@ class App:
         values[kernel.T_DOSE_UC] = session.dose.dose_uc if session.dose else 0
         values[kernel.T_REMAINING_MS] = session.remaining_ms()
         values[kernel.T_SESSION_ID] = self.log.log_id
+        values[kernel.T_STARTS_LEFT] = self.kept.starts_left
         late_us = self.late_max_us
         values[kernel.T_LATE_MAX_US] = late_us if late_us < _WORD else _WORD
 
@@ -357,6 +388,8 @@ class App:
             flags += protocol.FLAG_REVERSED
         if self._log_open:
             flags += protocol.FLAG_LOG_OPEN
+        if self.kept.dropped:
+            flags += protocol.FLAG_DOSE_DAMAGED
         return flags
 
     def set_clock(self, unix_s: int) -> None:
@@ -378,6 +411,8 @@ class App:
             "unplanned_resets": self.boot.unplanned,
             "clock_set": self._clock_set,
             "bench_strap": self.reading.bench_strap,
+            "kept_dose": self.kept.state,
+            "starts_left": self.kept.starts_left,
             "limits": self.limits.public(),
         }
 
@@ -459,7 +494,7 @@ class App:
         if self.session.state != protocol.ARMED:
             return
         # The self-test's last phase has shown that no current flows: only now may the relay move.
-        self.hal.set_reversed(self.session.armed_polarity() == POLE_NEGATIVE)
+        self._set_pole()
         self._relay_ms = 0
         try:
             self.log.add_test({"zero_ua": self.hal.zero_ua, "selftest": self.selftest.results})
@@ -475,6 +510,19 @@ class App:
         if self._relay_ms >= _RELAY_MS:
             self._todo = _NOTHING
             self.session.armed()
+
+    def _set_pole(self) -> None:
+        """Give the relay the session's pole; only ever called with the output off and zero current seen."""
+        session = self.session
+        self.hal.set_reversed(session.pole == POLE_NEGATIVE)
+        code = _POLE_CODES[session.pole != POLE_NEGATIVE]
+        self._note(POLARITY, code, session.charge_uc, self.reading.block[kernel.R_CURRENT_UA])
+
+    def _turn_relay(self) -> None:
+        """The session has seen that no current flows: let the relay move, unless something has ended it since."""
+        if self.session.state == protocol.REVERSING:
+            self._set_pole()
+            self.session.turned()
 
     def _flush_log(self) -> None:
         self.hal.feed()
@@ -494,10 +542,12 @@ class App:
             "outcome": session.outcome,
             "fault": session.fault,
             "charge_uc": session.charge_uc,
+            "shortfall_uc": session.shortfall_uc,
             "guard_charge_uc": guards.charge_uc,
             "sense_charge_uc": guards.sense_charge_uc,
             "t_ms": session.t_ms,
             "on_ms": session.on_ms,
+            "planned_ms": session.planned_ms,
             "max_current_ua": session.max_current_ua,
             "late_max_us": self.late_max_us,
             "samples": self.log.sample_count,

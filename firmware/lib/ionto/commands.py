@@ -136,7 +136,7 @@ class Commands:
     def _dose_push(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         app = self._app
         parsed = dose.parse(bytes(buffer[start : start + length]), app.limits)
-        code = app.session.load(parsed)
+        code = app.take_dose(parsed)
         if code:
             return code
         return self._answer_json(protocol.DOSE_PUSH, sequence, {"digest": parsed.digest()})

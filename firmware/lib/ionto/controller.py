@@ -27,6 +27,8 @@ class Controller:
     @micropython.native
     def step(self, setpoint_ua: int, measured_ua: int) -> int:
         """Return the duty for this cycle; both currents in uA. Set-point 0 gives duty 0 and no memory."""
-        duty = kernel.control(self.block, setpoint_ua, measured_ua)
+        if setpoint_ua <= 0:
+            self.block[kernel.K_INTEGRAL] = kernel.K_BIAS
+        duty = kernel.control(self.block, setpoint_ua, measured_ua, 1)
         self.block[kernel.K_DUTY] = duty
         return duty

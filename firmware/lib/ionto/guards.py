@@ -28,6 +28,8 @@ THRESHOLDS = (
     (kernel.G_SHORT_OHM, 150, "under any load a bench or skin presents"),
     (kernel.G_SHORT_MIN_UA, 1_000, "below, dividers cannot tell a short from 500 ohm"),
     (kernel.G_SHORT_SAMPLES, 8, "averages the dividers' noise"),
+    (kernel.G_ENVELOPE_SHIFT, 3, "1/8 a sample: on an edge 7 ms behind, more than filter 2.3, sensor and loop 2"),
+    (kernel.G_MOVING_SHIFT, 2, "1/4 of what the envelope lags: the two measurements are up to 1.5 ms apart"),
 )
 # The fault of each verdict of `kernel.judge`, by its number.
 VERDICTS = (

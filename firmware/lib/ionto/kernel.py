@@ -53,30 +53,33 @@ G_LAST_RAW = const(17)
 G_DISAGREE = const(18)
 G_RAIL = const(19)
 G_SHORT = const(20)
-G_TRIP_UA = const(21)
-G_MIN_RAIL_MV = const(22)
-G_MAX_RAIL_MV = const(23)
-G_DITHER_MIN_UA = const(24)
-G_STALE_SAMPLES = const(25)
-G_LATE_US = const(26)
-G_LIFT_SAMPLES = const(27)
-G_LIFT_UA = const(28)
-G_LIFT_DRAIN_MV = const(29)
-G_LIFT_MIN_UA = const(30)
-G_OVER_UA = const(31)
-G_OVER_SHIFT = const(32)
-G_OVER_SAMPLES = const(33)
-G_UNDER_SAMPLES = const(34)
-G_UNDER_DRAIN_MV = const(35)
-G_STUCK_SAMPLES = const(36)
-G_SENSE_UA = const(37)
-G_SENSE_SHIFT = const(38)
-G_SENSE_SAMPLES = const(39)
-G_RAIL_SAMPLES = const(40)
-G_SHORT_OHM = const(41)
-G_SHORT_MIN_UA = const(42)
-G_SHORT_SAMPLES = const(43)
-G_SIZE = const(44)
+G_ENVELOPE = const(21)  # the set-point, let through a filter slower than the circuit's
+G_TRIP_UA = const(22)
+G_MIN_RAIL_MV = const(23)
+G_MAX_RAIL_MV = const(24)
+G_DITHER_MIN_UA = const(25)
+G_STALE_SAMPLES = const(26)
+G_LATE_US = const(27)
+G_LIFT_SAMPLES = const(28)
+G_LIFT_UA = const(29)
+G_LIFT_DRAIN_MV = const(30)
+G_LIFT_MIN_UA = const(31)
+G_OVER_UA = const(32)
+G_OVER_SHIFT = const(33)
+G_OVER_SAMPLES = const(34)
+G_UNDER_SAMPLES = const(35)
+G_UNDER_DRAIN_MV = const(36)
+G_STUCK_SAMPLES = const(37)
+G_SENSE_UA = const(38)
+G_SENSE_SHIFT = const(39)
+G_SENSE_SAMPLES = const(40)
+G_RAIL_SAMPLES = const(41)
+G_SHORT_OHM = const(42)
+G_SHORT_MIN_UA = const(43)
+G_SHORT_SAMPLES = const(44)
+G_ENVELOPE_SHIFT = const(45)
+G_MOVING_SHIFT = const(46)
+G_SIZE = const(47)
 
 # What `judge` found: an index into ionto.guards.VERDICTS.
 V_NONE = const(0)
@@ -120,7 +123,15 @@ S_MAX_ON_MS = const(18)
 S_MIN_VSYS_MV = const(19)
 S_DITHER_UA = const(20)
 S_DITHER_MIN_UA = const(21)
-S_SIZE = const(22)
+S_NEXT_UC = const(22)  # the charge, and the time with current, at which something ends: the dose, or a stretch
+S_NEXT_ON_MS = const(23)
+S_MEAN_UA = const(24)
+S_PULSE_US = const(25)  # where in the period
+S_PERIOD_US = const(26)  # 0: direct current
+S_FALL_US = const(27)  # where the pulse begins to fall
+S_EDGE_US = const(28)
+S_STEADY = const(29)  # the set-point has stood still for long enough to learn from the current
+S_SIZE = const(30)
 
 _RAMP_STEP_US = const(2_500)  # a longer cycle, output just on, must not make the ramp jump
 _SETTLE_CYCLES = const(20)  # set-point filter: 12.6 ms to 0.1 %
@@ -129,6 +140,8 @@ _LIMITED_UA = const(20)
 _LIMITED_SHIFT = const(6)
 _LIMITED_CYCLES = const(100)
 _BATTERY_CYCLES = const(50)
+_PULSE_SETTLE_US = const(16_000)  # after an edge: the filter, and the age of both measurements
+_EDGE_SHIFT = const(4)  # edges are computed in 16 us: 18 mA for 1 s fits 31 bits
 _DITHER_MS = const(0x40)  # bit of the session's clock that moves the set-point, so that a stuck sensor shows
 
 # What `advance` does to the set-point, and what it reports.
@@ -144,6 +157,7 @@ E_LIMITED = const(4)
 E_DOSE = const(5)
 E_TIME = const(6)
 E_BATTERY = const(7)
+E_TURN = const(8)
 
 # Controller block.
 K_INTEGRAL = const(0)
@@ -184,7 +198,8 @@ T_ELAPSED_MS = const(14)
 T_REMAINING_MS = const(15)
 T_SESSION_ID = const(16)
 T_LATE_MAX_US = const(17)
-T_SIZE = const(18)
+T_STARTS_LEFT = const(18)
+T_SIZE = const(19)
 _MAX_LOAD_OHM = const(1_000_000)
 _LOAD_FROM_UA = const(20)
 
@@ -323,7 +338,15 @@ def judge(g: ptr32, r: ptr32, setpoint_ua: int, dt_us: int) -> int:
         return V_OVER_ABSOLUTE
     drain_mv = r[R_DRAIN_MV]
     margin_ua = (setpoint_ua >> g[G_OVER_SHIFT]) + g[G_OVER_UA]
-    if current_ua > setpoint_ua + margin_ua:
+    envelope_ua = g[G_ENVELOPE]
+    moving_ua = setpoint_ua - envelope_ua
+    envelope_ua += moving_ua >> g[G_ENVELOPE_SHIFT]
+    g[G_ENVELOPE] = envelope_ua
+    most_ua = setpoint_ua
+    if moving_ua < 0:
+        moving_ua = 0 - moving_ua
+        most_ua = envelope_ua
+    if current_ua > most_ua + margin_ua:
         g[G_OVER] += 1
         if g[G_OVER] >= g[G_OVER_SAMPLES]:
             return V_OVER
@@ -333,7 +356,7 @@ def judge(g: ptr32, r: ptr32, setpoint_ua: int, dt_us: int) -> int:
         g[G_UNDER] += 1
         if g[G_UNDER] >= g[G_UNDER_SAMPLES]:
             return V_UNDER
-    else:
+    elif setpoint_ua > g[G_LIFT_MIN_UA]:  # the pause between two pulses tells nothing
         g[G_UNDER] = 0
     # The sensor: configured, alive, and in agreement with V(SNS).
     if r[R_SENSOR_OK] == 0:
@@ -349,7 +372,7 @@ def judge(g: ptr32, r: ptr32, setpoint_ua: int, dt_us: int) -> int:
     difference_ua = r[R_SENSE_UA] - current_ua
     if difference_ua < 0:
         difference_ua = 0 - difference_ua
-    if difference_ua < g[G_SENSE_UA] + (setpoint_ua >> g[G_SENSE_SHIFT]):
+    if difference_ua < g[G_SENSE_UA] + (setpoint_ua >> g[G_SENSE_SHIFT]) + (moving_ua >> g[G_MOVING_SHIFT]):
         g[G_DISAGREE] = 0
     else:
         g[G_DISAGREE] += 1
@@ -407,6 +430,30 @@ def contact_changed(s: ptr32, r: ptr32) -> int:
 
 
 @micropython.viper
+def pulse(s: ptr32, dt_us: int) -> int:
+    """Move the set-point along its pulse by `dt_us`; return 1 when it has stood at its top for long enough."""
+    at_us = s[S_PULSE_US] + dt_us
+    while at_us >= s[S_PERIOD_US]:
+        at_us -= s[S_PERIOD_US]
+    s[S_PULSE_US] = at_us
+    edge_us = s[S_EDGE_US]
+    since_us = at_us - s[S_FALL_US]
+    steady = 0
+    if since_us >= edge_us:
+        s[S_SETPOINT_UA] = 0
+    elif since_us >= 0:
+        s[S_SETPOINT_UA] = s[S_TARGET_UA] * ((edge_us - since_us) >> _EDGE_SHIFT) // (edge_us >> _EDGE_SHIFT)
+    elif at_us < edge_us:
+        s[S_SETPOINT_UA] = s[S_TARGET_UA] * (at_us >> _EDGE_SHIFT) // (edge_us >> _EDGE_SHIFT)
+    else:
+        s[S_SETPOINT_UA] = s[S_TARGET_UA]
+        if at_us >= edge_us + _PULSE_SETTLE_US:
+            steady = 1
+    s[S_STEADY] = steady
+    return steady
+
+
+@micropython.viper
 def ending(s: ptr32, r: ptr32, mode: int) -> int:
     """Return why the ramp down must begin now, E_NONE for not yet."""
     to_come_uc = s[S_RAMP_DOWN_UC]
@@ -414,12 +461,14 @@ def ending(s: ptr32, r: ptr32, mode: int) -> int:
     if s[S_LIMITED] != 0:
         current_ua = r[R_CURRENT_UA]
         to_come_uc = int(ramp_down_uc(s, current_ua if current_ua < setpoint_ua else setpoint_ua))
-    elif mode == UP:
+    elif mode == UP or setpoint_ua != s[S_TARGET_UA]:
         to_come_uc = int(ramp_down_uc(s, setpoint_ua))
     if s[S_CHARGE_UC] + to_come_uc >= s[S_DOSE_UC]:
         return E_DOSE
     if s[S_ON_MS] >= s[S_MAX_ON_MS]:
         return E_TIME
+    if s[S_CHARGE_UC] + to_come_uc >= s[S_NEXT_UC] or s[S_ON_MS] >= s[S_NEXT_ON_MS]:
+        return E_TURN
     if r[R_VSYS_MV] >= s[S_MIN_VSYS_MV]:
         s[S_LOW_MS] = 0
         return E_NONE
@@ -463,6 +512,9 @@ def advance(s: ptr32, r: ptr32, dt_us: int, mode: int) -> int:
         s[S_RAMP_ACC] = acc
     if mode == DOWN:
         setpoint_ua = s[S_SETPOINT_UA] - step_ua
+        if s[S_LIMITED] != 0:  # the ramp begins at the current that the contact allows
+            s[S_LIMITED] = 0
+            setpoint_ua = current_ua if current_ua < setpoint_ua else setpoint_ua
         s[S_SETPOINT_UA] = setpoint_ua if setpoint_ua > 0 else 0
         if setpoint_ua > 0:
             return E_NONE
@@ -472,14 +524,20 @@ def advance(s: ptr32, r: ptr32, dt_us: int, mode: int) -> int:
         setpoint_ua = s[S_SETPOINT_UA] + step_ua
         if setpoint_ua >= s[S_TARGET_UA]:
             s[S_SETPOINT_UA] = s[S_TARGET_UA]
+            s[S_PULSE_US] = s[S_EDGE_US]
             return E_TOP
         s[S_SETPOINT_UA] = setpoint_ua
-    elif r[R_DRAIN_MV] < _LIMITED_DRAIN_MV or s[S_LIMITED] != 0 or s[S_LIMITED_MS] != 0:
-        if int(contact_changed(s, r)) != 0:
-            return E_LIMITED
     elif (
-        s[S_CHARGE_UC] + s[S_RAMP_DOWN_UC] < s[S_DOSE_UC]
-        and s[S_ON_MS] < s[S_MAX_ON_MS]
+        (s[S_PERIOD_US] == 0 or int(pulse(s, dt_us)) != 0)
+        and (r[R_DRAIN_MV] < _LIMITED_DRAIN_MV or s[S_LIMITED] != 0 or s[S_LIMITED_MS] != 0)
+        and int(contact_changed(s, r)) != 0
+    ):
+        return E_LIMITED
+    if (
+        mode == HOLDING
+        and s[S_LIMITED] == 0
+        and s[S_CHARGE_UC] + s[S_RAMP_DOWN_UC] < s[S_NEXT_UC]
+        and s[S_ON_MS] < s[S_NEXT_ON_MS]
         and r[R_VSYS_MV] >= s[S_MIN_VSYS_MV]
     ):
         s[S_LOW_MS] = 0
@@ -497,16 +555,18 @@ def drive_ua(s: ptr32) -> int:
 
 
 @micropython.viper
-def control(k: ptr32, setpoint_ua: int, measured_ua: int) -> int:
-    """Return the duty for this cycle: feed-forward from the set-point and a bounded integral."""
+def control(k: ptr32, setpoint_ua: int, measured_ua: int, steady: int) -> int:
+    """Return the duty for this cycle: feed-forward from the set-point and a bounded integral.
+
+    While the set-point is not `steady` (1), the integral stands still and the error, the filter's lag, means nothing.
+    """
     if setpoint_ua <= 0:
-        k[K_INTEGRAL] = K_BIAS
         return 0
     error = setpoint_ua - measured_ua
     integral = k[K_INTEGRAL] - K_BIAS
     drive = setpoint_ua
     window = _FOLLOW_UA + (setpoint_ua >> _FOLLOW_SHIFT)
-    if error < window and error > 0 - window:
+    if steady != 0 and error < window and error > 0 - window:
         bound = (_TRIM_FIXED_UA + (setpoint_ua >> _TRIM_SHIFT)) << K_SHIFT
         integral += error
         if integral > bound:
@@ -577,7 +637,7 @@ def cycle(g: ptr32, s: ptr32, r: ptr32, k: ptr32, w: ptr32, dt_us: int, mode: in
     event = int(advance(s, r, dt_us, mode))
     if event != E_NONE:
         return event << FOUND_EVENT_SHIFT
-    k[K_DUTY] = int(control(k, int(drive_ua(s)), r[R_CURRENT_UA]))
+    k[K_DUTY] = int(control(k, int(drive_ua(s)), r[R_CURRENT_UA], s[S_STEADY]))
     return FOUND_WINDOW if int(window(w, r, s[S_T_MS])) != 0 else 0
 
 
@@ -599,11 +659,11 @@ def fill_status(t: ptr32, s: ptr32, r: ptr32, k: ptr32):
 
 @micropython.viper
 def remaining_ms(s: ptr32) -> int:
-    """Return the time (ms) that the rest of the dose takes with good contact; every product fits 31 bits."""
+    """Return the time (ms) that the rest of the dose takes with good contact, reversals apart; in 31 bits."""
     left_uc = s[S_DOSE_UC] - s[S_CHARGE_UC]
-    target_ua = s[S_TARGET_UA]
-    if left_uc <= 0 or target_ua == 0:
+    mean_ua = s[S_MEAN_UA]
+    if left_uc <= 0 or mean_ua == 0:
         return 0
-    whole_s = left_uc // target_ua  # uC / uA = s
-    rest_uc = left_uc - whole_s * target_ua
-    return whole_s * 1_000 + (rest_uc * 1_000) // target_ua + s[S_RAMP_DOWN_US] // 2_000
+    whole_s = left_uc // mean_ua  # uC / uA = s
+    rest_uc = left_uc - whole_s * mean_ua
+    return whole_s * 1_000 + (rest_uc * 1_000) // mean_ua + s[S_RAMP_DOWN_US] // 2_000

@@ -8,7 +8,7 @@ from array import array
 
 from ionto import faults, kernel, protocol
 from ionto.compat import const, micropython
-from ionto.dose import Dose
+from ionto.dose import HALF, INTERVAL, POLE_POSITIVE, Dose
 from ionto.guards import Guards
 from ionto.limits import Limits
 from ionto.protocol import (
@@ -21,6 +21,7 @@ from ionto.protocol import (
     PAUSED,
     RAMP_DOWN,
     RAMP_UP,
+    REVERSING,
     SELF_TESTING,
 )
 from ionto.reading import Reading
@@ -31,12 +32,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+ZERO_SAMPLES = const(120)  # without current before the relay moves: the dead-man at its worst tolerance, 110 ms
+RELAY_SAMPLES = const(30)  # operate and bounce
+_TURN_GIVE_UP = const(1_000)  # cycles after which a current that does not vanish is a fault
+_NEVER = const(0x3FFFFFFF)
 _TIME_MARGIN_SHIFT = const(4)  # guards' time ceiling: the session's own, plus 1/16
 CLEAR_BELOW_UA = const(20)  # hysteresis: under half of the guards' current-when-off threshold
 
 _ENDED = (IDLE, DONE, IN_MAINTENANCE)
 _DELIVERING = (RAMP_UP, HOLD, RAMP_DOWN)
-_UNDER_WAY = (ARMED, RAMP_UP, HOLD, RAMP_DOWN, PAUSED)
+_UNDER_WAY = (ARMED, RAMP_UP, HOLD, RAMP_DOWN, REVERSING, PAUSED)
 _CAN_PAUSE = (RAMP_UP, HOLD)
 _CAN_START = (IDLE, DONE)
 _AT_REST = -1
@@ -52,6 +57,7 @@ _MODES = (
     kernel.REST,
     _AT_REST,
     _AT_REST,
+    kernel.REST,
 )
 
 
@@ -63,7 +69,8 @@ class Session:
     """State machine of one device.
 
     Read `state`, `mode` (of `kernel.advance`), `outcome`, `fault`, `setpoint_ua`, `output_on`, `charge_uc`,
-    `t_ms` (since START), `on_ms` (with current), `contact_limited`. `note(event, code, a, b)` gets every event.
+    `t_ms` (since START), `on_ms` (with current), `contact_limited`, `pole` (that the relay is to have, changed only
+    where no current flows), `may_turn` (the relay may move now). `note(event, code, a, b)` gets every event.
     The numbers live in `block` (kernel.S_...).
     """
 
@@ -87,6 +94,8 @@ class Session:
         self.outcome = protocol.OUTCOME_NONE
         self.fault = faults.NONE
         self.dose: Dose | None = None
+        self._least_uc = 0
+        self.pole = POLE_POSITIVE
         self.block = array("i", [0] * kernel.S_SIZE)
         self._clear_session()
 
@@ -101,6 +110,13 @@ class Session:
         self.output_on = False
         self._after_ramp = protocol.OUTCOME_NONE
         self._only_test = False
+        self.may_turn = False
+        self._turn_due = False
+        self._next_pole = self.pole
+        self._pausing = False
+        self._turning = 0
+        self._zero = 0
+        self._settled = -1
 
     @property
     def contact_limited(self) -> bool:
@@ -111,10 +127,14 @@ class Session:
 
     def load(self, dose: Dose) -> int:
         """Take `dose` (validated) for the next start; refused unless the device is idle or done."""
-        if self.state not in _ENDED:
-            return faults.WRONG_STATE
-        self.dose = dose
-        return faults.NONE
+        code = self.may_load()
+        if not code:
+            self.dose = dose
+        return code
+
+    def may_load(self) -> int:
+        """Return why no dose may be taken now, or 0."""
+        return faults.NONE if self.state in _ENDED else faults.WRONG_STATE
 
     def start(self, reading: Reading) -> int:
         """Begin the self-test of a new session."""
@@ -124,7 +144,9 @@ class Session:
         if self.dose is None:
             return faults.NO_DOSE
         self._plan = self.dose
-        self._begin_test(False, self.dose.dose_uc)
+        self.pole = self._plan.polarity
+        self._begin_test(False, self._plan.dose_uc)
+        self.block[kernel.S_DOSE_UC] = self._plan.dose_uc
         return faults.NONE
 
     def test(self, reading: Reading) -> int:
@@ -164,24 +186,42 @@ class Session:
             return
         block, dose = self.block, self._plan
         block[kernel.S_TARGET_UA] = dose.current_ua
+        block[kernel.S_MEAN_UA] = dose.mean_ua()
         block[kernel.S_DOSE_UC] = dose.dose_uc
         block[kernel.S_RAMP_UP_US] = dose.ramp_up_ms * 1_000
         block[kernel.S_RAMP_DOWN_US] = dose.ramp_down_ms * 1_000
         block[kernel.S_RAMP_DOWN_UC] = kernel.ramp_down_uc(block, dose.current_ua)
-        block[kernel.S_SETPOINT_UA] = 0
-        block[kernel.S_RAMP_ACC] = 0
-        self._go(RAMP_UP)
+        block[kernel.S_EDGE_US] = dose.pulse_edge_ms * 1_000
+        block[kernel.S_FALL_US] = dose.pulse_on_ms * 1_000
+        block[kernel.S_PERIOD_US] = (dose.pulse_on_ms + dose.pulse_off_ms) * 1_000
+        block[kernel.S_MAX_ON_MS] = dose.max_on_ms(self._limits)
+        self._least_uc = dose.ramps_uc() if dose.reversal == INTERVAL else 0
+        self._plan_next()
+        self._begin_ramp_up()
 
-    def armed_polarity(self) -> int:
-        """Return the polarity of the session that has been started (ionto.dose.POLE_...)."""
-        return self._plan.polarity
+    def _plan_next(self) -> None:
+        """Say at which charge, or after how much time with current, something ends next: the dose, or a stretch."""
+        block, dose = self.block, self._plan
+        next_uc, next_on_ms = dose.dose_uc, _NEVER
+        if dose.reversal == HALF and self.pole == dose.polarity:
+            next_uc = dose.dose_uc // 2
+        elif dose.reversal == INTERVAL:
+            next_on_ms = block[kernel.S_ON_MS] + dose.reversal_interval_ms - dose.ramp_down_ms
+        block[kernel.S_NEXT_UC] = next_uc
+        block[kernel.S_NEXT_ON_MS] = min(next_on_ms, block[kernel.S_MAX_ON_MS])
 
     @micropython.native
     def pause(self) -> int:
-        """Ramp down and wait; the charge is kept."""
-        if self.state not in _CAN_PAUSE:
+        """Ramp down and wait; the charge is kept. A ramp down to a reversal is one to a pause then."""
+        if self.state in _CAN_PAUSE:
+            self._pausing = True
+            self._begin_ramp_down(protocol.OUTCOME_NONE)
+        elif self._turn_due and self.state == RAMP_DOWN:
+            self._pausing = True
+        elif self.state == REVERSING:
+            self._go(PAUSED)
+        else:
             return faults.WRONG_STATE
-        self._begin_ramp_down(protocol.OUTCOME_NONE)
         return faults.NONE
 
     def resume(self, reading: Reading) -> int:
@@ -189,10 +229,27 @@ class Session:
         if self.state != PAUSED:
             return faults.WRONG_STATE
         code = self._may_pass_current(reading)
-        if not code:
-            self.block[kernel.S_RAMP_ACC] = 0
-            self._go(RAMP_UP)
-        return code
+        if code:
+            return code
+        self._allow_ms(self._plan.pause_ms())
+        if self._turn_due:
+            self._begin_turn()
+        else:
+            self._begin_ramp_up()
+        return faults.NONE
+
+    def _allow_ms(self, more_ms: int) -> None:
+        """Let the session, and its present stretch, take `more_ms` longer: the ramps of a pause."""
+        block = self.block
+        max_on_ms = min(self._limits.max_session_ms, block[kernel.S_MAX_ON_MS] + more_ms)
+        block[kernel.S_MAX_ON_MS] = max_on_ms
+        block[kernel.S_NEXT_ON_MS] = min(max_on_ms, block[kernel.S_NEXT_ON_MS] + more_ms)
+
+    def turned(self) -> None:
+        """The relay has the pole of the session. Called by the application, in REVERSING only, when `may_turn`."""
+        if self.may_turn:
+            self.may_turn = False
+            self._settled = 0
 
     def abort(self, outcome: int = protocol.ABORTED) -> int:
         """Output off at once, in every state. A latched fault stays latched."""
@@ -247,6 +304,8 @@ class Session:
             self.happened(event, reading)
         elif self.state == SELF_TESTING:
             self._step_selftest(dt_us, reading)
+        elif self.state == REVERSING:
+            self._step_reversing(reading)
 
     @micropython.native
     def drive_ua(self) -> int:
@@ -265,9 +324,9 @@ class Session:
         elif event == kernel.E_LIMITED:
             self._note(CONTACT_LIMITED, self.block[kernel.S_LIMITED], reading.current_ua, reading.load_mv)
         elif event == kernel.E_DOSE:
-            if self.contact_limited:
-                self.block[kernel.S_SETPOINT_UA] = max(0, min(self.setpoint_ua, reading.current_ua))
             self._begin_ramp_down(protocol.COMPLETE)
+        elif event == kernel.E_TURN:
+            self._happened_turn()
         elif event == kernel.E_TIME:
             self._begin_ramp_down(protocol.TIME_ENDED)
         elif event == kernel.E_BATTERY:
@@ -288,16 +347,67 @@ class Session:
         else:
             self._go(IDLE if self._only_test else ARMED)
 
+    @micropython.native
+    def _happened_turn(self) -> None:
+        """A stretch is over: turn, unless what is left of the dose could not hold its own two ramps."""
+        block = self.block
+        left_uc = block[kernel.S_DOSE_UC] - block[kernel.S_CHARGE_UC] - block[kernel.S_RAMP_DOWN_UC]
+        if left_uc < self._least_uc:
+            block[kernel.S_NEXT_UC] = block[kernel.S_DOSE_UC]
+            block[kernel.S_NEXT_ON_MS] = block[kernel.S_MAX_ON_MS]
+            return
+        self._turn_due = True
+        self._next_pole = -self.pole
+        self._begin_ramp_down(protocol.OUTCOME_NONE)
+
     def _finish_ramp_down(self) -> None:
-        if self._after_ramp == protocol.OUTCOME_NONE:
-            self._go(PAUSED)
-        else:
+        if self._after_ramp != protocol.OUTCOME_NONE:
             self.outcome = self._after_ramp
             self._go(DONE)
+        elif self._pausing:
+            self._go(PAUSED)
+        else:
+            self._begin_turn()
+
+    def _begin_turn(self) -> None:
+        self.may_turn = False
+        self._turning = 0
+        self._zero = 0
+        self._settled = -1
+        self._go(REVERSING)
+
+    @micropython.native
+    def _step_reversing(self, reading: Reading) -> None:
+        """Output off: wait for zero current, let the relay move, let it settle, ramp up with the other pole."""
+        block = reading.block
+        self._turning += 1
+        if block[kernel.R_FRESH] and block[kernel.R_CURRENT_UA] <= CLEAR_BELOW_UA:
+            self._zero += 1
+        else:
+            self._zero = 0
+        if self._settled >= 0:
+            self._settled += 1
+            if self._settled >= RELAY_SAMPLES:
+                self._turn_due = False
+                self._plan_next()
+                self._begin_ramp_up()
+        elif self._zero == ZERO_SAMPLES:
+            self.pole = self._next_pole
+            self.may_turn = True
+        elif self._turning >= _TURN_GIVE_UP:
+            self.fail(faults.CURRENT_WHEN_OFF if block[kernel.R_FRESH] else faults.SENSOR_STALE, reading)
+
+    def _begin_ramp_up(self) -> None:
+        self._pausing = False
+        self.block[kernel.S_SETPOINT_UA] = 0
+        self.block[kernel.S_RAMP_ACC] = 0
+        self.block[kernel.S_STEADY] = 1
+        self._go(RAMP_UP)
 
     @micropython.native
     def _begin_ramp_down(self, outcome: int) -> None:
         self._after_ramp = outcome
+        self.block[kernel.S_STEADY] = 1
         self.block[kernel.S_RAMP_ACC] = 0
         self.block[kernel.S_SETTLE] = 0
         self._go(RAMP_DOWN)
@@ -312,6 +422,16 @@ class Session:
             self.block[kernel.S_SETPOINT_UA] = 0
             self.block[kernel.S_LIMITED] = 0
             self.block[kernel.S_LIMITED_MS] = 0
+
+    @property
+    def shortfall_uc(self) -> int:
+        """What is missing of the dose, in uC; 0 when it is complete."""
+        return max(0, self.block[kernel.S_DOSE_UC] - self.charge_uc)
+
+    @property
+    def planned_ms(self) -> int:
+        """The time that the session's dose takes with good contact, in ms."""
+        return self._plan.duration_ms()
 
     def remaining_ms(self) -> int:
         """Return the expected time to the end of the dose with good contact, in ms; 0 when not delivering."""

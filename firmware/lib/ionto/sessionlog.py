@@ -14,7 +14,7 @@ from ionto.compat import const, micropython
 from ionto.version import LOG_FORMAT_VERSION
 
 _MAX_SAMPLES = const(1_400)
-_MAX_EVENTS = const(120)
+_MAX_EVENTS = const(200)  # a session with all its reversals, twice as many when the contact is poor
 _MIN_PERIOD_MS = const(100)
 _RECORD_MAX_BYTES = const(3_072)  # an arm record with the longest dose
 _REQUEST_ROOM = const(48)  # event slots that host requests may not take

@@ -1,0 +1,86 @@
+"""The last accepted dose, kept on flash with the count of its starts, for sessions without a computer.
+
+The file is JSON: the dose's canonical bytes, their SHA-256, the starts left, and a CRC-32 over the three. It is
+written only with the output off; littlefs keeps the old content when a write is cut short.
+"""
+
+import binascii
+import json
+
+from ionto import dose as doses
+from ionto.faults import Refusal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ionto.dose import Dose
+    from ionto.limits import Limits
+
+NOTHING = "nothing"
+KEPT = "kept"
+DAMAGED = "damaged"
+REFUSED = "refused"
+
+
+def _crc(digest: str, starts_left: int, raw: str) -> int:
+    return binascii.crc32(("%s %d %s" % (digest, starts_left, raw)).encode())
+
+
+class KeptDose:
+    """What `path` holds: `state` (one of the words above) and `starts_left` (0 without a dose)."""
+
+    def __init__(self, path: str):
+        self._path = path
+        self.state = NOTHING
+        self.starts_left = 0
+
+    @property
+    def dropped(self) -> bool:
+        """The file held a dose that is not used: damaged, or outside the limits."""
+        return self.state in (DAMAGED, REFUSED)
+
+    def restore(self, limits: "Limits") -> "Dose | None":
+        """Return the dose on flash when it is intact and `limits` admit it; `state` says why there is none."""
+        try:
+            with open(self._path) as stream:
+                content = json.loads(stream.read())
+        except OSError:
+            return None
+        except ValueError:
+            self.state = DAMAGED
+            return None
+        try:
+            return self._checked(content, limits)
+        except Refusal:
+            self.state = REFUSED
+        except (KeyError, TypeError):
+            self.state = DAMAGED
+        return None
+
+    def _checked(self, content: dict, limits: "Limits") -> "Dose | None":
+        raw, digest, left = content["dose"], content["digest"], content["starts_left"]
+        if content["crc32"] != _crc(digest, left, raw):
+            self.state = DAMAGED
+            return None
+        plan = doses.parse(raw.encode(), limits)
+        if plan.digest() != digest or not 0 <= left <= plan.starts:
+            self.state = DAMAGED
+            return None
+        self.state = KEPT
+        self.starts_left = left
+        return plan
+
+    def keep(self, plan: "Dose") -> None:
+        """Put `plan` on flash with all its starts. Raises OSError; the file is as before then."""
+        self._write(plan, plan.starts)
+        self.state = KEPT
+
+    def use_start(self, plan: "Dose") -> None:
+        """Count a start of `plan` down on flash. Raises OSError, nothing counted."""
+        self._write(plan, self.starts_left - 1)
+
+    def _write(self, plan: "Dose", starts_left: int) -> None:
+        raw, digest = plan.raw.decode(), plan.digest()
+        content = {"crc32": _crc(digest, starts_left, raw), "digest": digest, "dose": raw, "starts_left": starts_left}
+        with open(self._path, "w") as stream:
+            stream.write(json.dumps(content))
+        self.starts_left = starts_left
