@@ -186,6 +186,7 @@ class Plant:
             drain_mv = max(rail_mv - current * drop_ohm / 1e3, current * self._sink_ohm / 1e3)
         load_mv = rail_mv - drain_mv - current * self._build.series_ohm / 1e3
         block[kernel.R_SENSE_UA] = int(current + 0.5)
+        block[kernel.R_SOURCE_MV] = int(current * self._build.sense_mohm / 1e6)
         block[kernel.R_RAIL_MV] = rail_mv
         block[kernel.R_VSYS_MV] = self.vsys_mv
         block[kernel.R_DRAIN_MV] = int(drain_mv)

@@ -135,7 +135,7 @@ S_SIZE = const(30)
 
 _RAMP_STEP_US = const(2_500)  # a longer cycle, output just on, must not make the ramp jump
 _SETTLE_CYCLES = const(20)  # set-point filter: 12.6 ms to 0.1 %
-_LIMITED_DRAIN_MV = const(600)
+_LIMITED_MV = const(600)  # from drain to source: the sink is fully on, whatever flows through it
 _LIMITED_UA = const(20)
 _LIMITED_SHIFT = const(6)
 _LIMITED_CYCLES = const(100)
@@ -365,7 +365,7 @@ def judge(g: ptr32, r: ptr32, setpoint_ua: int, dt_us: int) -> int:
     if raw != g[G_LAST_RAW] or setpoint_ua < g[G_DITHER_MIN_UA]:
         g[G_LAST_RAW] = raw
         g[G_SAME] = 0
-    elif drain_mv > g[G_LIFT_DRAIN_MV]:  # contact-limited current does not follow the dither
+    elif drain_mv - r[R_SOURCE_MV] > g[G_LIFT_DRAIN_MV]:  # contact-limited current does not follow the dither
         g[G_SAME] += 1
         if g[G_SAME] >= g[G_STUCK_SAMPLES]:
             return V_STUCK
@@ -417,7 +417,7 @@ def contact_changed(s: ptr32, r: ptr32) -> int:
     setpoint_ua = s[S_SETPOINT_UA]
     short_ua = setpoint_ua - r[R_CURRENT_UA]
     limited = 0
-    if r[R_DRAIN_MV] < _LIMITED_DRAIN_MV and short_ua > _LIMITED_UA + (setpoint_ua >> _LIMITED_SHIFT):
+    if r[R_DRAIN_MV] - r[R_SOURCE_MV] < _LIMITED_MV and short_ua > _LIMITED_UA + (setpoint_ua >> _LIMITED_SHIFT):
         limited = 1
     if limited == s[S_LIMITED]:
         s[S_LIMITED_MS] = 0
@@ -529,7 +529,7 @@ def advance(s: ptr32, r: ptr32, dt_us: int, mode: int) -> int:
         s[S_SETPOINT_UA] = setpoint_ua
     elif (
         (s[S_PERIOD_US] == 0 or int(pulse(s, dt_us)) != 0)
-        and (r[R_DRAIN_MV] < _LIMITED_DRAIN_MV or s[S_LIMITED] != 0 or s[S_LIMITED_MS] != 0)
+        and (r[R_DRAIN_MV] - r[R_SOURCE_MV] < _LIMITED_MV or s[S_LIMITED] != 0 or s[S_LIMITED_MS] != 0)
         and int(contact_changed(s, r)) != 0
     ):
         return E_LIMITED
