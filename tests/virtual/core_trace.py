@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, sys.argv[1])
 
-from ionto import dose, faults, limits, protocol
+from ionto import dose, faults, kernel, limits, protocol
 from ionto.controller import Controller
 from ionto.guards import Guards
 from ionto.pins import PWM_TOP
@@ -50,8 +50,12 @@ def plant_step(reading, duty, output_on, filtered_ua, noise, lifted):
     return filtered_ua
 
 
-def run(lift_at_ms):
-    """Run one session, an electrode lifted at `lift_at_ms` (never for -1); print what it did."""
+PULSES = {"waveform": "pulsed", "pulse_on_ms": 150, "pulse_off_ms": 130, "pulse_edge_ms": 30}
+TURNS = {"reversal": "interval", "reversal_interval_ms": 9_000}
+
+
+def run(lift_at_ms, changes):
+    """Run a session of the dose with `changes`, an electrode lifted at `lift_at_ms` (never for -1); print its trace."""
     build = limits.variant_a()
     events = []
     guards, selftest = Guards(build), SelfTest(build)
@@ -59,12 +63,18 @@ def run(lift_at_ms):
     controller = Controller(build.full_scale_ua, PWM_TOP)
     reading = Reading()
     reading.fresh, reading.rail_mv, reading.vsys_mv, reading.load_mv = True, 24_000, 4_000, 9_000
-    session.load(dose.parse(dose.canonical(FIELDS), build))
+    fields = dict(FIELDS)
+    fields.update(changes)
+    session.load(dose.parse(dose.canonical(fields), build))
     assert session.start(reading) == faults.NONE
     filtered_ua, seed, checksum = 0, 12345, 0
     for now_ms in range(60_000):
         seed = (seed * 75 + 74) % 65_537
-        duty = controller.step(session.drive_ua(), reading.current_ua)
+        steady = session.block[kernel.S_STEADY]
+        if session.state == protocol.HOLD:
+            duty = kernel.control(controller.block, session.drive_ua(), reading.current_ua, steady)
+        else:
+            duty = controller.step(session.drive_ua(), reading.current_ua)
         lifted = 0 <= lift_at_ms <= now_ms
         filtered_ua = plant_step(reading, duty, session.output_on, filtered_ua, seed, lifted)
         if session.state != protocol.SELF_TESTING:
@@ -73,6 +83,8 @@ def run(lift_at_ms):
         session.step(1_000, reading, fault)
         if session.state == protocol.ARMED:
             session.armed()
+        if session.may_turn:
+            session.turned()
         checksum = (checksum * 31 + duty + session.charge_uc + session.state) % 65_521
         if session.state in (protocol.DONE, protocol.FAULT):
             break
@@ -81,5 +93,7 @@ def run(lift_at_ms):
         print(*event)
 
 
-run(-1)
-run(5_000)
+run(-1, {})
+run(5_000, {})
+run(-1, PULSES)
+run(-1, TURNS)

@@ -23,7 +23,9 @@ def test_micropython_and_cpython_give_the_same_trace():
     cpython = trace(sys.executable)
     micropython = trace(sys.executable, "-m", "micropython_unix")
     assert micropython == cpython
-    whole, lifted = [line.split() for line in cpython if "DONE" in line or "FAULT" in line]
-    assert whole[1] == "DONE"
-    assert abs(int(whole[3]) - 60_000) < 300
+    whole, lifted, pulsed, turned = [line.split() for line in cpython if "DONE" in line or "FAULT" in line]
+    for ended in (whole, pulsed, turned):
+        assert ended[1] == "DONE"
+        assert abs(int(ended[3]) - 60_000) < 300
     assert lifted[1] == "FAULT"
+    assert int(turned[5]) > int(whole[5]), "it reversed"

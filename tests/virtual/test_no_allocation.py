@@ -13,10 +13,11 @@ SCRIPT = Path(__file__).with_name("tick_without_heap.py")
 
 
 @pytest.mark.hazard("HAZ-14")
-def test_ticks_of_a_session_run_with_the_heap_locked():
+@pytest.mark.parametrize("waveform", ["dc", "pulsed"])
+def test_ticks_of_a_session_run_with_the_heap_locked(waveform):
     """A garbage collection of several ms in the control loop."""
     done = subprocess.run(
-        [sys.executable, "-m", "micropython_unix", SCRIPT, Path(ionto.__file__).parents[1]],
+        [sys.executable, "-m", "micropython_unix", SCRIPT, Path(ionto.__file__).parents[1], waveform],
         capture_output=True,
         text=True,
         timeout=60,

@@ -1,6 +1,6 @@
 """Run `App.tick` from ramp to hold with the heap locked, status requests coming in; prints how many ticks passed.
 
-Runs in the MicroPython VM with the folder of the package `ionto` as the only argument.
+Runs in the MicroPython VM with the folder of the package `ionto` and the waveform as arguments.
 """
 
 import os
@@ -25,10 +25,10 @@ FIELDS = {
     "polarity": 1,
     "ramp_up_ms": 1000,
     "ramp_down_ms": 1000,
-    "waveform": "dc",
-    "pulse_on_ms": 0,
-    "pulse_off_ms": 0,
-    "pulse_edge_ms": 0,
+    "waveform": sys.argv[2],
+    "pulse_on_ms": 150 if sys.argv[2] == "pulsed" else 0,
+    "pulse_off_ms": 150 if sys.argv[2] == "pulsed" else 0,
+    "pulse_edge_ms": 20 if sys.argv[2] == "pulsed" else 0,
     "reversal": "none",
     "reversal_interval_ms": 0,
     "max_extension_pct": 50,

@@ -12,6 +12,8 @@ from ionto.faults import Refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ionto.dose import Dose
     from ionto.limits import Limits
 
@@ -25,18 +27,29 @@ def _crc(digest: str, starts_left: int, raw: str) -> int:
     return binascii.crc32(("%s %d %s" % (digest, starts_left, raw)).encode())
 
 
+def _checked(content: "Any", limits: "Limits") -> "Dose | None":
+    """Return the dose in the file's `content`, None when it is damaged; `Refusal` when the limits refuse it."""
+    raw, digest, left = content["dose"], content["digest"], content["starts_left"]
+    if content["crc32"] != _crc(digest, left, raw):
+        return None
+    plan = doses.parse(raw.encode(), limits)
+    return plan if plan.digest() == digest and 0 <= left <= plan.starts else None
+
+
 class KeptDose:
-    """What `path` holds: `state` (one of the words above) and `starts_left` (0 without a dose)."""
+    """What `path` holds: `state` (one of the words above) and `starts_left` (0 without a dose).
+
+    `dropped`: the file held a dose that is not used, because it is damaged or outside the limits.
+    """
 
     def __init__(self, path: str):
         self._path = path
-        self.state = NOTHING
         self.starts_left = 0
+        self._set_state(NOTHING)
 
-    @property
-    def dropped(self) -> bool:
-        """The file held a dose that is not used: damaged, or outside the limits."""
-        return self.state in (DAMAGED, REFUSED)
+    def _set_state(self, state: str) -> None:
+        self.state = state
+        self.dropped = state in (DAMAGED, REFUSED)
 
     def restore(self, limits: "Limits") -> "Dose | None":
         """Return the dose on flash when it is intact and `limits` admit it; `state` says why there is none."""
@@ -46,33 +59,25 @@ class KeptDose:
         except OSError:
             return None
         except ValueError:
-            self.state = DAMAGED
-            return None
+            content = None
         try:
-            return self._checked(content, limits)
+            plan = _checked(content, limits)
         except Refusal:
-            self.state = REFUSED
-        except (KeyError, TypeError):
-            self.state = DAMAGED
-        return None
-
-    def _checked(self, content: dict, limits: "Limits") -> "Dose | None":
-        raw, digest, left = content["dose"], content["digest"], content["starts_left"]
-        if content["crc32"] != _crc(digest, left, raw):
-            self.state = DAMAGED
+            self._set_state(REFUSED)
             return None
-        plan = doses.parse(raw.encode(), limits)
-        if plan.digest() != digest or not 0 <= left <= plan.starts:
-            self.state = DAMAGED
+        except (KeyError, TypeError, AttributeError):
+            plan = None
+        if plan is None:
+            self._set_state(DAMAGED)
             return None
-        self.state = KEPT
-        self.starts_left = left
+        self._set_state(KEPT)
+        self.starts_left = content["starts_left"]
         return plan
 
     def keep(self, plan: "Dose") -> None:
         """Put `plan` on flash with all its starts. Raises OSError; the file is as before then."""
         self._write(plan, plan.starts)
-        self.state = KEPT
+        self._set_state(KEPT)
 
     def use_start(self, plan: "Dose") -> None:
         """Count a start of `plan` down on flash. Raises OSError, nothing counted."""
