@@ -53,6 +53,8 @@ class Hello:
     clock_set: bool = False
     bench_strap: bool = False
     unplanned_resets: int = 0
+    kept_dose: str = "nothing"
+    starts_left: int = 0
 
     @classmethod
     def decode(cls, payload: bytes) -> Hello:

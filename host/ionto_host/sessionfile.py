@@ -68,9 +68,12 @@ class Event(NamedTuple):
             return "contact limited" if self.code else "contact good again"
         if self.event == layout.BUTTON:
             return {1: "button START", 2: "button STOP"}.get(self.code, f"button {self.code}")
+        if self.event == layout.POLARITY:
+            return f"polarity {_POLES.get(self.code, self.code)}"
         return f"{self.name}, code {self.code}"
 
 
+_POLES = {1: "+", 2: "-"}
 _COMMANDS = {
     protocol.START: "start",
     protocol.PAUSE: "pause",
@@ -155,6 +158,20 @@ class Session:
             [*self._end_number("max_current_ua"), *(sample.current_max_ua for sample in self.samples), *faults],
             default=None,
         )
+
+    @property
+    def shortfall_uc(self) -> int | None:
+        """What is missing of the dose, in uC; None when the end record does not say so."""
+        return next(iter(self._end_number("shortfall_uc")), None)
+
+    @property
+    def extended_s(self) -> float | None:
+        """By how much a poor contact made the time with current longer, in s; None when the end does not say so."""
+        on, planned = self._end_number("on_ms"), self._end_number("planned_on_ms")
+        if not on or not planned:
+            return None
+        limited = any(item.event == layout.CONTACT_LIMITED and item.code for item in self.events)
+        return max(0, on[0] - planned[0]) / 1_000 if limited else 0.0
 
     @property
     def whole(self) -> bool:
@@ -332,6 +349,8 @@ def summary(session: Session) -> dict[str, Any]:
         "drug": session.dose.get("drug"),
         "dose_prescribed_ma_min": ma_min(dose_uc) if isinstance(dose_uc, int) else None,
         "dose_delivered_ma_min": None if charge_uc is None else ma_min(charge_uc),
+        "shortfall_ma_min": None if session.shortfall_uc is None else ma_min(session.shortfall_uc),
+        "extended_s": session.extended_s,
         "at_least": not session.whole,  # the dose delivered, the duration and the maxima
         "duration_s": session.duration_s,
         "current_max_ma": None if max_ua is None else ma(max_ua),

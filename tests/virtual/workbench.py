@@ -20,7 +20,8 @@ electrode_area_cm2 = 10
 polarity = "{polarity}"
 ramp_up_s = {ramp_s}
 ramp_down_s = {ramp_s}
-waveform = "dc"
+starts = {starts}
+{tables}
 """
 
 
@@ -61,10 +62,11 @@ class Bench:
         """Return the Python API's client for this board."""
         return Device.open(self.pico.port)
 
-    def push(self, current_ma=2, dose_ma_min=1, ramp_s=1, polarity="+", name="test"):
-        """Write a dose file and push it."""
+    def push(self, current_ma=2, dose_ma_min=1, ramp_s=1, polarity="+", name="test", starts=1, tables=()):
+        """Write a dose file, with the TOML `tables` of a waveform or a reversal, and push it."""
         path = self.folder / "dose.toml"
         values = {"current_ma": current_ma, "dose_ma_min": dose_ma_min, "ramp_s": ramp_s, "polarity": polarity}
+        values |= {"starts": starts, "tables": "\n".join(tables)}
         path.write_text(BENCH_DOSE.format(name=name, **values))
         return self.ionto("dose", "push", path)
 

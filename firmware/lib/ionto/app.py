@@ -547,7 +547,7 @@ class App:
             "sense_charge_uc": guards.sense_charge_uc,
             "t_ms": session.t_ms,
             "on_ms": session.on_ms,
-            "planned_ms": session.planned_ms,
+            "planned_on_ms": session.planned_on_ms,
             "max_current_ua": session.max_current_ua,
             "late_max_us": self.late_max_us,
             "samples": self.log.sample_count,

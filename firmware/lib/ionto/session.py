@@ -69,8 +69,9 @@ class Session:
     """State machine of one device.
 
     Read `state`, `mode` (of `kernel.advance`), `outcome`, `fault`, `setpoint_ua`, `output_on`, `charge_uc`,
-    `t_ms` (since START), `on_ms` (with current), `contact_limited`, `pole` (that the relay is to have, changed only
-    where no current flows), `may_turn` (the relay may move now). `note(event, code, a, b)` gets every event.
+    `t_ms` (since START), `on_ms` (with current), `planned_on_ms` (with good contact, pauses included),
+    `contact_limited`, `pole` (that the relay is to have, changed only where no current flows), `may_turn` (the relay
+    may move now). `note(event, code, a, b)` gets every event.
     The numbers live in `block` (kernel.S_...).
     """
 
@@ -110,6 +111,7 @@ class Session:
         self.output_on = False
         self._after_ramp = protocol.OUTCOME_NONE
         self._only_test = False
+        self.planned_on_ms = 0
         self.may_turn = False
         self._turn_due = False
         self._next_pole = self.pole
@@ -195,6 +197,7 @@ class Session:
         block[kernel.S_FALL_US] = dose.pulse_on_ms * 1_000
         block[kernel.S_PERIOD_US] = (dose.pulse_on_ms + dose.pulse_off_ms) * 1_000
         block[kernel.S_MAX_ON_MS] = dose.max_on_ms(self._limits)
+        self.planned_on_ms = dose.on_ms()
         self._least_uc = dose.ramps_uc() if dose.reversal == INTERVAL else 0
         self._plan_next()
         self._begin_ramp_up()
@@ -241,6 +244,7 @@ class Session:
     def _allow_ms(self, more_ms: int) -> None:
         """Let the session, and its present stretch, take `more_ms` longer: the ramps of a pause."""
         block = self.block
+        self.planned_on_ms += more_ms
         max_on_ms = min(self._limits.max_session_ms, block[kernel.S_MAX_ON_MS] + more_ms)
         block[kernel.S_MAX_ON_MS] = max_on_ms
         block[kernel.S_NEXT_ON_MS] = min(max_on_ms, block[kernel.S_NEXT_ON_MS] + more_ms)
@@ -427,11 +431,6 @@ class Session:
     def shortfall_uc(self) -> int:
         """What is missing of the dose, in uC; 0 when it is complete."""
         return max(0, self.block[kernel.S_DOSE_UC] - self.charge_uc)
-
-    @property
-    def planned_ms(self) -> int:
-        """The time that the session's dose takes with good contact, in ms."""
-        return self._plan.duration_ms()
 
     def remaining_ms(self) -> int:
         """Return the expected time to the end of the dose with good contact, in ms; 0 when not delivering."""

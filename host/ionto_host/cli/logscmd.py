@@ -8,6 +8,7 @@ from typing import Any
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from ionto import protocol
 from ionto_host import logstore, sessionfile
 from ionto_host.cli.common import (
     Answer,
@@ -157,6 +158,8 @@ def _show_text(facts: dict[str, Any]) -> str:
     unknown = facts["dose_delivered_ma_min"] is None
     dose = "unknown how much was delivered" if unknown else f"{sessionfile.delivered(facts)} mA*min delivered"
     dose += f" of {prescribed:g} prescribed" if prescribed is not None else ""
+    if facts["outcome"] == protocol.OUTCOMES[protocol.TIME_ENDED] and facts["shortfall_ma_min"]:
+        dose += f", {facts['shortfall_ma_min']:.3f} SHORT: the contact was too poor for the time allowed"
     rows = [
         ["log", str(facts["path"])],
         ["dose", printable(f"{facts['name']}, {facts['drug']}") if facts["name"] else "unknown"],
@@ -174,7 +177,8 @@ def _show_text(facts: dict[str, Any]) -> str:
 def _time(facts: dict[str, Any]) -> str:
     if facts["duration_s"] is None:
         return "unknown"
-    return f"{'at least ' if facts['at_least'] else ''}{clock(facts['duration_s'])} min:s"
+    time = f"{'at least ' if facts['at_least'] else ''}{clock(facts['duration_s'])} min:s"
+    return f"{time}, {clock(facts['extended_s'])} of it for poor contact" if facts["extended_s"] else time
 
 
 def _extremes(facts: dict[str, Any]) -> str:

@@ -90,7 +90,9 @@ def _load(status: Status) -> str:
         return "CURRENT STILL FLOWS"
     if not status.flag(protocol.FLAG_OUTPUT_ON):
         return "output off"
-    return f"{status.load_mv / 1000:.1f} V  {status.load_ohm / 1000:.1f} kohm"
+    pole = "-" if status.flag(protocol.FLAG_REVERSED) else "+"
+    limited = "  POOR CONTACT" if status.flag(protocol.FLAG_CONTACT_LIMITED) else ""
+    return f"{pole}  {status.load_mv / 1000:.1f} V  {status.load_ohm / 1000:.1f} kohm{limited}"
 
 
 def _answer(status: Status | None) -> Answer:
@@ -110,7 +112,10 @@ def _ending(status: Status) -> str:
         return "No session has run. Start one with `ionto start`."
     dose = f"{ma_min(status.charge_uc):.3f} of {ma_min(status.dose_uc):g} mA*min"
     time = clock(status.elapsed_ms / 1000)
-    return f"Session {status.session_id}: {status.outcome_name}, {dose} in {time} min:s."
+    short_uc = status.dose_uc - status.charge_uc
+    short = f" {ma_min(short_uc):.3f} mA*min are missing: the contact was too poor for the time allowed."
+    ended = f"Session {status.session_id}: {status.outcome_name}, {dose} in {time} min:s."
+    return ended + (short if status.outcome == protocol.TIME_ENDED and short_uc > 0 else "")
 
 
 examples("ionto monitor", "ionto monitor --timeout 1800", "ionto monitor --json | jq .current_ua")(monitor)

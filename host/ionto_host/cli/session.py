@@ -140,6 +140,7 @@ def status_text(now: Status) -> str:
         ["load", load],
         ["charge", f"{ma_min(now.charge_uc):.3f} of {ma_min(now.dose_uc):g} mA*min"],
         ["time", f"{clock(now.elapsed_ms / 1000)} gone, {clock(now.remaining_ms / 1000)} left"],
+        ["dose", _kept(now)],
         ["supply", f"rail {now.rail_mv / 1000:.1f} V, battery {now.vsys_mv / 1000:.2f} V"],
         ["flags", ", ".join(now.flag_names) or "none"],
     ]
@@ -147,6 +148,14 @@ def status_text(now: Status) -> str:
         message = messages.message_for(now.fault)
         rows.append(["fault", f"{now.fault_name}: {message.text}. {message.action}"])
     return current_warning(now) + "\n".join(f"{name:<8} {value}" for name, value in rows)
+
+
+def _kept(now: Status) -> str:
+    if now.flag(protocol.FLAG_DOSE_DAMAGED):
+        return "the one kept on the board is damaged or outside its limits and was dropped: push it again"
+    if not now.flag(protocol.FLAG_DOSE_LOADED):
+        return "none; push one with `ionto dose push FILE`"
+    return f"loaded, {now.starts_left} start{'s' if now.starts_left != 1 else ''} left"
 
 
 examples("ionto start", "ionto start && ionto monitor")(start)
