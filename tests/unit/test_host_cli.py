@@ -381,3 +381,38 @@ def test_as_a_process() -> None:
     """`python -m ionto_host` is the same command."""
     done = subprocess.run([sys.executable, "-m", "ionto_host", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("ionto ")
+
+
+def test_a_new_dose_may_pulse_and_reverse(ionto: Shell, tmp_path: Path) -> None:
+    """The figures of waveform, reversal, extension and starts are written, read back and shown."""
+    path = tmp_path / "pulses.toml"
+    given = ["dose", "new", str(path), "--current", "2", "--dose", "5", "--area", "10", "--polarity", "-"]
+    more = ["--frequency", "2.5", "--duty", "40", "--reverse-every", "2", "--max-extension", "20", "--starts", "3"]
+    assert ionto(*given, *more, "--force") == 0
+    for words in ("160 of 400 ms (2.5 Hz, 40 %), edges 20 ms, mean 0.8 mA", "- first, reversed every 2 min, 2 times"):
+        assert words in ionto.out
+    shown = ionto.json("dose", "check", str(path))
+    assert (shown["mean_ma"], shown["reversals"], shown["dose"]["starts"]) == (0.8, 2, 3)
+    assert ionto(*given, "--force", "--reverse-at-half") == 0 and "reversed at half of the charge" in ionto.out
+    assert ionto(*given, "--force", "--reverse-at-half", "--reverse-every", "2") == 2
+
+
+def test_what_is_missing_of_a_dose_is_said(ionto: Shell, fake: FakeDevice) -> None:
+    """A session that its time limit ended names the shortfall, in monitor and log."""
+    end = {"outcome": protocol.TIME_ENDED, "charge_uc": 45_000, "shortfall_uc": 15_000, "t_ms": 93_000}
+    fake.logs[1] = make_log(charge_uc=45_000, end={**end, "on_ms": 92_000, "planned_on_ms": 62_000})
+    assert ionto("logs", "pull") == 0
+    assert ionto("logs", "show") == 0
+    assert "0.250 SHORT" in ionto.out
+    fake.state, fake.outcome, fake.charge_uc = protocol.DONE, protocol.TIME_ENDED, 45_000
+    assert ionto("monitor") == 0
+    assert "0.250 mA*min are missing" in ionto.out
+
+
+def test_status_tells_of_the_kept_dose(ionto: Shell, fake: FakeDevice) -> None:
+    """None, loaded with its starts, or dropped as damaged."""
+    assert ionto("status") == 0 and "none; push one" in ionto.out
+    fake.flags |= protocol.FLAG_DOSE_LOADED
+    assert ionto("status") == 0 and "loaded, 0 starts left" in ionto.out
+    fake.flags |= protocol.FLAG_DOSE_DAMAGED
+    assert ionto("status") == 0 and "dropped: push it again" in ionto.out

@@ -227,3 +227,14 @@ def test_events_are_told_in_words() -> None:
         "event 99, code 1",
     ]
     assert [event.describe() for event in told] == words
+
+
+def test_the_extension_is_told_only_when_the_contact_was_poor() -> None:
+    """Time over the plan counts as an extension when the log has an event of poor contact."""
+    end = {"outcome": protocol.COMPLETE, "charge_uc": 60_000, "t_ms": 93_000, "on_ms": 92_000, "planned_on_ms": 62_000}
+    session = sessionfile.decode(make_log(end={**end}))
+    assert session.extended_s == 0
+    session.events.append(Event(5_000, layout.CONTACT_LIMITED, 1, 900, 20_000))
+    assert session.extended_s == 30
+    assert sessionfile.decode(LOG).extended_s is None
+    assert Event(0, layout.POLARITY, 2, 0, 0).describe() == "polarity -"
