@@ -173,7 +173,7 @@ def main():
     }
     for _ in range(10):
         device.tick()
-    device.session.load(dose.parse(dose.canonical(fields), build))
+    assert not device.take_dose(dose.parse(dose.canonical(fields), build))
     device.start()
     for _ in range(2000):
         if device.session.state == protocol.RAMP_UP:

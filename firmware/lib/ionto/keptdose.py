@@ -59,7 +59,7 @@ class KeptDose:
         except OSError:
             return None
         except ValueError:
-            content = None
+            content = {}
         try:
             plan = _checked(content, limits)
         except Refusal:
