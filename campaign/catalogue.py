@@ -23,7 +23,7 @@ BOARDS: dict[str, Mapping[str, float]] = {
 DEAD_MAN_MS = {"nominal": NOMINAL_DEAD_MAN_MS, "worst": WORST_DEAD_MAN_MS}
 
 # In the order of a session.
-STATES = ("IDLE", "SELF_TEST", "ARMED", "RAMP_UP", "HOLD", "RAMP_DOWN", "PAUSED", "DONE", "FAULT")
+STATES = ("IDLE", "SELF_TEST", "ARMED", "RAMP_UP", "HOLD", "RAMP_DOWN", "REVERSING", "PAUSED", "DONE", "FAULT")
 DELIVERING = ("RAMP_UP", "HOLD", "RAMP_DOWN")
 WAITING = ("ARMED", "PAUSED", "REVERSING")  # the output is off, and current comes next
 AT_REST = ("IDLE", "DONE")
@@ -379,7 +379,7 @@ FAULTS: Sequence[Fault] = (
     ),
     _switch(
         "relay_stuck",
-        "the polarity relay does not move",
+        "the polarity relay does not move: nothing senses it, so the dose goes on with the pole it has (residual risk)",
         hazards=("HAZ-18",),
         delivering=(COMPLETE,),
         testing=(COMPLETE,),
@@ -403,7 +403,7 @@ FAULTS: Sequence[Fault] = (
         remove=({"cmd": "release", "button": "start"},),
         delivering=(COMPLETE,),
         testing=(COMPLETE,),
-        rest=(COMPLETE, refused("START_STUCK")),
+        rest=(COMPLETE, refused("NEEDS_HAND")),
     ),
     Fault(
         "range_strap_moves",

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -35,7 +36,8 @@ electrode_area_cm2 = 10
 polarity = "{polarity}"
 ramp_up_s = 1
 ramp_down_s = 1
-waveform = "dc"
+starts = 20
+reversal = "{reversal}"
 """
 PRESS_MS = 2_100
 _HOLD_US = 300_000
@@ -44,14 +46,25 @@ _REST_US = 200_000  # longer than the dead-man holds at its worst tolerance
 _WAIT_S = 30.0
 _POLL_S = 0.005
 
-# When a state that does not wait for anybody is reached, as the circuit shows it; `polarity` of the dose it takes.
-TRIGGERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "SELF_TEST": ("+", {"current_above_ua": 20, "for_us": 20_000}),
-    "ARMED": ("-", {"pin": ["POLARITY_RELAY", 1]}),
-    "RAMP_UP": ("+", {"current_above_ua": 0.5 * CURRENT_UA}),
-    "HOLD": ("+", {"current_above_ua": 0.98 * CURRENT_UA, "for_us": _HOLD_US}),
-    "RAMP_DOWN": ("+", {"charge_above_uc": 0.5 * DOSE_UC, "current_below_ua": 0.6 * CURRENT_UA}),
+
+@dataclass(frozen=True)
+class Trigger:
+    """When a state that does not wait for anybody is reached, as the circuit shows it, and the dose that takes it."""
+
+    when: dict[str, Any]
+    polarity: str = "+"
+    reversal: str = "none"
+
+
+TRIGGERS = {
+    "SELF_TEST": Trigger({"current_above_ua": 20, "for_us": 20_000}),
+    "ARMED": Trigger({"pin": ["POLARITY_RELAY", 1]}, polarity="-"),
+    "RAMP_UP": Trigger({"current_above_ua": 0.5 * CURRENT_UA}),
+    "HOLD": Trigger({"current_above_ua": 0.98 * CURRENT_UA, "for_us": _HOLD_US}),
+    "RAMP_DOWN": Trigger({"charge_above_uc": 0.5 * DOSE_UC, "current_below_ua": 0.6 * CURRENT_UA}),
+    "REVERSING": Trigger({"pin": ["POLARITY_RELAY", 1]}, reversal="half"),
 }
+_WAITS = Trigger({})
 
 
 def flash_image(folder: Path) -> Path:
@@ -111,9 +124,10 @@ class Rig:
             self._device.close()
             self._device = None
 
-    def push(self, polarity: str) -> None:
+    def push(self, polarity: str = "+", reversal: str = "none") -> None:
         """Give the device the campaign's dose."""
-        self.device.push_dose(dosefile.loads(_DOSE.format(polarity=polarity), Path("campaign.toml")).raw)
+        text = _DOSE.format(polarity=polarity, reversal=reversal)
+        self.device.push_dose(dosefile.loads(text, Path("campaign.toml")).raw)
 
     def status(self) -> Status:
         """Return the status; NoAnswerError after a second of none."""
@@ -175,17 +189,17 @@ class Rig:
 
         A session is started by the host, or by START pressed at the virtual time `press_at_us`.
         """
-        polarity, when = TRIGGERS.get(state, ("+", {}))
-        self.push(polarity)
+        trigger = TRIGGERS.get(state, _WAITS)
+        self.push(trigger.polarity, trigger.reversal)
         self.run_free()
         self.pico.at({"cmd": "mark", "name": BEGIN_MARK}, pin=["BOOST_ENABLE", 1])
-        if when:
-            self.schedule(commands, **when)
+        if trigger.when:
+            self.schedule(commands, **trigger.when)
         if press_at_us is not None:
             self.pico.at({"cmd": "press", "button": "start", "ms": PRESS_MS}, t_us=press_at_us)
         elif state != "IDLE":
             self.device.start()
-        if not when:
+        if not trigger.when:
             getattr(self, f"_reach_{state.lower()}")()
             self.pass_us(_REST_US)
             self.schedule(commands)
@@ -195,7 +209,7 @@ class Rig:
             raise TimeoutError(f"{state} was not reached; the device: {self.status()}") from error
 
     def _hold(self) -> None:
-        self.pico.wait(**TRIGGERS["HOLD"][1], timeout_s=_WAIT_S)
+        self.pico.wait(**TRIGGERS["HOLD"].when, timeout_s=_WAIT_S)
 
     def _reach_idle(self) -> None:
         self.wait_state("IDLE")
