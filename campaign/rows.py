@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,16 @@ def cases(faults: Sequence[str] = (), states: Sequence[str] = ()) -> list[Case]:
         for board in fault.boards
         if not states or state in states
     ]
+
+
+def node(row: Mapping[str, Any]) -> str:
+    """Return what a row is called in the record of results, as if it were a test."""
+    return f"campaign/catalogue.py::{row['fault']}[{row['state']}-{row['board']}]"
+
+
+def marked() -> dict[str, list[str]]:
+    """Return the hazards that every row of the whole campaign proves, by `node`."""
+    return {node(vars(case)): list(BY_NAME[case.fault].hazards) for case in cases()}
 
 
 def run(case: Case, image: Path) -> dict[str, Any]:

@@ -127,5 +127,12 @@ def _tests_field(mine: Mapping[tuple[str, str], set[str]], whole: Mapping[tuple[
     lines = ["- **Tests:**"]
     for path, names in files.items():
         words = f"{path}: {', '.join(names)}"
-        lines += textwrap.wrap(words, _WIDTH, initial_indent="  - ", subsequent_indent="    ", break_long_words=False)
+        lines += _wrapped(words)
     return lines
+
+
+def _wrapped(words: str) -> list[str]:
+    wrapper = textwrap.TextWrapper(
+        _WIDTH, initial_indent="  - ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
+    return wrapper.wrap(words)

@@ -34,10 +34,16 @@ class Row:
         ]
 
     def tier(self, name: str) -> str:
-        """Return "passed of all" for the tests below tests/`name`; "" without one."""
-        outcomes = [outcome for node, outcome in self.outcomes.items() if node.startswith(f"tests/{name}/")]
+        """Return "passed of all" for the tests of the tier `name`; "" without one."""
+        outcomes = [outcome for node, outcome in self.outcomes.items() if tier_of(node) == name]
         passed = outcomes.count(PASSED)
         return "" if not outcomes else f"{passed}" if passed == len(outcomes) else f"{passed} of {len(outcomes)}"
+
+
+def tier_of(node: str) -> str:
+    """Return the tier of a test: the folder below tests/, or the fault campaign."""
+    first, second = node.split("/")[:2]
+    return second if first == "tests" else first
 
 
 def rows(hazards: Sequence[Hazard], known: Record) -> list[Row]:
@@ -52,9 +58,18 @@ def _row(hazard: Hazard, known: Record) -> Row:
 
 
 def tiers(table_rows: Sequence[Row]) -> list[str]:
-    """Return the folders below tests/ that hold tests of some hazard, those of `make test` first."""
-    found = {node.split("/")[1]: row.required[node] for row in table_rows for node in row.outcomes}
+    """Return the tiers that hold tests of some hazard, those of `make test` first."""
+    found = {tier_of(node): row.required[node] for row in table_rows for node in row.outcomes}
     return sorted(found, key=lambda name: (not found[name], name))
+
+
+def summary(known: Record) -> str:
+    """Return how many tests of each tier prove a hazard, and how many of them passed, in words."""
+    words = []
+    for name in sorted({tier_of(node) for node in known.marked}):
+        nodes = [node for node in known.marked if tier_of(node) == name]
+        words.append(f"{name} {sum(known.results.get(node) == PASSED for node in nodes)} of {len(nodes)}")
+    return "passed: " + ", ".join(words)
 
 
 def show(table_rows: Sequence[Row], console: Console) -> None:

@@ -11,6 +11,7 @@ import pytest
 import serial
 from workbench import Bench, run_tool
 
+from campaign.catalogue import BY_NAME
 from ionto_host import micropython_image
 from ionto_host.patience import patient
 from ionto_sim.client import wait_until
@@ -254,7 +255,9 @@ CUTS = {
 }
 
 
-@pytest.mark.parametrize("fault", CUTS)
+@pytest.mark.parametrize(
+    "fault", [pytest.param(name, marks=pytest.mark.hazard(*BY_NAME[name].hazards)) for name in CUTS]
+)
 def test_fault_is_cut_in_time_and_latches(bench_in_hold, fault):
     bench = bench_in_hold
     within_us, most_ua, names = CUTS[fault]
