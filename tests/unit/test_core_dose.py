@@ -132,6 +132,7 @@ PULSES = {"waveform": "pulsed", "pulse_on_ms": 200, "pulse_off_ms": 200, "pulse_
 TURNING = {"reversal": "interval", "reversal_interval_ms": 5_000, "dose_uc": 24_000}
 
 
+@pytest.mark.hazard("HAZ-01", "HAZ-09")
 @pytest.mark.parametrize(
     ("changes", "field", "low", "high"),
     [
@@ -148,18 +149,20 @@ TURNING = {"reversal": "interval", "reversal_interval_ms": 5_000, "dose_uc": 24_
 def test_pulses_faster_than_the_set_point_filter_are_refused(
     changes: dict[str, int], field: str, low: int, high: int
 ) -> None:
-    """Hazard: wrong dose. What the filter and the loop cannot follow is not accepted, nor a mean under the least."""
+    """Against a wrong dose. What the filter and the loop cannot follow is not accepted, nor a mean under the least."""
     assert a_dose(A, **PULSES).mean_ua() == 1_000
     answer = refused_fields(**PULSES | changes)
     assert (answer.code, answer.field, answer.low, answer.high) == (faults.OUT_OF_RANGE, field, low, high)
 
 
+@pytest.mark.hazard("HAZ-01")
 @pytest.mark.parametrize("field", ["pulse_on_ms", "pulse_off_ms", "pulse_edge_ms", "reversal_interval_ms"])
 def test_figures_of_a_waveform_that_is_not_used_are_refused(field: str) -> None:
     answer = refused_fields(**{field: 100})
     assert (answer.code, answer.field, answer.low, answer.high) == (faults.OUT_OF_RANGE, field, 0, 0)
 
 
+@pytest.mark.hazard("HAZ-01", "HAZ-09")
 def test_the_interval_holds_its_ramps_and_the_number_of_reversals_is_limited() -> None:
     assert a_dose(A, **TURNING).turns() == 2
     answer = refused_fields(**TURNING | {"reversal_interval_ms": 2_999})
@@ -168,6 +171,7 @@ def test_the_interval_holds_its_ramps_and_the_number_of_reversals_is_limited() -
     assert (answer.field, answer.value, answer.high) == ("reversals", 13, 12)
 
 
+@pytest.mark.hazard("HAZ-01", "HAZ-20", "HAZ-23")
 @pytest.mark.parametrize(("field", "low", "high"), [("max_extension_pct", 0, 100), ("starts", 1, 20)])
 def test_extension_and_starts_have_a_range(field: str, low: int, high: int) -> None:
     for value in (low, high):
@@ -177,6 +181,7 @@ def test_extension_and_starts_have_a_range(field: str, low: int, high: int) -> N
         assert (answer.code, answer.field, answer.low, answer.high) == (faults.OUT_OF_RANGE, field, low, high)
 
 
+@pytest.mark.hazard("HAZ-23")
 def test_the_time_limit_follows_from_the_extension() -> None:
     """A poor contact may make the session longer by the stated share, and by the tolerances of the current."""
     plan = a_dose(A, dose_uc=240_000)  # 121 s
@@ -189,6 +194,7 @@ def test_the_time_limit_follows_from_the_extension() -> None:
     assert longest.max_on_ms(A) == A.max_session_ms
 
 
+@pytest.mark.hazard("HAZ-01", "HAZ-09")
 def test_a_reversal_at_half_needs_twice_the_ramps() -> None:
     answer = refused_fields(reversal="half", current_ua=4_000, dose_uc=7_999)
     assert (answer.code, answer.value, answer.low) == (faults.RAMPS_EXCEED_DOSE, 7_999, 8_000)

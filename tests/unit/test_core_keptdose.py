@@ -32,6 +32,7 @@ def kept_file(**changes: Any) -> bytes:
         return board.flash.files[PATH]
 
 
+@pytest.mark.hazard("HAZ-25")
 def test_the_file_holds_dose_digest_starts_and_crc() -> None:
     """A golden file: a later firmware has to read it, or refuse it."""
     content = json.loads(kept_file())
@@ -42,6 +43,7 @@ def test_the_file_holds_dose_digest_starts_and_crc() -> None:
     assert sorted(content) == ["crc32", "digest", "dose", "starts_left"]
 
 
+@pytest.mark.hazard("HAZ-20")
 def test_a_session_without_a_computer_after_power_on() -> None:
     """Push, power off, power on: START for 2 s is enough, as often as the dose says."""
     flash = Flash()
@@ -66,8 +68,9 @@ def test_a_session_without_a_computer_after_power_on() -> None:
         assert board.code(protocol.START) == 0
 
 
+@pytest.mark.hazard("HAZ-20")
 def test_a_start_is_counted_before_the_arm_record_and_the_first_current() -> None:
-    """Hazard: more sessions than prescribed. A power cut at any later moment finds the start counted."""
+    """Against more sessions than prescribed. A power cut at any later moment finds the start counted."""
     with device() as board:
         board.hal.bench_strap = True
         board.run(8)
@@ -80,6 +83,7 @@ def test_a_start_is_counted_before_the_arm_record_and_the_first_current() -> Non
         assert board.plant.charge_uc == 0
 
 
+@pytest.mark.hazard("HAZ-20")
 def test_flash_that_refuses_the_count_refuses_the_start() -> None:
     with device() as board:
         board.push()
@@ -96,6 +100,7 @@ def test_flash_that_refuses_the_count_refuses_the_start() -> None:
         assert kept.dose_uc == 6_000, "the dose in use is the one on flash"
 
 
+@pytest.mark.hazard("HAZ-20")
 def test_a_self_test_alone_uses_no_start() -> None:
     with device() as board:
         board.hal.bench_strap = True
@@ -105,6 +110,7 @@ def test_a_self_test_alone_uses_no_start() -> None:
         assert board.status()["starts_left"] == 3
 
 
+@pytest.mark.hazard("HAZ-25")
 def test_no_dose_is_no_damage() -> None:
     with device() as board:
         assert board.app.kept.state == keptdose.NOTHING
@@ -112,10 +118,11 @@ def test_no_dose_is_no_damage() -> None:
         assert board.code(protocol.START) == faults.NO_DOSE
 
 
+@pytest.mark.hazard("HAZ-25")
 @settings(max_examples=40)
 @given(st.data())
 def test_any_damaged_byte_drops_the_dose(data: st.DataObject) -> None:
-    """Hazard: damaged dose used. It is dropped, said in HELLO and status, and START is refused."""
+    """Against a damaged dose used. It is dropped, said in HELLO and status, and START is refused."""
     content = bytearray(GOOD)
     at = data.draw(st.integers(0, len(content) - 1))
     content[at] ^= data.draw(st.integers(1, 255))
@@ -131,6 +138,7 @@ GOOD = kept_file()
 MORE_STARTS = json.dumps(json.loads(GOOD) | {"starts_left": 4}).encode()
 
 
+@pytest.mark.hazard("HAZ-25")
 @pytest.mark.parametrize(
     "content", [b"", b"{}", b"[]", b"null", b"7", b'"dose"', b"\xff\xfe", GOOD[:-1], GOOD * 2, MORE_STARTS]
 )
@@ -146,13 +154,15 @@ def assert_dropped(found: dict[str, Any]) -> None:
     assert not found["flags"] & protocol.FLAG_DOSE_LOADED
 
 
+@pytest.mark.hazard("HAZ-01", "HAZ-11", "HAZ-25")
 def test_a_dose_outside_the_limits_of_this_board_is_dropped() -> None:
-    """Hazard: dose of another build used. The limits judge again at boot."""
+    """Against dose of another build used. The limits judge again at boot."""
     found = restored(GOOD, "B")
     assert (found["dose"], found["kept_dose"]) == (None, keptdose.REFUSED)
     assert found["flags"] & protocol.FLAG_DOSE_DAMAGED
 
 
+@pytest.mark.hazard("HAZ-25")
 def test_a_push_mends_what_was_damaged() -> None:
     flash = Flash()
     flash.files[PATH] = b"rubbish"
@@ -162,9 +172,10 @@ def test_a_push_mends_what_was_damaged() -> None:
         assert flash.files[PATH] == GOOD
 
 
+@pytest.mark.hazard("HAZ-25")
 @pytest.mark.parametrize("state", [protocol.HOLD, protocol.PAUSED])
 def test_no_push_while_a_session_is_under_way(state: int) -> None:
-    """Hazard: dose changed in a session; flash written with the output on."""
+    """Against a dose changed in a session; flash written with the output on."""
     with device() as board:
         board.hold(dose_uc=20_000)
         if state == protocol.PAUSED:
@@ -175,6 +186,7 @@ def test_no_push_while_a_session_is_under_way(state: int) -> None:
         assert board.flash.files[PATH] == before
 
 
+@pytest.mark.hazard("HAZ-25")
 def test_digest_of_the_file_is_the_digest_of_the_dose() -> None:
     content = json.loads(GOOD)
     parsed = dose.parse(content["dose"].encode(), A)

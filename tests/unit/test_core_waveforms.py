@@ -78,10 +78,11 @@ def doses(draw: st.DrawFn) -> dose.Dose:
     return a_dose(A, **changes, dose_uc=max(6_000, 4 * current_ua + mean_ua * draw(st.integers(0, 5_000)) // 1_000))
 
 
+@pytest.mark.hazard("HAZ-22", "HAZ-24")
 @settings(max_examples=8)
 @given(doses(), st.floats(0.98, 1.02), st.integers(-12, 12), st.lists(st.integers(1, 4_000), max_size=2))
 def test_every_waveform_delivers_its_dose(plan: dose.Dose, gain: float, offset_ua: int, pauses: list[int]) -> None:
-    """Hazard: wrong dose. Whatever the waveform, the gain, the sensor's offset, and wherever it is paused."""
+    """Against a wrong dose. Whatever the waveform, the gain, the sensor's offset, and wherever it is paused."""
     rig = Bench()
     rig.plant.gain, rig.plant.sensor_offset_ua = gain, offset_ua
     assert rig.start(plan) == 0
@@ -96,6 +97,7 @@ def test_every_waveform_delivers_its_dose(plan: dose.Dose, gain: float, offset_u
     assert_complete(rig, plan)
 
 
+@pytest.mark.hazard("HAZ-23")
 @EVERY_WAVEFORM
 def test_the_time_of_every_waveform_is_as_announced(waveform: dict[str, Any]) -> None:
     plan = a_dose(A, dose_uc=24_000, **waveform)
@@ -107,6 +109,7 @@ def test_the_time_of_every_waveform_is_as_announced(waveform: dict[str, Any]) ->
     assert plan.on_ms() <= rig.session.on_ms <= plan.max_on_ms(A)
 
 
+@pytest.mark.hazard("HAZ-09")
 def test_pulses_have_their_frequency_duty_and_edges() -> None:
     """Set-point and current: a period of 400 ms, half of it on, edges of 20 ms."""
     rig = Bench()
@@ -126,8 +129,9 @@ def test_pulses_have_their_frequency_duty_and_edges() -> None:
     assert max(abs(current - 2_000) for current in currents[rises[1] + 40 : rises[1] + 195]) <= 20
 
 
+@pytest.mark.hazard("HAZ-24")
 def test_steep_pulses_of_the_greatest_current_trip_no_guard() -> None:
-    """Hazard: session cut for nothing. The steepest edges of either build stay within envelope and tolerances."""
+    """Against session cut for nothing. The steepest edges of either build stay within envelope and tolerances."""
     edges = {"pulse_on_ms": 80, "pulse_off_ms": 80, "pulse_edge_ms": 20, "waveform": "pulsed"}
     for build, current_ua, load_ohm in ((A, 4_000, 2_000.0), (B, 18_000, 500.0)):
         rig = Rig(build, load_ohm=load_ohm)
@@ -137,9 +141,10 @@ def test_steep_pulses_of_the_greatest_current_trip_no_guard() -> None:
         assert rig.plant.peak_ua <= current_ua * 1.01
 
 
+@pytest.mark.hazard("HAZ-02")
 @pytest.mark.parametrize("at_ms", [5, 60, 110, 205, 230, 330])
 def test_over_current_in_a_pulse_is_caught(at_ms: int) -> None:
-    """Hazard: over-current while the set-point falls. The envelope is a matter of milliseconds."""
+    """Against over-current while the set-point falls. The envelope is a matter of milliseconds."""
     rig = Bench()
     rig.deliver(a_dose(A, dose_uc=24_000, **PULSES))
     while rig.session.block[kernel.S_PULSE_US] // 1_000 != at_ms:
@@ -152,9 +157,10 @@ def test_over_current_in_a_pulse_is_caught(at_ms: int) -> None:
     assert rig.plant.charge_uc - before_uc < 3_000 * 0.2
 
 
+@pytest.mark.hazard("HAZ-08")
 @pytest.mark.parametrize("at_ms", [60, 230, 330])
 def test_a_lift_is_seen_at_the_latest_with_the_next_pulse(at_ms: int) -> None:
-    """Hazard: electrode lifted between two pulses. Re-contact finds the output off."""
+    """Against an electrode lifted between two pulses. Re-contact finds the output off."""
     rig = Bench()
     rig.deliver(a_dose(A, dose_uc=24_000, **PULSES))
     while rig.session.block[kernel.S_PULSE_US] // 1_000 != at_ms:
@@ -164,8 +170,9 @@ def test_a_lift_is_seen_at_the_latest_with_the_next_pulse(at_ms: int) -> None:
     assert rig.session.fault == faults.OPEN_CIRCUIT
 
 
+@pytest.mark.hazard("HAZ-24")
 def test_a_sink_that_gives_nothing_is_seen_in_pulses_too() -> None:
-    """Hazard: dose not delivered, op-amp stuck low. The pauses between pulses do not hide it."""
+    """Against dose not delivered, op-amp stuck low. The pauses between pulses do not hide it."""
     rig = Bench()
     rig.deliver(a_dose(A, dose_uc=24_000, **PULSES))
     rig.plant.forced_ua = 2.0
@@ -176,6 +183,7 @@ def test_a_sink_that_gives_nothing_is_seen_in_pulses_too() -> None:
 # Reversal.
 
 
+@pytest.mark.hazard("HAZ-18", "HAZ-22")
 @pytest.mark.parametrize("polarity", [1, -1])
 @pytest.mark.parametrize("pulses", [{}, PULSES], ids=["dc", "pulsed"])
 def test_reversal_at_half_gives_each_pole_half(polarity: int, pulses: dict[str, Any]) -> None:
@@ -188,6 +196,7 @@ def test_reversal_at_half_gives_each_pole_half(polarity: int, pulses: dict[str, 
     assert rig.reversed == (polarity == 1), "the session ends with the other pole"
 
 
+@pytest.mark.hazard("HAZ-09", "HAZ-18")
 def test_the_states_of_a_reversal() -> None:
     rig = Bench()
     rig.deliver_to_end(a_dose(A, dose_uc=16_000, **HALF))
@@ -202,6 +211,7 @@ def test_the_states_of_a_reversal() -> None:
     ]
 
 
+@pytest.mark.hazard("HAZ-18")
 def test_reversal_at_an_interval_is_as_often_as_announced() -> None:
     plan = a_dose(A, dose_uc=33_000, **INTERVAL)
     assert plan.turns() == 5
@@ -220,8 +230,9 @@ def reversing(**changes: Any) -> Bench:
     return rig
 
 
+@pytest.mark.hazard("HAZ-18")
 def test_the_relay_waits_for_zero_current() -> None:
-    """Hazard: relay switched under current. Every sample with current begins the wait again; then it is a fault."""
+    """Against relay switched under current. Every sample with current begins the wait again; then it is a fault."""
     rig = reversing()
     before = rig.reversed
     rig.plant.switch_shorted, rig.plant.forced_ua = True, 40.0  # under the guard's threshold
@@ -230,6 +241,7 @@ def test_the_relay_waits_for_zero_current() -> None:
     assert rig.reversed == before
 
 
+@pytest.mark.hazard("HAZ-18")
 def test_the_relay_moves_after_120_good_samples_and_settles() -> None:
     rig = reversing()
     before = rig.reversed
@@ -242,8 +254,9 @@ def test_the_relay_moves_after_120_good_samples_and_settles() -> None:
     assert rig.session.state == protocol.RAMP_UP
 
 
+@pytest.mark.hazard("HAZ-18")
 def test_a_silent_sensor_proves_no_zero() -> None:
-    """Hazard: relay switched blindly. Without samples nothing moves, and the session ends in a fault."""
+    """Against relay switched blindly. Without samples nothing moves, and the session ends in a fault."""
     rig = reversing()
     before = rig.reversed
     rig.plant.sensor = "stale"
@@ -251,6 +264,7 @@ def test_a_silent_sensor_proves_no_zero() -> None:
     assert (rig.session.fault, rig.reversed) == (faults.SENSOR_STALE, before)
 
 
+@pytest.mark.hazard("HAZ-18", "HAZ-22")
 @pytest.mark.parametrize("after_ms", [0, 50, 119, 121, 140])
 def test_pause_in_a_reversal_finishes_it_after_resume(after_ms: int) -> None:
     plan = a_dose(A, dose_uc=16_000, **HALF)
@@ -265,6 +279,7 @@ def test_pause_in_a_reversal_finishes_it_after_resume(after_ms: int) -> None:
     assert min(rig.poles_uc.values()) == pytest.approx(8_000, abs=8_000 * 0.005 + 25)
 
 
+@pytest.mark.hazard("HAZ-18", "HAZ-22")
 def test_pause_in_the_ramp_down_to_a_reversal() -> None:
     plan = a_dose(A, dose_uc=16_000, **HALF)
     rig = Bench()
@@ -281,6 +296,7 @@ def test_pause_in_the_ramp_down_to_a_reversal() -> None:
 # Poor contact.
 
 
+@pytest.mark.hazard("HAZ-24")
 def test_poor_contact_is_held_and_the_time_extended() -> None:
     """The device holds what the contact allows; the dose is complete, later."""
     plan = a_dose(A, current_ua=4_000, dose_uc=20_000, max_extension_pct=100)
@@ -291,11 +307,12 @@ def test_poor_contact_is_held_and_the_time_extended() -> None:
     assert rig.session.shortfall_uc <= plan.dose_uc * 0.005
 
 
+@pytest.mark.hazard("HAZ-23", "HAZ-24")
 @pytest.mark.parametrize(
     ("name", "extension_pct"), [("dc", 0), ("dc", 100), ("pulsed", 0), ("half", 50), ("pulsed, interval", 0)]
 )
 def test_a_contact_too_poor_ends_in_order_with_its_shortfall(name: str, extension_pct: int) -> None:
-    """Hazard: endless session; dose reported that was not given. It ends in time and says what is missing."""
+    """Against an endless session; dose reported that was not given. It ends in time and says what is missing."""
     plan = a_dose(A, current_ua=4_000, dose_uc=48_000, max_extension_pct=extension_pct, **WAVEFORMS[name])
     rig = Bench(load_ohm=20_000.0)
     rig.deliver_to_end(plan)
@@ -306,9 +323,10 @@ def test_a_contact_too_poor_ends_in_order_with_its_shortfall(name: str, extensio
     assert missing_uc > plan.dose_uc * 0.1
 
 
+@pytest.mark.hazard("HAZ-09", "HAZ-22")
 @pytest.mark.parametrize("reason", ["pause", "time", "battery"])
 def test_the_ramp_down_begins_where_the_contact_is(reason: str) -> None:
-    """Hazard: charge beyond the dose. A ramp from a set-point that is not reached would go on at full contact."""
+    """Against charge beyond the dose. A ramp from a set-point that is not reached would go on at full contact."""
     rig = Bench(load_ohm=20_000.0)
     rig.deliver(a_dose(A, current_ua=4_000, dose_uc=48_000, ramp_down_ms=4_000))
     rig.run(500)
@@ -325,6 +343,7 @@ def test_the_ramp_down_begins_where_the_contact_is(reason: str) -> None:
     assert rig.plant.charge_uc - before_uc == pytest.approx(ramp_uc, rel=0.1, abs=100)
 
 
+@pytest.mark.hazard("HAZ-23", "HAZ-24")
 def test_pauses_do_not_use_up_the_time_for_poor_contact() -> None:
     plan = a_dose(A, dose_uc=24_000, max_extension_pct=0)
     rig = Bench()

@@ -397,6 +397,7 @@ def test_a_new_dose_may_pulse_and_reverse(ionto: Shell, tmp_path: Path) -> None:
     assert ionto(*given, "--force", "--reverse-at-half", "--reverse-every", "2") == 2
 
 
+@pytest.mark.hazard("HAZ-24", "HAZ-33")
 def test_what_is_missing_of_a_dose_is_said(ionto: Shell, fake: FakeDevice) -> None:
     """A session that its time limit ended names the shortfall, in monitor and log."""
     end = {"outcome": protocol.TIME_ENDED, "charge_uc": 45_000, "shortfall_uc": 15_000, "t_ms": 93_000}
@@ -409,6 +410,7 @@ def test_what_is_missing_of_a_dose_is_said(ionto: Shell, fake: FakeDevice) -> No
     assert "0.250 mA*min are missing" in ionto.out
 
 
+@pytest.mark.hazard("HAZ-25")
 def test_status_tells_of_the_kept_dose(ionto: Shell, fake: FakeDevice) -> None:
     """None, loaded with its starts, or dropped as damaged."""
     assert ionto("status") == 0 and "none; push one" in ionto.out

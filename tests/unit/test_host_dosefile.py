@@ -184,6 +184,7 @@ def test_duration_counts_the_ramps_once() -> None:
     assert dosefile.check(loaded).duration_ms() == 630_000
 
 
+@pytest.mark.hazard("HAZ-25")
 def test_pulses_are_given_by_frequency_and_duty() -> None:
     """The device counts whole milliseconds; the mean current is that of square pulses."""
     loaded = load(GOOD.replace('waveform = "dc"', PULSED.replace("= 2", "= 3")))
@@ -192,6 +193,7 @@ def test_pulses_are_given_by_frequency_and_duty() -> None:
     assert dosefile.check(loaded).mean_ua() == 1_993
 
 
+@pytest.mark.hazard("HAZ-22")
 def test_reversals_take_no_time_from_the_dose() -> None:
     """A duration holds the reversal; a dose by charge gets its reversals on top."""
     half = load(GOOD.replace("dose_ma_min = 40", "duration_min = 10.5").replace('waveform = "dc"', 'reversal = "half"'))

@@ -229,6 +229,7 @@ def test_events_are_told_in_words() -> None:
     assert [event.describe() for event in told] == words
 
 
+@pytest.mark.hazard("HAZ-24")
 def test_the_extension_is_told_only_when_the_contact_was_poor() -> None:
     """Time over the plan counts as an extension when the log has an event of poor contact."""
     end = {"outcome": protocol.COMPLETE, "charge_uc": 60_000, "t_ms": 93_000, "on_ms": 92_000, "planned_on_ms": 62_000}

@@ -32,13 +32,14 @@ def run(bench, *tables, **dose):
     return bench.pico.meter().charge_uc - before_uc, pulled(bench)
 
 
+@pytest.mark.hazard("HAZ-18", "HAZ-22", "HAZ-24")
 @pytest.mark.parametrize(
     ("tables", "turns"),
     [((PULSED,), 0), ((HALF,), 1), ((PULSED, INTERVAL), 4)],
     ids=["pulsed", "half", "pulsed, interval"],
 )
 def test_every_waveform_delivers_its_dose(bench, tables, turns):
-    """Hazard: wrong dose; relay switched under current. By the meter, at the steepest edges and the full current."""
+    """Wrong dose; relay switched under current. By the meter, at the steepest edges and the full current."""
     metered_uc, log = run(bench, *tables, current_ma=4, dose_ma_min=0.6 if turns < 4 else 0.9)
     meter = bench.pico.meter()
     dose_uc = log.dose["dose_uc"]
@@ -54,8 +55,9 @@ def test_every_waveform_delivers_its_dose(bench, tables, turns):
     assert states.count(protocol.REVERSING) == turns
 
 
+@pytest.mark.hazard("HAZ-23", "HAZ-24")
 def test_a_poor_contact_ends_in_time_and_says_what_is_missing(bench_with):
-    """Hazard: endless session; dose reported that was not given."""
+    """Endless session; dose reported that was not given."""
     bench = bench_with(load=20_000)
     metered_uc, log = run(bench, current_ma=4, dose_ma_min=0.6)
     assert log.outcome == "time_limit"
@@ -65,6 +67,7 @@ def test_a_poor_contact_ends_in_time_and_says_what_is_missing(bench_with):
     assert "SHORT" in _show_text({"path": "log", **facts})
 
 
+@pytest.mark.hazard("HAZ-20", "HAZ-25")
 def test_the_kept_dose_survives_power_off_and_counts_its_starts(bench_with):
     """Push once, unplug, press START as often as the dose says; damage on flash is found."""
     bench = bench_with(bench_strap=False)
@@ -85,6 +88,7 @@ def test_the_kept_dose_survives_power_off_and_counts_its_starts(bench_with):
     assert bench.wait_state("DONE").session_id == 2, "no third session"
 
 
+@pytest.mark.hazard("HAZ-25")
 def test_a_damaged_kept_dose_is_never_used(bench):
     bench.push()
     bench.ionto("maintenance")
