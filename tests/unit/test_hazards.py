@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from hazards import __main__ as command
 from hazards import document, matrix, record
 
 pytest_plugins = ("pytester",)
@@ -173,7 +175,7 @@ def test_nothing_is_recorded_of_sources_that_change_under_the_run(project: pytes
     assert not (project.path / record.RECORD).exists()
 
 
-@pytest.mark.parametrize("marker", ['("HAZ-77")', "", '(id="HAZ-01")'])
+@pytest.mark.parametrize("marker", ['("HAZ-77")', ""])
 def test_an_unknown_hazard_fails_the_run(project: pytest.Pytester, marker: str) -> None:
     path = project.path / "tests/unit/test_it.py"
     path.write_text(f"import pytest\n\n@pytest.mark.hazard{marker}\ndef test_x(): pass\n")
@@ -192,3 +194,18 @@ def test_set_up_and_tear_down_count(project: pytest.Pytester) -> None:
     run(project)
     results = record.read(project.path).results
     assert list(results.values()) == ["failed", "skipped", "skipped"]
+
+
+def test_the_command_judges_and_keeps_the_page(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.path)
+    monkeypatch.setattr(command, "_run_unproven", lambda: run(project, "--unproven"))
+    monkeypatch.setattr(command.campaign.rows, "marked", lambda: {"campaign/catalogue.py::f[HOLD]": ["HAZ-01"]})
+    first = CliRunner().invoke(command.main)
+    assert first.exit_code == 1
+    assert "HAZ-02: tests/unit/test_it.py::test_ramp[2] did not pass" in first.output
+    assert "docs/hazards.md does not list the tests that carry its ids" in first.output
+    assert "passed: campaign 0 of 1, unit 2 of 3" in first.output
+    (project.path / "tests/unit/test_it.py").write_text(TEST.replace("n == 1", "n"))
+    second = CliRunner().invoke(command.main, ["--write"])
+    assert (second.exit_code, second.stderr) == (0, "")
+    assert "  - unit/test_it.py: `test_guard`, `test_ramp`\n" in (project.path / document.DOCUMENT).read_text()
