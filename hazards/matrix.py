@@ -12,7 +12,7 @@ from hazards.document import Hazard
 from hazards.record import FAILED, PASSED, Record
 
 NOT_RUN = "not run"
-_WIDTH = 130  # narrower, nothing of the table can be read
+_WIDTH = 150  # narrower, nothing of the table can be read
 
 
 @dataclass(frozen=True)
@@ -81,4 +81,5 @@ def show(table_rows: Sequence[Row], console: Console) -> None:
         proven = "NO" if row.problems() else "yes"
         mitigated = ", ".join(name.lower() for name in hazard.mitigations)
         table.add_row(hazard.key, hazard.title, hazard.severity, mitigated, *map(row.tier, names), proven)
-    console.print(table, width=max(_WIDTH, console.width))
+    console.width = max(console.width, _WIDTH)
+    console.print(table)
