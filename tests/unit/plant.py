@@ -749,7 +749,11 @@ def device(
         for target, name, fake in (
             (app_module, "os", flash),
             (app_module, "sys", SimpleNamespace(implementation=implementation)),
-            (app_module, "gc", SimpleNamespace(collect=lambda: 0, mem_free=lambda: 100_000)),
+            (
+                app_module,
+                "gc",
+                SimpleNamespace(collect=lambda: 0, mem_free=lambda: 100_000, threshold=lambda size: None),
+            ),
             (sessionlog, "os", flash),
             (sessionlog, "open", flash.open),
             (commands, "open", flash.open),

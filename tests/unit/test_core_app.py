@@ -889,7 +889,13 @@ class Script:
         serial_module = ModuleType("ionto.serialport")
         serial_module.__dict__["SerialPort"] = lambda: self.port
         micropython = SimpleNamespace(kbd_intr=self.interrupts.append)
-        fakes = {"micropython": micropython, "ionto__hal_rp2": board_module, "ionto__serialport": serial_module}
+        collector = SimpleNamespace(threshold=lambda size: None)
+        fakes = {
+            "gc": collector,
+            "micropython": micropython,
+            "ionto__hal_rp2": board_module,
+            "ionto__serialport": serial_module,
+        }
         with device(booted=False), modules(**fakes), patch.object(app_module, "App", App):
             boot = boot or bootmode.Boot(0, False)
             runpy.run_path(str(FIRMWARE / "main.py"), {"BOOT": boot}, run_name="__main__")

@@ -96,6 +96,7 @@ class App:
 
     def run(self) -> None:
         """Run for ever; returns only when the device leaves for maintenance."""
+        gc.threshold(-1)  # from here on a collection comes when it is asked for
         self._open_logs()
         kept = self.kept.restore(self.limits)
         if kept is not None:

@@ -1,12 +1,17 @@
 """What boot.py and main.py call: decide what this boot is for, wire the objects, run. Output off first and last."""
 
+import gc
+
 import micropython
 
 from ionto import bootmode, hal_rp2, limits
+from ionto.compat import const
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ionto.bootmode import Boot
+
+_COLLECT_BYTES = const(32_768)  # allocated by imports between two collections, so that the log's buffers find room
 
 
 def boot() -> "Boot":
@@ -28,6 +33,7 @@ def main(found: "Boot") -> None:
 
 def run(found: "Boot") -> None:
     """Run the application until it leaves for maintenance, then reset into it. Whatever ends it, the output is cut."""
+    gc.threshold(_COLLECT_BYTES)
     from ionto.app import App
     from ionto.serialport import SerialPort
 
