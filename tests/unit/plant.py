@@ -731,7 +731,7 @@ class Device:
     def finish(self, most: int = 60_000) -> None:
         """Run until the session is over and its log written."""
         self.until(protocol.DONE, protocol.FAULT, most=most)
-        self.run(100)
+        self.run(250)
 
 
 class _Leave(BaseException):

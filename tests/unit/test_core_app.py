@@ -136,7 +136,7 @@ def test_no_edge_without_a_fresh_sample() -> None:
         assert board.app.session.fault == faults.SENSOR_STALE
         before = board.hal.beats
         board.plant.sensor = "ok"
-        board.run(100)
+        board.run(250)
         assert board.hal.beats == before
 
 
@@ -183,12 +183,29 @@ def test_a_fault_cuts_the_output_in_the_tick_that_sees_it(
         assert board.app.session.fault in codes
         assert board.hal.calls[:1] == ["cut_off"]
         assert (board.hal.powered, board.hal.duty(), board.app.session.output_on) == (False, 0, False)
-        board.run(200)
+        board.run(350)
         assert board.plant.current_ua == 0
         end = board.log()[-1]
         assert (end[0], end[1]["outcome"], end[1]["fault"]) == ("end", protocol.FAULTED, board.app.session.fault)
         latched = [row for name, rows in board.log() if name == "events" for row in rows if row["event"] == 2]
         assert [row["code"] for row in latched] == [board.app.session.fault]
+
+
+@pytest.mark.hazard("HAZ-22")
+@pytest.mark.parametrize("forced_ua", [None, 5_610.0])
+def test_what_flows_after_the_cut_is_in_the_log(forced_ua: float | None) -> None:
+    """The filter's tail, and all that a sink stuck high passes until the dead-man opens; both counts of it."""
+    with device() as board:
+        board.hold(**LONG)
+        if forced_ua is None:
+            board.code(protocol.ABORT)
+        else:
+            board.plant.forced_ua = forced_ua
+        board.run(350)
+        assert board.plant.current_ua == 0
+        end = board.log()[-1][1]
+        assert end["charge_uc"] == pytest.approx(board.plant.charge_uc, rel=0.005)
+        assert end["guard_charge_uc"] == pytest.approx(board.plant.charge_uc, rel=0.005)
 
 
 @pytest.mark.hazard("HAZ-14")
@@ -200,7 +217,7 @@ def test_a_late_loop_cuts_the_output_and_the_log_says_how_late() -> None:
         board.run(1)
         assert board.app.session.fault == faults.LATE_LOOP
         assert not board.hal.powered
-        board.run(100)
+        board.run(250)
         assert board.log()[-1][1]["late_max_us"] == 40_000
 
 
@@ -212,7 +229,7 @@ def test_stop_cuts_the_output_in_the_same_tick() -> None:
         board.hal.stop_open = True
         board.run(1)
         assert (board.state, board.hal.powered) == (protocol.DONE, False)
-        board.run(50)
+        board.run(250)
         assert board.log()[-1][1]["outcome"] == protocol.STOPPED
 
 
@@ -303,11 +320,11 @@ def test_a_negative_offset_never_shows_as_a_huge_charge() -> None:
         board.run(2)
         board.start(current_ua=100, dose_uc=13_000, ramp_up_ms=120_000)
         for _ in range(30):
-            board.run(50)
+            board.run(250)
             assert board.status()["charge_uc"] < 100
             assert board.board.scratch[bootmode.SCRATCH_CHARGE_UC] < 100
         board.code(protocol.ABORT)
-        board.run(50)
+        board.run(250)
         rows = [row for name, content in board.log() if name == "samples" for row in content]
         assert rows and all(row["charge_uc"] < 100 for row in rows)
 
@@ -367,7 +384,7 @@ def test_a_refused_start_during_a_self_test_changes_nothing(request_name: str) -
         board.hal.bench_strap = True
         board.run(2)
         board.start()
-        board.run(50)
+        board.run(100)
         assert board.code(COMMANDS[request_name]) == faults.WRONG_STATE
         board.finish()
         assert board.log()[-1][1]["outcome"] == protocol.COMPLETE
@@ -389,11 +406,11 @@ def test_a_session_that_ends_between_arm_and_ramp_has_a_whole_log(way: str) -> N
         else:
             board.plant.switch_shorted, board.plant.forced_ua = True, 500.0
         board.until(protocol.DONE, protocol.FAULT, most=300)
-        board.run(100)
+        board.run(250)
         for data in board.logs.values():
             assert read_log(data)[-1][0] == "end"
         board.hal.stop_open, board.plant.switch_shorted, board.plant.forced_ua = False, False, None
-        board.run(200)
+        board.run(350)
         board.code(protocol.CLEAR_FAULT)
         assert board.code(protocol.START) == 0
 
@@ -405,11 +422,11 @@ def test_a_stop_just_after_the_start_leaves_no_log_open(ticks: int) -> None:
     with device() as board:
         board.hold()
         board.code(protocol.ABORT)
-        board.run(100)
+        board.run(250)
         board.send(protocol.START)
         board.run(ticks)
         board.hal.stop_open = True
-        board.run(100)
+        board.run(250)
         assert not board.hal.powered
         assert all(board.log(number)[-1][0] == "end" for number in range(1, len(board.logs) + 1))
 
@@ -424,7 +441,7 @@ def test_an_abort_around_arm_leaves_no_log_open(after_ms: int) -> None:
         board.start()
         board.run(after_ms)
         assert board.code(protocol.ABORT) == 0
-        board.run(60)
+        board.run(250)
         assert board.state == protocol.DONE
         assert all(read_log(data)[-1][0] == "end" for data in board.logs.values())
         assert board.code(protocol.START) == 0
@@ -490,12 +507,12 @@ def test_flash_that_fails_after_the_session_is_a_fault_and_nothing_hangs() -> No
             raise OSError(28)
 
         board.flash.fail = fail
-        board.run(50)
+        board.run(250)
         assert board.app.session.fault == faults.LOG_WRITE_FAILED
         board.flash.fail = lambda name: None
-        board.run(200)
+        board.run(350)
         assert board.code(protocol.CLEAR_FAULT) == 0
-        board.run(50)
+        board.run(250)
         assert board.code(protocol.START) == 0
 
 
@@ -634,7 +651,7 @@ def test_lights_blink_as_their_pattern_says(state: int, bit: int, share: float) 
         else:
             board.plant.load_ohm = OPEN_OHM
         board.until(state)
-        board.run(200)
+        board.run(350)
         shown = []
         for _ in range(5_000):
             board.run(1)
@@ -719,7 +736,7 @@ def test_a_reset_while_the_log_is_written_closes_what_is_there() -> None:
     with device() as board:
         board.hold(current_ua=1_000, dose_uc=9_000)
         board.until(protocol.DONE)
-        board.run(2)
+        board.run(122)
         flash, scratch = board.flash, board.board
     assert read_names(flash)[-1] != "end"
     with device(flash=flash, board=scratch):
@@ -806,7 +823,7 @@ def test_without_a_sensor_nothing_starts() -> None:
         board.start()
         board.until(protocol.FAULT)
         assert board.app.session.fault == faults.SELFTEST_SENSOR
-        board.run(200)  # the log is written first
+        board.run(350)  # the log is written first
         assert board.code(protocol.CLEAR_FAULT) == faults.CAUSE_REMAINS
         assert board.plant.charge_uc == 0
 
@@ -1094,7 +1111,7 @@ def test_the_status_record_tells_the_truth() -> None:
         assert rest["flags"] == 0
         assert rest["load_ohm"] == 1_000_000
         board.hold(**LONG)
-        board.run(200)
+        board.run(350)
         held = board.status()
         assert held["state"] == protocol.HOLD
         assert flag_names(held["flags"]) == {"output_on", "bench_strap", "dose_loaded", "log_open"}
@@ -1222,7 +1239,7 @@ def test_the_self_test_answer_waits_for_the_one_before(offset_ms: int) -> None:
         board.send(protocol.STATUS, sequence=2)
         board.run(20)
         board.port.reading_host = True
-        board.run(200)
+        board.run(350)
         kinds = sorted(kind for kind, _, _ in answers(board.port.from_device))
         assert kinds == [protocol.STATUS | protocol.RESPONSE, protocol.SELF_TEST | protocol.RESPONSE]
 
@@ -1289,9 +1306,9 @@ def test_a_host_that_stops_reading_a_log_does_not_stop_the_device() -> None:
         with_logs(board, {4: 60_000})
         board.port.reading_host = False
         board.send(protocol.LOG_READ, struct.pack("<III", 4, 0, 60_000))
-        board.run(50)
+        board.run(250)
         board.port.reading_host = True
-        board.run(50)
+        board.run(250)
         assert board.code(protocol.LOG_LIST, struct.pack("<I", 0)) == 0
 
 
@@ -1316,7 +1333,7 @@ def test_a_log_is_deleted_and_the_open_one_is_not() -> None:
         board.run(5)
         assert board.code(protocol.LOG_DELETE, struct.pack("<I", 1)) == faults.WRONG_STATE
         board.code(protocol.ABORT)
-        board.run(100)
+        board.run(250)
         assert board.log()[-1][1]["outcome"] == protocol.ABORTED
         assert board.code(protocol.LOG_DELETE, struct.pack("<I", 1)) == 0
         assert board.logs == {}
@@ -1368,7 +1385,7 @@ class DeviceMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.board.code(protocol.ABORT)
-        self.board.run(100)
+        self.board.run(250)
         for log_id in range(1, len(self.board.logs) + 1):
             assert self.board.log(log_id)[0][0] == "arm"
             assert self.board.log(log_id)[-1][0] == "end"
@@ -1398,7 +1415,7 @@ class DeviceMachine(RuleBasedStateMachine):
 
     @rule()
     def clear(self) -> None:
-        self.board.run(150)
+        self.board.run(350)
         self.board.code(protocol.CLEAR_FAULT)
 
     @rule(data=st.binary(max_size=40))

@@ -304,6 +304,7 @@ def test_flash_that_refuses_is_told(operation: str) -> None:
         flash.fail = full(operation)
         with pytest.raises(OSError, match="28"):
             log.arm({})
+        assert flash.files == {}, "a file without an arm record is no log"
 
 
 def full(operation: str) -> Any:

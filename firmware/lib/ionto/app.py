@@ -54,7 +54,9 @@ _CYCLE_MASK = const(0x3FFFFFFF)  # keeps the count a small integer
 _POWERED_UP = (protocol.SELF_TESTING, protocol.RAMP_UP)
 _STILL_POWERED = (protocol.HOLD, protocol.RAMP_DOWN, protocol.ARMED)
 _ENDED = (protocol.DONE, protocol.FAULT)
-_NOTHING, _WRITE_TEST, _BEGIN, _FLUSH = range(4)
+_NOTHING, _WRITE_TEST, _BEGIN, _TAIL, _FLUSH = range(5)
+_CLOSING = (_TAIL, _FLUSH)
+_TAIL_MS = const(120)  # what the filter and the dead-man, 110 ms at its worst, let flow after the cut
 
 
 class App:
@@ -91,6 +93,7 @@ class App:
         self._press_ms = 0
         self._leaving_ms = 0
         self._relay_ms = 0
+        self._tail_ms = 0
 
     # The control cycle.
 
@@ -130,7 +133,7 @@ class App:
             if dt_us > self.late_max_us:
                 self.late_max_us = dt_us
             if found & kernel.FOUND_VERDICT:
-                self._act(found)
+                self._act(found, dt_us)
             hal.set_duty(control[K_DUTY])
         else:
             self._step_at_rest(dt_us)
@@ -141,15 +144,16 @@ class App:
         elif found == kernel.FOUND_WINDOW:
             self.log.store(session.block, state)
         elif not found & kernel.FOUND_VERDICT:
-            self._act(found)
+            self._act(found, dt_us)
 
     @micropython.native
-    def _act(self, found: int) -> None:
+    def _act(self, found: int, dt_us: int) -> None:
         """Act on what `kernel.cycle` found: on a verdict at once, on an event when the control step is done."""
         session, reading = self.session, self.reading
         self.log.sample(session.block, reading.block, session.state)
         verdict = found & kernel.FOUND_VERDICT
         if verdict:
+            kernel.count_tail(session.block, reading.block, dt_us)
             session.fail(VERDICTS[verdict], reading)
         else:
             session.happened(found >> kernel.FOUND_EVENT_SHIFT, reading)
@@ -164,6 +168,19 @@ class App:
         session.step(dt_us, reading, self.guards.step(dt_us, reading, setpoint_ua, output_on))
         self._follow()
         self.hal.set_duty(self.controller.block[K_DUTY])
+        if self._todo == _TAIL:
+            self._count_tail(dt_us)
+
+    @micropython.native
+    def _count_tail(self, dt_us: int) -> None:
+        """What still flows after the cut belongs to the session: count and log it, then write the log."""
+        session, reading = self.session, self.reading
+        kernel.count_tail(session.block, reading.block, dt_us)
+        self.log.sample(session.block, reading.block, session.state)
+        self._tail_ms += 1
+        if self._tail_ms >= _TAIL_MS:
+            self.log.close_window(session.block, session.state)
+            self._todo = _FLUSH
 
     @micropython.native
     def _follow(self) -> None:
@@ -211,9 +228,9 @@ class App:
         elif state == protocol.ARMED:
             hal.zero_ua = self.selftest.zero_ua
             self._todo = _WRITE_TEST
-        if self._log_open and state in _ENDED and self._todo != _FLUSH:
-            self.log.close_window(session.block, state)
-            self._todo = _FLUSH
+        if self._log_open and state in _ENDED and self._todo not in _CLOSING:
+            self._todo = _TAIL
+            self._tail_ms = 0
 
     @micropython.native
     def _note(self, event: int, code: int, a: int, b: int) -> None:
@@ -432,7 +449,9 @@ class App:
         """Close the log of a session that a reset or a power cut ended, with what is known of it."""
         try:
             sequence, ended = sessionlog.scan(self.log_path(log_id))
-            if not ended:
+            if not sequence:
+                self.log.delete(log_id)  # its arm record never was on flash, so nothing has flowed
+            elif not ended:
                 self.log.close_interrupted(log_id, sequence, self._lost_summary(log_id))
         except OSError:
             self.session.fail(faults.LOG_WRITE_FAILED, self.reading)

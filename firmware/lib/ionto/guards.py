@@ -118,6 +118,10 @@ class Guards:
             off_ms += (dt_us + 500) // 1_000
         block[kernel.G_OFF_MS] = off_ms
         found = reading.block
+        if off_ms <= _OFF_SETTLE_MS:  # what the dead-man lets through counts
+            if found[kernel.R_FRESH]:
+                kernel.count_charge(block, kernel.G_COUNT, found[kernel.R_CURRENT_UA], dt_us)
+            kernel.count_charge(block, kernel.G_SENSE, found[kernel.R_SENSE_UA], dt_us)
         if off_ms <= _OFF_SETTLE_MS or not found[kernel.R_FRESH] or found[kernel.R_CURRENT_UA] < _OFF_UA:
             block[kernel.G_OVER] = 0
             return faults.NONE

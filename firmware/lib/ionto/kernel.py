@@ -546,6 +546,28 @@ def advance(s: ptr32, r: ptr32, dt_us: int, mode: int) -> int:
 
 
 @micropython.viper
+def count_charge(c: ptr32, at: int, current_ua: int, dt_us: int):
+    """Add the charge of `current_ua` for `dt_us` to the count that starts at cell `at`."""
+    charge_pc = c[at + C_CHARGE_PC] + current_ua * (dt_us if dt_us < MAX_DT_US else MAX_DT_US)
+    while charge_pc >= _UC_PC:
+        charge_pc -= _UC_PC
+        c[at + C_CHARGE_UC] += 1
+    c[at + C_CHARGE_PC] = charge_pc
+
+
+@micropython.viper
+def count_tail(s: ptr32, r: ptr32, dt_us: int):
+    """Let the session's clock and charge go on by `dt_us` when the output was cut."""
+    us = s[S_T_US] + dt_us
+    while us >= 1_000:
+        us -= 1_000
+        s[S_T_MS] += 1
+    s[S_T_US] = us
+    if r[R_FRESH] != 0:
+        count_charge(s, S_COUNT, r[R_CURRENT_UA], dt_us)
+
+
+@micropython.viper
 def drive_ua(s: ptr32) -> int:
     """Return the set-point for the controller: with the dither that makes a stuck sensor visible."""
     setpoint_ua = s[S_SETPOINT_UA]

@@ -129,9 +129,15 @@ class SessionLog:
         self._sequence += 1
 
     def arm(self, header: dict) -> None:
-        """Create the file with the arm record `header` (dict). Raises OSError when flash refuses."""
+        """Create the file with the arm record `header` (dict). Raises OSError when flash refuses; no file is left."""
         self.log_id = last_id(self._folder) + 1
-        self._append(self._path(self.log_id), "wb", fmt.ARM, json.dumps(header).encode())
+        path = self._path(self.log_id)
+        try:
+            self._append(path, "wb", fmt.ARM, json.dumps(header).encode())
+        except OSError:
+            if file_name(self.log_id) in os.listdir(self._folder):
+                os.remove(path)
+            raise
 
     def add_test(self, content: dict) -> None:
         """Add the record `content` (dict) of the self-test. Raises OSError."""
