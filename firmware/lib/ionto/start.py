@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ionto.bootmode import Boot
 
-_COLLECT_BYTES = const(32_768)  # allocated by imports between two collections, so that the log's buffers find room
+_COLLECT_BYTES = const(114_688)  # of imports until a collection, one of 10 ms: the log's buffers need room in one piece
 
 
 def boot() -> "Boot":
