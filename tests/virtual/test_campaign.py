@@ -11,6 +11,7 @@ CASES = (
     ("sink_stuck_high", "IDLE"),
     ("shunt_short", "HOLD"),
     ("highside_short", "DONE"),
+    ("sink_stuck_high", "HOLD"),
     ("heartbeat_stuck_high", "HOLD"),
     ("heartbeat_slow", "RAMP_UP"),
     ("lift_and_recontact", "HOLD"),
@@ -29,6 +30,8 @@ CASES = (
     ("usb_garbage", "HOLD"),
     ("usb_unplugged", "HOLD"),
     ("bench_strap_lost", "HOLD"),
+    ("sensor_reset", "HOLD"),
+    ("sensor_stuck", "RAMP_DOWN"),
     ("sensor_stuck", "FAULT"),
 )
 

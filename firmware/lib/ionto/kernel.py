@@ -563,8 +563,9 @@ def count_tail(s: ptr32, r: ptr32, dt_us: int):
         us -= 1_000
         s[S_T_MS] += 1
     s[S_T_US] = us
-    if r[R_FRESH] != 0:
-        count_charge(s, S_COUNT, r[R_CURRENT_UA], dt_us)
+    if r[R_FRESH] != 0:  # the smaller of both measurements: a sensor that is stuck or reset would go on counting
+        current_ua = r[R_CURRENT_UA]
+        count_charge(s, S_COUNT, current_ua if current_ua < r[R_SENSE_UA] else r[R_SENSE_UA], dt_us)
 
 
 @micropython.viper
