@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -50,6 +51,7 @@ class Hello:
     mpy: int
     reset_cause: str
     limits: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     clock_set: bool = False
     bench_strap: bool = False
     unplanned_resets: int = 0
@@ -90,6 +92,7 @@ class Status:
     session_id: int
     late_max_us: int
     starts_left: int
+    second_fault: int
 
     @classmethod
     def decode(cls, payload: bytes) -> Status:
@@ -114,6 +117,11 @@ class Status:
     def fault_name(self) -> str:
         """The latched fault as its name in `ionto.faults`; "NONE" without one."""
         return messages.name_of(self.fault)
+
+    @property
+    def second_fault_name(self) -> str:
+        """The fault found after the latched one, by name; "NONE" without one."""
+        return messages.name_of(self.second_fault)
 
     @property
     def running(self) -> bool:
@@ -142,7 +150,7 @@ class Check:
 
     name: str
     ok: bool
-    value: float | None
+    value: float | str | None
     unit: str
     low: float | None
     high: float | None
@@ -274,17 +282,29 @@ class Device:
         self.link.request(protocol.SET_CLOCK, struct.pack(protocol.CLOCK_FORMAT, value))
         return value
 
-    def self_test(self) -> list[Check]:
-        """Run the self-test (about 2 s) and return its lines, failed ones included."""
-        payload = self.link.request(protocol.SELF_TEST, timeout_s=SELF_TEST_TIMEOUT_S, tries=1)
+    def self_test(self, last: bool = False) -> list[Check]:
+        """Run the self-test (about 1 s) and return its lines, failed ones included; `last`: those of the last one."""
+        request = protocol.SELF_TEST_LAST if last else b""
+        payload = self.link.request(protocol.SELF_TEST, request, timeout_s=SELF_TEST_TIMEOUT_S, tries=1)
         body = _json_object(payload, "the answer to SELF_TEST")
         try:
             return [Check(*line) for line in body["results"]]
         except (KeyError, TypeError) as error:
             raise ProtocolError(f"the answer to SELF_TEST is malformed: {error}") from error
 
+    def set_limits(self, wanted: dict[str, int]) -> dict[str, Any]:
+        """Set the settable limits in `wanted` {field: device units}; return all that hold then.
+
+        `RefusedError` outside the compiled limits, and for raising one without a hand on the board.
+        """
+        request = json.dumps(wanted, separators=(",", ":")).encode()
+        return _json_object(self.link.request(protocol.SET_LIMITS, request), "the answer to SET_LIMITS")
+
     def enter_maintenance(self) -> None:
-        """Send the application to the MicroPython prompt; refused while current flows. The link ends here."""
+        """Send the application to the MicroPython prompt; refused while current flows, and without a hand on the board.
+
+        The link ends here.
+        """
         self.link.request(protocol.MAINTENANCE)
 
     def list_logs(self) -> list[LogEntry]:

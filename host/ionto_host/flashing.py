@@ -34,6 +34,7 @@ from ionto_host.firmware_files import (
     FirmwareFile,
     build,
 )
+from ionto_host.hand import with_hand
 from ionto_host.mpremote_link import Implementation, Prompt, wait_for_prompt
 from ionto_host.patience import patient
 from ionto_host.transport.link import Link
@@ -89,16 +90,16 @@ class VersionCheck:
     dry_run: bool = True
 
 
-def flash(port: str, progress: Progress) -> FlashResult:
+def flash(port: str, progress: Progress, tell: Callable[[str], None] = lambda text: None) -> FlashResult:
     """Install the firmware on the board at `port` and shake hands with it.
 
-    `progress` is told what happens. Raises `RefusedError` while current flows, `BoardError` or `CompileError`
-    when the board does not follow, `IntegrityError` when a file reads back differently.
+    `progress` is told what happens, `tell` what a person has to press. Raises `RefusedError` while current flows,
+    `BoardError` or `CompileError` when the board does not follow, `IntegrityError` when a file reads back differently.
     """
     finder = _PortFinder(port)
     progress("entering the MicroPython prompt", 0, 0)
     try:
-        leave_application(port)
+        leave_application(port, tell)
     except PortVanishedError as error:
         raise BoardError(error.message) from error
     prompt = wait_for_prompt(finder.current, PROMPT_WAIT_S)
@@ -145,7 +146,7 @@ def _compare(prompt: Prompt) -> tuple[Implementation, Bundle, Plan]:
     return implementation, bundle, make_plan(bundle, prompt.hashes([LIB_FOLDER], list(OUTSIDE_LIB_FOLDER)))
 
 
-def leave_application(port: str) -> None:
+def leave_application(port: str, tell: Callable[[str], None] = lambda text: None) -> None:
     """Ask a running application for the MicroPython prompt; nothing to do on a board without one."""
     link = Link(open_port(port), port)
     try:
@@ -153,7 +154,7 @@ def leave_application(port: str) -> None:
         with contextlib.suppress(NoAnswerError, NoFirmwareError):
             with contextlib.suppress(VersionMismatchError, ProtocolError):
                 device.hello(timeout_s=PROBE_TIMEOUT_S, tries=2)
-            device.enter_maintenance()
+            with_hand(device.enter_maintenance, tell)
     finally:
         link.close()
 

@@ -20,6 +20,7 @@ class Message(NamedTuple):
 _UPDATE = "Install the firmware that belongs to this host tool with `ionto flash`."
 _CORRECT = "Correct the dose file and push it again; `ionto dose check FILE` explains every number."
 _SERVICE = "Do not use the board on a person or load until this is found; then `ionto clear` and `ionto selftest`."
+_LIMITS = "`ionto limits show` prints the limits and their ranges."
 _CLEAR = "Remove the cause, then `ionto clear`."
 
 TEXT_FIELDS = ("name", "drug", "site", "waveform", "reversal")  # of a dose; the device refuses them by their length
@@ -27,6 +28,8 @@ _FIELD_ACTIONS = {  # where the refusal of a value is about something else than 
     "unix_time_s": "Correct the clock of this computer, then `ionto clock set`.",
     "offset": "`ionto logs list` shows the logs and their sizes.",
     "length": _UPDATE,
+    "max_current_ua": _LIMITS,
+    "max_dose_uc": _LIMITS,
 }
 
 MESSAGES: dict[int, Message] = {
@@ -69,6 +72,14 @@ MESSAGES: dict[int, Message] = {
     faults.NO_STARTS_LEFT: Message(
         "every start of the dose that the device keeps is used up", "Push the dose again with `ionto dose push FILE`."
     ),
+    faults.NEEDS_HAND: Message(
+        "the device does this only with a hand on the board",
+        "Press START briefly and repeat the command within 10 s, or fit the bench strap.",
+    ),
+    faults.LIMITS_EXCEEDED: Message(
+        "the dose is above a limit that was set on this device",
+        "Correct the dose file, or raise the limit: `ionto limits show` and `ionto limits set`.",
+    ),
     faults.SENSOR_STALE: Message("the current sensor gave no fresh sample in time", _SERVICE),
     faults.SENSOR_STUCK: Message("the current sensor gives the same value whatever flows", _SERVICE),
     faults.SENSOR_CONFIG: Message(
@@ -80,6 +91,7 @@ MESSAGES: dict[int, Message] = {
         "Check SDA, SCL, supply and ground of the INA219, then `ionto clear`.",
     ),
     faults.SENSE_DISAGREE: Message("the two independent readings of the current disagree", _SERVICE),
+    faults.ADC_STUCK: Message("the independent reading of the current gives the same value whatever flows", _SERVICE),
     faults.OVER_CURRENT: Message(
         "the current rose above the dose; the output was switched off",
         "Check the load for a sudden short, then `ionto clear`.",
@@ -103,6 +115,10 @@ MESSAGES: dict[int, Message] = {
         "the electrodes or the leads are shorted",
         "Separate the electrodes and check the leads, then `ionto clear`.",
     ),
+    faults.LOAD_OUT_OF_RANGE: Message(
+        "an electrode hardly touches: less than 1/8 of the current flows, through a small area",
+        "Re-attach the electrode, moisten it, then `ionto clear`.",
+    ),
     faults.RAIL_LOW: Message(
         "the 24 V rail is too low", "Check the battery and the boost converter, then `ionto clear`."
     ),
@@ -124,7 +140,14 @@ MESSAGES: dict[int, Message] = {
     faults.VARIANT_MISMATCH: Message(
         "the variant strap does not match the board", "Check the strap on GP8; see the build guide."
     ),
-    faults.LIMITS_BROKEN: Message("the limits in the firmware contradict each other", _UPDATE),
+    faults.LIMITS_BROKEN: Message(
+        "the limits contradict each other, or the settable ones are damaged on flash",
+        "`ionto limits show`; `ionto limits set` writes them anew, or `ionto flash`; then `ionto clear`.",
+    ),
+    faults.FILES_DAMAGED: Message(
+        "self-test: a file of the firmware is not what was installed",
+        "Install the firmware with `ionto flash`; if it repeats, the flash memory of the board is worn.",
+    ),
     faults.LOG_WRITE_FAILED: Message(
         "the log could not be written", "Pull the logs with `ionto logs pull`, then `ionto clear`."
     ),
@@ -145,8 +168,16 @@ MESSAGES: dict[int, Message] = {
         "self-test: the battery is too low", "Replace or charge the battery, then `ionto clear`."
     ),
     faults.SELFTEST_NO_CURRENT: Message(
-        "self-test: no current flows",
-        "Check that the electrodes and leads are connected, then `ionto clear`.",
+        "self-test: the small current asked for does not flow, although a load is there", _SERVICE
+    ),
+    faults.SELFTEST_SENSE: Message("self-test: the two independent readings of the current disagree", _SERVICE),
+    faults.SELFTEST_LOAD: Message(
+        "self-test: no load, or one that not even the smallest current can pass",
+        "Check that the electrodes and leads are connected, then `ionto clear`. If so, the switch does not close.",
+    ),
+    faults.SELFTEST_STOP: Message(
+        "self-test: STOP is pressed, or its loop is open",
+        "Release STOP and check its plug and wires, then `ionto clear`.",
     ),
 }
 

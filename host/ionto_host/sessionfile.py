@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from ionto import protocol
+from ionto import protocol, settings
 from ionto import sessionlog_format as layout
 from ionto.version import LOG_FORMAT_VERSION
 from ionto_host import messages
 from ionto_host.errors import NotALogError
-from ionto_host.units import ma, ma_min
+from ionto_host.units import human, ma, ma_min
 
 NO_END = "the end record is missing"
 
@@ -70,7 +70,19 @@ class Event(NamedTuple):
             return {1: "button START", 2: "button STOP"}.get(self.code, f"button {self.code}")
         if self.event == layout.POLARITY:
             return f"polarity {_POLES.get(self.code, self.code)}"
+        if self.event == layout.SECOND_FAULT:
+            return f"second fault {messages.name_of(self.code)}"
+        if self.event == layout.SETTINGS:
+            return _describe_setting(self)
         return f"{self.name}, code {self.code}"
+
+
+def _describe_setting(event: Event) -> str:
+    """Return which settable limit was changed before the session, from what to what."""
+    if event.code >= len(settings.FIELDS):
+        return f"limit {event.code} set"
+    name = settings.FIELDS[event.code][0]
+    return f"{name} set from {human(name, event.value_a)} to {human(name, event.value_b)}"
 
 
 _POLES = {1: "+", 2: "-"}

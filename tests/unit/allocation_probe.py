@@ -10,6 +10,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 
 from ionto import app, bootmode, crc, dose, frames, kernel, limits, protocol
+from ionto.settings import Settings
 
 TICKS = 400
 
@@ -42,11 +43,11 @@ class Hal:
         block[kernel.R_FRESH] = 1
         block[kernel.R_RAW] = self.current_ua + (self.count & 1)
         block[kernel.R_CURRENT_UA] = block[kernel.R_RAW]
-        block[kernel.R_SENSE_UA] = self.current_ua
+        block[kernel.R_SENSE_UA] = block[kernel.R_RAW]
         block[kernel.R_RAIL_MV] = 24000
         block[kernel.R_VSYS_MV] = 3900
         block[kernel.R_DRAIN_MV] = 12000
-        block[kernel.R_LOAD_MV] = 8000
+        block[kernel.R_LOAD_MV] = 4000
 
     def set_duty(self, duty):
         self.set_ua = duty * 4975 // 4095
@@ -67,7 +68,10 @@ class Hal:
         pass
 
     cut_off = power_up = still_heart = start_watchdog = feed = nothing
-    show = set_reversed = nothing_with
+    show = nothing_with
+
+    def set_reversed(self, reverse):
+        return True
 
 
 class Board:
@@ -147,7 +151,8 @@ def main():
     build = limits.variant_a()
     port = Port()
     app.os = Os()
-    device = app.App(Hal(), Board(), port, bootmode.Boot(0, False), build)
+    device = app.App(Hal(), Board(), port, bootmode.Boot(0, False), build, Settings(build))
+    device._look_at_files = lambda: setattr(device.selftest, "files", (1, ""))
     device.log.arm = device.log.add_test = lambda content: None
     device._clock_set = False
     fields = {

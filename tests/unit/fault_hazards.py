@@ -15,6 +15,7 @@ HAZARDS = {
     faults.SENSOR_CONFIG: "HAZ-05",
     faults.SENSOR_MISSING: "HAZ-06",
     faults.SENSE_DISAGREE: "HAZ-03",
+    faults.ADC_STUCK: "HAZ-04",
     faults.OVER_CURRENT: "HAZ-02",
     faults.OVER_CURRENT_ABSOLUTE: "HAZ-02",
     faults.CURRENT_WHEN_OFF: "HAZ-12",
@@ -23,6 +24,7 @@ HAZARDS = {
     faults.TIME_EXCEEDED: "HAZ-23",
     faults.OPEN_CIRCUIT: "HAZ-08",
     faults.SHORT_CIRCUIT: "HAZ-10",
+    faults.LOAD_OUT_OF_RANGE: "HAZ-10",
     faults.RAIL_LOW: "HAZ-26",
     faults.RAIL_HIGH: "HAZ-26",
     faults.BATTERY_LOW: "HAZ-26",
@@ -32,6 +34,7 @@ HAZARDS = {
     faults.UNPLANNED_RESET: "HAZ-21",
     faults.VARIANT_MISMATCH: "HAZ-11",
     faults.LIMITS_BROKEN: "HAZ-11",
+    faults.FILES_DAMAGED: "HAZ-30",
     faults.LOG_WRITE_FAILED: "HAZ-31",
     faults.FILESYSTEM_FULL: "HAZ-31",
     faults.SELFTEST_SENSOR: "HAZ-06",
@@ -41,6 +44,9 @@ HAZARDS = {
     faults.SELFTEST_LATENT_SETPOINT: "HAZ-13",
     faults.SELFTEST_BATTERY: "HAZ-26",
     faults.SELFTEST_NO_CURRENT: "HAZ-24",
+    faults.SELFTEST_SENSE: "HAZ-03",
+    faults.SELFTEST_LOAD: "HAZ-08",
+    faults.SELFTEST_STOP: "HAZ-17",
 }
 
 

@@ -6,6 +6,7 @@ the two can be wrong in different ways. Currents in uA, voltages in mV, times in
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import struct
@@ -18,7 +19,7 @@ from typing import Any
 from unittest.mock import patch
 
 from ionto import app as app_module
-from ionto import bootmode, commands, dose, keptdose, kernel, limits, protocol, sessionlog
+from ionto import bootmode, commands, dose, files, keptdose, kernel, limits, protocol, sessionlog, settings
 from ionto import sessionlog_format as fmt
 from ionto.controller import Controller
 from ionto.guards import Guards
@@ -84,7 +85,8 @@ class Plant:
     """The analogue board: `advance` it with what the pins do, then `read` what the firmware would measure.
 
     Faults are plain attributes: `load_ohm` (`OPEN_OHM` for a lifted electrode), `sensor` ("ok", "stale", "stuck"),
-    `forced_ua` (sink stuck), `switch_shorted` (dead-man bypassed), `rail_mv`, `vsys_mv`, `shunt_factor`.
+    `forced_ua` (sink stuck), `switch_shorted` (dead-man bypassed), `rail_mv`, `vsys_mv`, `shunt_factor`, `sense_factor`
+    and `adc_stuck` (V(SNS)).
     """
 
     def __init__(self, build: Limits, load_ohm: float = 2_000.0, noise: bool = True):
@@ -102,6 +104,9 @@ class Plant:
         self.sensor_ok = True
         self.forced_ua: float | None = None
         self.switch_shorted = False
+        self.adc_stuck = False
+        self.sense_factor = 1.0
+        self._sense_ua = 0
         self.nominal_rail_mv = 24_000
         self.vsys_mv = 3_900
         self.boost = False
@@ -166,6 +171,11 @@ class Plant:
         self._seed = (self._seed * 1103515245 + 12345) & 0x7FFFFFFF
         return (self._seed >> 16) % 3 - 1
 
+    def _adc_noise(self) -> int:
+        """Return what no ADC is free of: 0 to 2 uA."""
+        self._seed = (self._seed * 1103515245 + 12345) & 0x7FFFFFFF
+        return (self._seed >> 16) % 3
+
     def read(self, reading: Reading, zero_ua: int = 0) -> None:
         """Fill the analogue part of `reading`, the current corrected by `zero_ua`."""
         current = self.current_ua
@@ -179,13 +189,15 @@ class Plant:
             block[kernel.R_RAW] = raw & 0xFFFF
             block[kernel.R_CURRENT_UA] = raw - zero_ua if raw > zero_ua else 0
             block[kernel.R_FULL_SCALE] = abs(raw) >= self._full_scale
+        if not self.adc_stuck:
+            self._sense_ua = int(current * self.sense_factor + 0.5) + self._adc_noise()
         rail_mv = self.rail_mv
         drain_mv = 0.0
         if self.closed:
             drop_ohm = self.load_ohm + self._inner_ohm - self._sink_ohm
             drain_mv = max(rail_mv - current * drop_ohm / 1e3, current * self._sink_ohm / 1e3)
         load_mv = rail_mv - drain_mv - current * self._build.series_ohm / 1e3
-        block[kernel.R_SENSE_UA] = int(current + 0.5)
+        block[kernel.R_SENSE_UA] = self._sense_ua
         block[kernel.R_SOURCE_MV] = int(current * self._build.sense_mohm / 1e6)
         block[kernel.R_RAIL_MV] = rail_mv
         block[kernel.R_VSYS_MV] = self.vsys_mv
@@ -202,6 +214,7 @@ class Rig:
         self.reading = Reading()
         self.guards = Guards(self.build)
         self.selftest = SelfTest(self.build)
+        self.selftest.files = (4, "")
         self.notes: list[tuple[int, ...]] = []
         self.session = Session(self.build, self.selftest, self.guards, self._note)
         self.controller = Controller(self.build.full_scale_ua, PWM_TOP)
@@ -347,6 +360,7 @@ class Flash:
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
+        self.system = _installed()  # firmware and settings, which are no session's
         self.folders = {"/logs"}
         self.free_blocks = 200
         self.write_us = 0
@@ -388,19 +402,28 @@ class Flash:
     def open(self, path: str, mode: str = "r") -> _File:
         """As open, for the modes rb, wb, ab, r and w."""
         self.fail("open " + mode)
-        if mode[0] == "r" and path not in self.files:
+        files = self.system if path in self.system or path == settings.PATH else self.files
+        if mode[0] == "r" and path not in files:
             raise OSError(2)
-        return _File(self, path, mode)
+        return _File(self, files, path, mode)
+
+
+def _installed() -> dict[str, bytes]:
+    """Return a firmware as `ionto flash` leaves it, and the settings of a board that has booted before."""
+    firmware = {"/main.py": b"main", "/lib/ionto/modules.pack": bytes(5_000)}
+    manifest = {"files": {path: hashlib.sha256(data).hexdigest() for path, data in firmware.items()}}
+    return firmware | {files.MANIFEST_PATH: json.dumps(manifest).encode()}
 
 
 class _File:
-    def __init__(self, flash: Flash, path: str, mode: str):
-        self._flash, self._path = flash, path
+    def __init__(self, flash: Flash, files: dict[str, bytes], path: str, mode: str):
+        self._flash, self._files, self._path = flash, files, path
         self._at = 0
+        self._binary = mode.endswith("b")
         if mode[0] == "w":
             flash.on_write(path)
-            flash.files[path] = b""
-        flash.files.setdefault(path, b"")
+            files[path] = b""
+        files.setdefault(path, b"")
 
     def __enter__(self) -> _File:
         return self
@@ -411,18 +434,19 @@ class _File:
     def write(self, data: bytes | str) -> int:
         self._flash.on_write(self._path)
         self._flash.fail("write")
-        self._flash.files[self._path] += data.encode() if isinstance(data, str) else bytes(data)
+        self._files[self._path] += data.encode() if isinstance(data, str) else bytes(data)
         return len(data)
 
-    def read(self) -> str:
-        return self._flash.files[self._path].decode()
+    def read(self) -> Any:
+        data = self._files[self._path]
+        return data if self._binary else data.decode()
 
     def seek(self, offset: int, whence: int = 0) -> int:
         self._at = offset if whence == 0 else self._at + offset
         return self._at
 
     def readinto(self, buffer: bytearray | memoryview) -> int:
-        data = self._flash.files[self._path][self._at : self._at + len(buffer)]
+        data = self._files[self._path][self._at : self._at + len(buffer)]
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
@@ -530,12 +554,13 @@ class FakeHal:
         self.level = 0
         self.plant.heartbeat(0)
 
-    def set_reversed(self, is_reversed: bool) -> None:
+    def set_reversed(self, is_reversed: bool) -> bool:
         """The polarity relay; it must not switch a current, nor move while the dead-man is closed."""
         assert self.plant.current_ua < 10
         assert not self.plant.closed
         self.calls.append("relay")
         self.relay = is_reversed
+        return True
 
     def reversed(self) -> bool:
         """Whether the relay is switched."""
@@ -603,7 +628,7 @@ class Device:
         self.port = Port()
         boot = bootmode.Boot(board.read_scratch(bootmode.SCRATCH_MARK), False)
         board.write_scratch(bootmode.SCRATCH_MARK, boot.word())
-        self.app = app_module.App(self.hal, board, self.port, boot, build)
+        self.app = app_module.App(self.hal, board, self.port, boot, build, settings.Settings(build))
         flash.on_write = self._written
         self.hal.on_beat = self._beaten
         self.hal.on_feed = self._fed
@@ -729,7 +754,7 @@ class Device:
         return read_log(self.flash.files[f"/logs/{log_id:06d}.ilog"])
 
     def finish(self, most: int = 60_000) -> None:
-        """Run until the session is over and its log written."""
+        """Run until the session is over, the output settled and its log written."""
         self.until(protocol.DONE, protocol.FAULT, most=most)
         self.run(250)
 
@@ -758,6 +783,8 @@ def device(
             (sessionlog, "open", flash.open),
             (commands, "open", flash.open),
             (keptdose, "open", flash.open),
+            (files, "open", flash.open),
+            (settings, "open", flash.open),
         ):
             stack.enter_context(patch.object(target, name, fake, create=True))
         made = Device(limits.for_variant(variant), flash, board or Board(), **plant)

@@ -27,7 +27,7 @@ def good(current_ua: int = SETPOINT_UA, serial: int = 0, build: Limits = A, **ch
     reading.fresh = True
     reading.raw = current_ua + serial % 2
     reading.current_ua = reading.raw
-    reading.sense_ua = current_ua
+    reading.sense_ua = current_ua + serial % 2
     reading.rail_mv = 24_000
     reading.vsys_mv = 3_900
     reading.drain_mv = 24_000 - current_ua * (2_000 + build.series_ohm) // 1_000
@@ -58,7 +58,12 @@ class Trip(NamedTuple):
 
 def stuck(serial: int) -> Reading:
     """The register keeps one value; the current itself is right."""
-    return good(serial=1)
+    return good(serial=1, sense_ua=SETPOINT_UA + serial % 2)
+
+
+def hardly(current_ua: int, serial: int) -> Reading:
+    """The sink fully on, and the contact lets `current_ua` through."""
+    return good(current_ua, serial=serial, drain_mv=399, raw=current_ua)
 
 
 TRIPS = [
@@ -115,6 +120,8 @@ TRIPS = [
         lambda n: good(serial=n, load_mv=299),
         lambda n: good(serial=n, load_mv=301),
     ),
+    Trip("an electrode hardly touches", 142, 1_000, lambda n: hardly(248, n), lambda n: hardly(250, n)),
+    Trip("ADC stuck", 105, 1_000, lambda n: good(serial=n, sense_ua=SETPOINT_UA + 1), lambda n: good(serial=n)),
     Trip("rail low", 160, 20, lambda n: good(serial=n, rail_mv=19_999), lambda n: good(serial=n, rail_mv=20_000)),
     Trip("rail high", 161, 20, lambda n: good(serial=n, rail_mv=27_501), lambda n: good(serial=n, rail_mv=27_500)),
     Trip(
@@ -143,7 +150,7 @@ def test_one_good_sample_starts_the_count_again(trip: Trip) -> None:
     for _ in range(5):
         for n in range(trip.samples - 1):
             assert judge.step(1_000, trip.bad(n), SETPOINT_UA, True) == faults.NONE
-        assert judge.step(1_000, good(), SETPOINT_UA, True) == faults.NONE
+        assert judge.step(1_000, good(serial=trip.samples % 2), SETPOINT_UA, True) == faults.NONE
 
 
 @EVERY_TRIP
@@ -188,12 +195,21 @@ def test_a_lift_is_not_a_ramp_that_begins() -> None:
     assert judge.step(1_000, good(0, drain_mv=0), 61, True) == faults.OPEN_CIRCUIT
 
 
+@pytest.mark.hazard("HAZ-17")
+def test_a_circuit_that_stop_opened_is_no_fault() -> None:
+    """STOP is in series with the switch: its press looks like a lift, and must end the session as a stop."""
+    judge = guards()
+    for _ in range(10):
+        assert judge.step(1_000, good(0, drain_mv=0, stop_open=True), SETPOINT_UA, True) == faults.NONE
+
+
 @pytest.mark.hazard("HAZ-04", "HAZ-24")
 def test_a_contact_limited_current_is_not_a_stuck_sensor() -> None:
     """With the sink fully on the contact decides the current, and it may well be constant."""
     judge = guards()
-    for _ in range(1_000):
-        assert judge.step(1_000, good(1_500, drain_mv=350), SETPOINT_UA, True) == faults.NONE
+    for serial in range(2_000):
+        reading = good(1_500, drain_mv=350, sense_ua=1_500 + serial % 2)
+        assert judge.step(1_000, reading, SETPOINT_UA, True) == faults.NONE
 
 
 # Output off.
@@ -243,7 +259,7 @@ def test_charge_ceiling(currents: list[int], dose_uc: int, dt_us: int) -> None:
     charge_uc, n = 0.0, 0
     while True:
         current_ua = currents[n % len(currents)]
-        reading = good(current_ua, drain_mv=600)
+        reading = good(current_ua, drain_mv=600, sense_ua=current_ua + n % 2)
         reading.raw = n % 1_000  # a live sensor
         charge_uc += reading.current_ua * dt_us / 1e6
         code = judge.step(dt_us, reading, SETPOINT_UA, True)
@@ -273,7 +289,7 @@ def test_charge_ceiling_of_the_independent_measurement() -> None:
     judge = Guards(A)
     judge.begin(20_000, 10**6)
     for n in range(20_000):
-        reading = good(serial=n, sense_ua=2_170, current_ua=1_990)
+        reading = good(serial=n, sense_ua=2_170 + n % 2, current_ua=1_990)
         reading.raw = 1_990 + n % 2
         code = judge.step(1_000, reading, SETPOINT_UA, True)
         if code:

@@ -86,6 +86,8 @@ def test_a_start_is_counted_before_the_arm_record_and_the_first_current() -> Non
 @pytest.mark.hazard("HAZ-20")
 def test_flash_that_refuses_the_count_refuses_the_start() -> None:
     with device() as board:
+        board.hal.bench_strap = True
+        board.run(2)
         board.push()
 
         def fail(operation: str) -> None:

@@ -43,10 +43,10 @@ def test_a_good_board_passes(variant: str, offset_ua: int) -> None:
 def test_the_results_say_what_was_measured_and_what_is_allowed() -> None:
     rig = examined()
     names = [row[0] for row in rig.selftest.results]
-    assert len(names) == len(set(names)) == 7
+    assert len(names) == len(set(names)) == 13
     for _name, passed, value, unit, low, high in rig.selftest.results:
         assert passed
-        assert unit in ("uA", "mV")
+        assert unit in ("uA", "mV", "ohm", "files", "")
         assert (low is None or value >= low) and (high is None or value <= high)
 
 
@@ -75,7 +75,10 @@ BROKEN = [
         [faults.OVER_CURRENT, faults.OVER_CURRENT_ABSOLUTE, faults.SELFTEST_LATENT_SETPOINT],
     ),
     ("op-amp stuck low", with_attribute("forced_ua", 0.0), [faults.SELFTEST_NO_CURRENT]),
-    ("electrode not connected", with_attribute("load_ohm", OPEN_OHM), [faults.SELFTEST_NO_CURRENT]),
+    ("electrode not connected", with_attribute("load_ohm", OPEN_OHM), [faults.SELFTEST_LOAD]),
+    ("V(SNS) reads nothing", with_attribute("sense_factor", 0.0), [faults.SELFTEST_SENSE]),
+    ("V(SNS) reads double", with_attribute("sense_factor", 2.0), [faults.SELFTEST_SENSE]),
+    ("V(SNS) frozen", with_attribute("adc_stuck", True), [faults.SELFTEST_SENSE]),
     ("offset out of grade", with_attribute("sensor_offset_ua", 25), [faults.SELFTEST_OFFSET]),
     ("offset out of grade, negative", with_attribute("sensor_offset_ua", -25), [faults.SELFTEST_OFFSET]),
     ("boost dead", with_attribute("nominal_rail_mv", 19_000), [faults.SELFTEST_RAIL]),
@@ -135,15 +138,17 @@ def test_a_new_run_forgets_the_last() -> None:
 def judged(phase: int, current_ua: int, **changes: int) -> SelfTest:
     """Run a self-test whose readings are good but for `phase`, where they are `current_ua` and `changes`."""
     test = SelfTest(limits.variant_a())
-    test.begin()
+    test.files = (4, "")
     good = (0, 0, 0, 40, 0)
     reading = Reading()
     reading.fresh = True
+    test.begin(reading)
     for index, (_, ticks, _, _) in enumerate(PHASES):
         reading.rail_mv, reading.vsys_mv = 24_000, 3_900
-        reading.raw = good[index]
+        reading.raw = reading.sense_ua = good[index]
+        reading.load_mv, reading.drain_mv = 80, 23_800
         if index == phase:
-            reading.raw = current_ua
+            reading.raw = reading.sense_ua = current_ua
             for name, value in changes.items():
                 setattr(reading, name, value)
         for _ in range(ticks):
@@ -172,6 +177,14 @@ def judged(phase: int, current_ua: int, **changes: int) -> SelfTest:
         (3, {"current_ua": 24}, faults.SELFTEST_NO_CURRENT),
         (3, {"current_ua": 60}, 0),
         (3, {"current_ua": 61}, faults.SELFTEST_NO_CURRENT),
+        (3, {"current_ua": 40, "load_mv": 8_000}, 0),
+        (3, {"current_ua": 40, "load_mv": 8_001}, faults.SELFTEST_LOAD),
+        (3, {"current_ua": 24, "drain_mv": 399}, faults.SELFTEST_LOAD),
+        (3, {"current_ua": 24, "drain_mv": 400}, faults.SELFTEST_NO_CURRENT),
+        (3, {"current_ua": 40, "sense_ua": 60}, 0),
+        (3, {"current_ua": 40, "sense_ua": 61}, faults.SELFTEST_SENSE),
+        (3, {"current_ua": 40, "sense_ua": 20}, 0),
+        (3, {"current_ua": 40, "sense_ua": 19}, faults.SELFTEST_SENSE),
         (4, {"current_ua": 15}, 0),
         (4, {"current_ua": 16}, faults.SELFTEST_LATENT_SWITCH),
     ],
@@ -188,16 +201,18 @@ def test_every_bound(phase: int, changes: dict[str, int], code: int) -> None:
 def test_the_zero_is_found_and_taken_off_the_rest(zero_ua: int) -> None:
     """Against a sensor offset taken for current, or for none. All later phases are judged without it."""
     test = SelfTest(limits.variant_a())
-    test.begin()
+    test.files = (4, "")
     reading = Reading()
+    test.begin(reading)
     reading.fresh = True
     reading.rail_mv, reading.vsys_mv = 24_000, 3_900
     for current_ua, (_, ticks, _, _) in zip((0, 15, 15, 60, 15), PHASES, strict=True):
         reading.raw = current_ua + zero_ua
+        reading.sense_ua = current_ua + 20  # V(SNS) has a zero of its own
         for _ in range(ticks):
             test.step(reading)
     assert (test.fault, test.zero_ua) == (faults.NONE, zero_ua)
-    assert [row[2] for row in test.results if row[3] == "uA"] == [zero_ua, 15, 15, 60, 15]
+    assert [row[2] for row in test.results if row[3] == "uA"] == [zero_ua, 15, 15, 60, 0, 15]
 
 
 @pytest.mark.hazard("HAZ-12")
@@ -206,3 +221,49 @@ def test_before_begin_it_asks_for_nothing() -> None:
     test = SelfTest(rig.build)
     test.step(rig.reading)
     assert (test.finished, test.setpoint_ua, test.heartbeat, test.results) == (True, 0, False, [])
+
+
+@pytest.mark.hazard("HAZ-11", "HAZ-30", "HAZ-17")
+@pytest.mark.parametrize(
+    ("part", "break_it", "code"),
+    [
+        ("firmware files intact", lambda rig: setattr(rig.selftest, "files", (1, "/main.py")), faults.FILES_DAMAGED),
+        ("limits sound", lambda rig: setattr(rig.selftest, "settings_sound", False), faults.LIMITS_BROKEN),
+        ("limits sound", lambda rig: setattr(rig.build, "max_current_ua", 9_000), faults.LIMITS_BROKEN),
+        ("STOP loop closed", lambda rig: setattr(rig.reading, "stop_open", True), faults.SELFTEST_STOP),
+    ],
+)
+def test_what_needs_no_current_is_judged_before_any(part: str, break_it: Callable[[Rig], None], code: int) -> None:
+    """Named in its row, latched at once, and not a microampere was tried."""
+    rig = Rig()
+    break_it(rig)
+    assert rig.session.test(rig.reading) == faults.NONE
+    assert (rig.session.state, rig.session.fault) == (protocol.FAULT, code)
+    assert [row[0] for row in rig.selftest.results if not row[1]] == [part]
+    rig.run(600)
+    assert rig.plant.peak_ua == 0
+
+
+@pytest.mark.hazard("HAZ-30")
+def test_files_that_nobody_looked_at_are_not_intact() -> None:
+    test = SelfTest(limits.variant_a())
+    test.begin(Reading())
+    assert test.fault == faults.FILES_DAMAGED
+
+
+@pytest.mark.hazard("HAZ-13")
+@pytest.mark.parametrize("end", ["abort", "guard", "stop"])
+def test_a_test_cut_short_is_not_a_test_passed(end: str) -> None:
+    """Whatever ends it early leaves a row that failed."""
+    rig = Rig()
+    rig.session.test(rig.reading)
+    rig.run(150)
+    if end == "abort":
+        rig.session.abort()
+    elif end == "stop":
+        rig.reading.stop_open = True
+    else:
+        rig.session.fail(faults.LATE_LOOP, rig.reading)
+    rig.tick()
+    assert rig.selftest.finished and not rig.selftest.results[-1][1]
+    assert (rig.selftest.setpoint_ua, rig.selftest.heartbeat) == (0, False)

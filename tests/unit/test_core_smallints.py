@@ -81,7 +81,7 @@ def reading(**numbers: int) -> Reading:
     """Return a fresh, quiet reading with these numbers."""
     made = Reading()
     made.block = Block(made.block)
-    defaults = {"raw": 0, "current_ua": 0, "sense_ua": 0, "rail_mv": 24_000, "vsys_mv": 4_000, "load_mv": 12_000}
+    defaults = {"raw": 0, "current_ua": 0, "sense_ua": 0, "rail_mv": 24_000, "vsys_mv": 4_000, "load_mv": 4_000}
     for name, value in (defaults | {"drain_mv": 12_000, "fresh": True} | numbers).items():
         setattr(made, name, value)
     return made
@@ -172,12 +172,13 @@ def test_guards_at_the_end_of_the_longest_session(variant: str) -> None:
 def armed(build: Limits, plan: dose.Dose) -> Session:
     """Return a session that is armed, its block made of cells."""
     selftest = SelfTest(build)
+    selftest.files = (4, "")
     session = Session(build, selftest, Guards(build), lambda *note: None)
     assert session.load(plan) == 0
     assert session.start(reading()) == 0
     taken = reading()
     for _ in range(600):
-        taken.raw = taken.current_ua = selftest.setpoint_ua if selftest.heartbeat else 0
+        taken.raw = taken.current_ua = taken.sense_ua = selftest.setpoint_ua if selftest.heartbeat else 0
         session.step(1_000, taken, 0)
     assert session.state == protocol.ARMED, session.fault
     session.block = Block(session.block)
@@ -282,7 +283,8 @@ def test_self_test(variant: str) -> None:
     """The sums of a phase at the ends of the register, in small ints."""
     test = SelfTest(limits.for_variant(variant))
     for raw in (-0x8000, 0x7FFF):
-        test.begin()
+        test.files = (4, "")
+        test.begin(reading())
         for _ in range(119):
             test.step(reading(raw=raw))
             small(test._sum_ua)

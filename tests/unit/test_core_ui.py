@@ -1,25 +1,28 @@
-"""Lights and sound: every state has a pattern, states that matter look different, the buzzer falls silent."""
+"""Lights and sound: every state and every fault has a pattern, those that matter differ, the buzzer falls silent."""
 
 from __future__ import annotations
 
 import pytest
 
-from ionto import protocol, ui
+from ionto import faults, protocol, ui
+from ionto_host.device_tables import fault_names
 
 LIGHTS = ui.Lights()
 STATES = range(len(protocol.STATES))
+FAULTS = sorted(code for code in fault_names() if faults.is_fault(code))
 
 
-def second(state: int, in_state_s: int = 0) -> list[int]:
-    """Return the bits of one whole second of `state`."""
-    return [LIGHTS.at(state, step, in_state_s) for step in range(ui.STEPS)]
+def second(state: int, in_state_s: int = 0, fault: int = faults.OPEN_CIRCUIT) -> list[int]:
+    """Return the bits of one whole round of `state`."""
+    return [LIGHTS.at(state, fault, step, in_state_s) for step in range(ui.STEPS)]
 
 
 @pytest.mark.hazard("HAZ-33")
-@pytest.mark.parametrize("state", STATES, ids=protocol.STATES)
+@pytest.mark.parametrize("state", ui.PATTERNS)
 def test_every_state_shows_its_pattern(state: int) -> None:
     for step, bits in enumerate(second(state)):
         for row, bit in zip(ui.PATTERNS[state], (ui.READY, ui.CURRENT, ui.FAULT, ui.SOUND), strict=True):
+            assert len(row) == ui.STEPS
             assert bool(bits & bit) == (row[step] == "#")
 
 
@@ -71,3 +74,30 @@ def test_the_states_a_person_must_tell_apart_differ() -> None:
     ]
     lights = [tuple(bits & ~ui.SOUND for bits in second(state)) for state in told_apart]
     assert len(set(lights)) == len(lights)
+
+
+def flashes(bits: list[int], bit: int) -> int:
+    """Return how often `bit` goes on in a round."""
+    return sum(bool(now & bit) and not before & bit for before, now in zip([bits[-1], *bits], bits, strict=False))
+
+
+@pytest.mark.hazard("HAZ-33")
+@pytest.mark.parametrize("code", FAULTS, ids=fault_names().get)
+def test_the_fault_led_counts_the_group_of_every_fault(code: int) -> None:
+    """Without a computer a person can tell what a fault is about, and whether it was found before any dose."""
+    bits = second(protocol.FAULT, fault=code)
+    group = ui.group_of(code)
+    assert flashes(bits, ui.FAULT) == group
+    assert not any(bit & ui.FAULT for bit in bits[-4:]), "a rest between two counts"
+    assert all(bit & ui.READY for bit in bits) == (code >= faults.SELFTEST_SENSOR)
+
+
+def test_every_group_has_a_fault_and_its_words() -> None:
+    assert {ui.group_of(code) for code in FAULTS} == set(ui.GROUPS)
+    assert {code for code in FAULTS if code >= faults.SELFTEST_SENSOR} == set(ui.SELFTEST_GROUPS)
+
+
+def test_a_refused_press_is_seen_and_heard() -> None:
+    bits = [LIGHTS.refused(step) for step in range(ui.STEPS)]
+    assert flashes(bits, ui.FAULT) == 2 and flashes(bits, ui.SOUND) == 1
+    assert bits not in [second(state) for state in STATES]

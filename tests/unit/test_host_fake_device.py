@@ -117,6 +117,8 @@ class FakeDevice:
         self.sent_log_frames = 0
         self.ends_in = protocol.DONE
         self.hangs_up = False
+        self.hand_after = 0  # refusals for want of a hand before there is one
+        self.settings = {"max_current_ua": 2_000, "max_dose_uc": 60_000, "max_density_ua_cm2": 500, "changes": 3}
         self._decoder = Decoder()
 
     def receive(self, data: bytes) -> bytes:
@@ -169,6 +171,7 @@ class FakeDevice:
             "mpy": 0x1306,
             "reset_cause": "power_on",
             "limits": self.limits.public(),
+            "settings": self.settings,
             "clock_set": bool(self.clock),
             "bench_strap": True,
             "unplanned_resets": 0,
@@ -209,6 +212,7 @@ class FakeDevice:
             raise faults.Refusal(faults.WRONG_STATE)
         if not self.dose:
             raise faults.Refusal(faults.NO_DOSE)
+        self._need_hand(True)
         self.starts += 1
         self.state = protocol.HOLD
         self.flags |= protocol.FLAG_OUTPUT_ON
@@ -246,7 +250,20 @@ class FakeDevice:
     def _on_0c(self, payload: bytes) -> bytes:
         if self.flags & protocol.FLAG_OUTPUT_ON:
             raise faults.Refusal(faults.OUTPUT_ON)
+        self._need_hand(True)
         return b""
+
+    def _on_0d(self, payload: bytes) -> bytes:
+        wanted = json.loads(payload)
+        self._need_hand(any(value > self.settings[name] for name, value in wanted.items()))
+        self.settings |= wanted
+        return json.dumps(self.settings).encode()
+
+    def _need_hand(self, needed: bool) -> None:
+        """Refuse what is `needed` a hand for, until there is one: after so many refusals."""
+        if needed and self.hand_after:
+            self.hand_after -= 1
+            raise faults.Refusal(faults.NEEDS_HAND)
 
     def _on_10(self, payload: bytes) -> bytes:
         (first,) = struct.unpack(protocol.LOG_LIST_FORMAT, payload)

@@ -45,7 +45,7 @@ def plant_step(reading, duty, output_on, filtered_ua, noise, lifted):
     current = filtered_ua // 16 if output_on and not lifted else 0
     reading.raw = current + 5 + noise % 3 - 1
     reading.current_ua = reading.raw
-    reading.sense_ua = current * 101 // 100
+    reading.sense_ua = current * 101 // 100 + noise % 3
     reading.drain_mv = 0 if lifted else 9_000
     return filtered_ua
 
@@ -59,10 +59,11 @@ def run(lift_at_ms, changes):
     build = limits.variant_a()
     events = []
     guards, selftest = Guards(build), SelfTest(build)
+    selftest.files = (1, "")
     session = Session(build, selftest, guards, lambda *event: events.append(event))
     controller = Controller(build.full_scale_ua, PWM_TOP)
     reading = Reading()
-    reading.fresh, reading.rail_mv, reading.vsys_mv, reading.load_mv = True, 24_000, 4_000, 9_000
+    reading.fresh, reading.rail_mv, reading.vsys_mv, reading.load_mv = True, 24_000, 4_000, 4_000
     fields = dict(FIELDS)
     fields.update(changes)
     session.load(dose.parse(dose.canonical(fields), build))

@@ -273,3 +273,44 @@ def test_usb_without_strap_refuses(bench_with):
     error = bench.ionto("start", code=4)["error"]
     assert "USB" in error["message"] or "strap" in str(error)
     assert bench.pico.meter().peak_ua == 0
+
+
+@pytest.mark.hazard("HAZ-10")
+def test_an_electrode_that_hardly_touches(bench):
+    """All current through a small area: less than 1/8 of the current flows, and after a second the output is cut."""
+    bench.start_and_hold()
+    bench.pico.at({"cmd": "mark", "name": "dry"}, after_us=0)
+    bench.pico.set_load(120_000)
+    bench.pico.mark("dry")
+    reading = cut(bench, "dry")
+    assert reading.peak_ua < 250
+    assert latched(bench) == "LOAD_OUT_OF_RANGE"
+
+
+@pytest.mark.hazard("HAZ-04")
+def test_adc_stuck(bench):
+    """The independent measurement repeats one value: it could no longer contradict the sensor."""
+    bench.start_and_hold()
+    bench.pico.fault("adc_stuck", mark="adc")
+    reading = cut(bench, "adc")
+    assert reading.t_below_us < 1_100_000
+    assert latched(bench) == "ADC_STUCK"
+
+
+@pytest.mark.hazard("HAZ-21", "HAZ-12")
+def test_a_cut_that_does_not_cut_is_a_second_fault(bench):
+    """After the first fault current still flows: told, logged, and not to be cleared."""
+    bench.start_and_hold()
+    bench.pico.fault("highside_short")
+    bench.pico.fault("sink_stuck_high")
+    status = bench.wait_state("FAULT")
+    assert status.fault_name.startswith("OVER_CURRENT")
+    time.sleep(0.3)
+    status = bench.ionto("status", code=5)
+    assert status["second_fault"] == "CURRENT_WHEN_OFF" and status["current_when_off"]
+    assert bench.ionto("clear", code=4)["error"]["name"] == "CAUSE_REMAINS"
+    bench.pico.fault("highside_short", on=False)
+    bench.pico.fault("sink_stuck_high", on=False)
+    bench.pico.wait(current_below_ua=10, for_us=200_000, timeout_s=20)
+    bench.ionto("clear")
+    assert outcome(bench) == "fault"

@@ -13,6 +13,7 @@ sys.path.insert(0, sys.argv[1])
 
 from ionto import bootmode, crc, dose, frames, kernel, limits, protocol
 from ionto.app import App
+from ionto.settings import Settings
 
 FIELDS = {
     "schema": 1,
@@ -97,7 +98,7 @@ class Hal:
         block[kernel.R_CURRENT_UA] = current_ua
         block[kernel.R_RAW] = current_ua
         block[kernel.R_SENSE_UA] = current_ua
-        block[kernel.R_DRAIN_MV], block[kernel.R_LOAD_MV] = 9000, 12_000
+        block[kernel.R_DRAIN_MV], block[kernel.R_LOAD_MV] = 9000, 4000
         block[kernel.R_RAIL_MV], block[kernel.R_VSYS_MV] = 24_000, 4000
 
     def set_duty(self, duty):
@@ -113,7 +114,7 @@ class Hal:
         self._on = False
 
     def set_reversed(self, reverse):
-        pass
+        return True
 
     def reversed(self):
         return False
@@ -170,7 +171,8 @@ def run():
     os.mkdir("/logs")
     build = limits.variant_a()
     port = Port(status_request())
-    app = App(Hal(), Board(), port, bootmode.Boot(0, False), build)
+    app = App(Hal(), Board(), port, bootmode.Boot(0, False), build, Settings(build))
+    app._look_at_files = lambda: setattr(app.selftest, "files", (1, ""))
     app.set_clock = None
     app._clock_set = False
     assert app.take_dose(dose.parse(dose.canonical(FIELDS), build)) == 0

@@ -5,12 +5,13 @@ import os
 import sys
 from array import array
 
-from ionto import bootmode, faults, kernel, protocol, sessionlog, ui
+from ionto import bootmode, faults, files, kernel, protocol, sessionlog, ui
 from ionto.commands import Commands
 from ionto.compat import const, micropython
 from ionto.controller import Controller
 from ionto.dose import POLE_NEGATIVE, TURN_MS, Dose
 from ionto.guards import VERDICTS, Guards
+from ionto.hand import Hand
 from ionto.keptdose import KeptDose
 from ionto.kernel import K_DUTY, R_FRESH, cycle
 from ionto.limits import Limits
@@ -19,7 +20,8 @@ from ionto.protocol import SELF_TESTING
 from ionto.reading import Reading
 from ionto.selftest import SelfTest
 from ionto.session import Session
-from ionto.sessionlog_format import BUTTON, POLARITY, REQUESTED
+from ionto.sessionlog_format import BUTTON, POLARITY, REQUESTED, SETTINGS
+from ionto.settings import Settings
 from ionto.usblink import UsbLink
 from ionto.version import FIRMWARE_VERSION, LOG_FORMAT_VERSION, PROTOCOL_VERSION
 
@@ -56,18 +58,32 @@ _STILL_POWERED = (protocol.HOLD, protocol.RAMP_DOWN, protocol.ARMED)
 _ENDED = (protocol.DONE, protocol.FAULT)
 _NOTHING, _WRITE_TEST, _BEGIN, _TAIL, _FLUSH = range(5)
 _CLOSING = (_TAIL, _FLUSH)
-_TAIL_MS = const(120)  # what the filter and the dead-man, 110 ms at its worst, let flow after the cut
+_TAIL_MS = const(125)  # what the filter and the dead-man, 110 ms at its worst, let flow; then a guard looks for current
 
 
 class App:
-    """One device. `hal` is the board (ionto.hal_rp2.Hal), `port` the byte stream, `boot` what this boot is."""
+    """One device. `hal` is the board (ionto.hal_rp2.Hal), `port` the byte stream, `boot` what this boot is.
 
-    def __init__(self, hal: "Hal", board: "Any", port: "SerialPort", boot: bootmode.Boot, limits: Limits):
+    `limits` are compiled, `settings` what lies inside them.
+    """
+
+    def __init__(
+        self,
+        hal: "Hal",
+        board: "Any",
+        port: "SerialPort",
+        boot: bootmode.Boot,
+        limits: Limits,
+        settings: Settings,
+    ):
         self.hal = hal
         self.board = board
         self.limits = limits
         self.boot = boot
+        self.settings = settings
+        self.hand = Hand()
         self.reading = Reading()
+        self.reading.start_pressed = True  # until it is seen released: a stuck button starts nothing
         self.guards = Guards(limits)
         self.selftest = SelfTest(limits)
         self.log = sessionlog.SessionLog(LOG_FOLDER)
@@ -90,7 +106,8 @@ class App:
         self._state_ms = 0
         self._todo = _NOTHING
         self._log_open = False
-        self._press_ms = 0
+        self._press_ms = _START_PRESS_MS
+        self._refused = 0
         self._leaving_ms = 0
         self._relay_ms = 0
         self._tail_ms = 0
@@ -107,7 +124,7 @@ class App:
         self.board.write_scratch(bootmode.SCRATCH_MARK, bootmode.mark(bootmode.RUNNING, self.boot.unplanned))
         if self.boot.cause == bootmode.WATCHDOG:
             self.session.fail(faults.UNPLANNED_RESET, self.reading)
-        elif self.boot.fault:
+        if self.boot.fault:
             self.session.fail(self.boot.fault, self.reading)
         self.commands.remember_identity()
         self.hal.start_watchdog()
@@ -163,6 +180,7 @@ class App:
     def _step_at_rest(self, dt_us: int) -> None:
         """A cycle of a device that does not deliver: at rest, in self-test, or paused."""
         session, reading = self.session, self.reading
+        self.hand.step(dt_us, reading.block)
         output_on = session.output_on
         setpoint_ua = session.block[kernel.S_SETPOINT_UA]
         session.step(dt_us, reading, self.guards.step(dt_us, reading, setpoint_ua, output_on))
@@ -267,7 +285,12 @@ class App:
         if self._state_ms < _STABLE_MS:
             self._state_ms += _SHOW_CYCLES
         step = self._cycle // _SHOW_CYCLES % ui.STEPS
-        self.hal.show(self._lights.at(self.session.state, step, self._state_ms // 1_000))
+        if self._refused:
+            self._refused -= 1
+            self.hal.show(self._lights.refused(step))
+            return
+        session = self.session
+        self.hal.show(self._lights.at(session.state, session.fault, step, self._state_ms // 1_000))
 
     @micropython.native
     def _at_rest(self) -> None:
@@ -302,11 +325,15 @@ class App:
             return
         self._press_ms += 1
         if self._press_ms == _START_PRESS_MS:
-            if self.session.state == protocol.PAUSED:
-                self.session.resume(self.reading)
-            else:
-                self.start()
-            self._note(BUTTON, _BUTTON_START, self.session.state, 0)
+            code = self._start_by_button()
+            self._note(BUTTON, _BUTTON_START, self.session.state, code)
+            self._refused = ui.STEPS if code else 0
+
+    def _start_by_button(self) -> int:
+        try:
+            return self.session.resume(self.reading) if self.session.state == protocol.PAUSED else self.start()
+        except faults.Refusal as refusal:
+            return refusal.code
 
     # Requests that need more than the session.
 
@@ -322,7 +349,7 @@ class App:
         return self.session.load(plan)
 
     def start(self) -> int:
-        """Begin a session if everything allows it; return a code of ionto.faults."""
+        """Begin a session if everything allows it; return a code of ionto.faults, or raise `faults.Refusal`."""
         if self._todo != _NOTHING or self._log_open:
             return faults.WRONG_STATE
         if not self._room_for_log():
@@ -333,6 +360,8 @@ class App:
             return code or faults.NO_DOSE
         if not self.kept.starts_left:
             return faults.NO_STARTS_LEFT
+        self.settings.admit(dose)
+        self._look_at_files()
         duration_ms = dose.duration_ms()
         longest_ms = dose.max_on_ms(self.limits) + dose.turns() * TURN_MS
         self.log.reset(max(longest_ms, duration_ms + (duration_ms >> _PAUSES_SHIFT)))
@@ -346,11 +375,25 @@ class App:
             return faults.FLASH_FAILED
         return faults.NONE
 
+    def _look_at_files(self) -> None:
+        """Tell the self-test whether firmware and settable limits are sound on flash."""
+        self.selftest.files = files.check(self.hal.feed)
+        self.selftest.settings_sound = not self.settings.damaged
+
     def self_test(self) -> int:
         """Begin a self-test alone; return a code of ionto.faults."""
         if self._todo != _NOTHING:
             return faults.WRONG_STATE
+        self._look_at_files()
         return self.session.test(self.reading)
+
+    def set_limits(self, wanted: dict) -> int:
+        """Set the settable limits in `wanted` {field: value}; return a code of ionto.faults, or raise Refusal."""
+        if self._todo != _NOTHING or self._log_open or self.session.state == SELF_TESTING:
+            return faults.WRONG_STATE
+        self.settings.change(wanted, self.hand.there(self.reading.block))
+        self.hand.used()
+        return faults.NONE
 
     def clear_fault(self) -> int:
         """Clear a latched fault whose cause is gone; return a code of ionto.faults."""
@@ -386,6 +429,7 @@ class App:
         values[kernel.T_STARTS_LEFT] = self.kept.starts_left
         late_us = self.late_max_us
         values[kernel.T_LATE_MAX_US] = late_us if late_us < _WORD else _WORD
+        values[kernel.T_SECOND_FAULT] = session.second_fault
 
     @micropython.native
     def flags(self) -> int:
@@ -432,6 +476,7 @@ class App:
             "kept_dose": self.kept.state,
             "starts_left": self.kept.starts_left,
             "limits": self.limits.public(),
+            "settings": self.settings.public(),
         }
 
     # Logs.
@@ -440,10 +485,19 @@ class App:
         self._clock_set = self.board.unix_time_s() > protocol.CLOCK_FROM_S
         if LOG_FOLDER[1:] not in os.listdir("/"):
             os.mkdir(LOG_FOLDER)
+        if not self.settings.kept:
+            self._keep_settings()
         ids = sessionlog.list_ids(LOG_FOLDER)
         self.log.log_id = sessionlog.last_id(LOG_FOLDER)
         if ids:
             self._close_lost(ids[-1])
+
+    def _keep_settings(self) -> None:
+        """The first boot of a blank board: from now on it is of the variant that its strap says."""
+        try:
+            self.settings.store()
+        except OSError:
+            self.session.fail(faults.LOG_WRITE_FAILED, self.reading)
 
     def _close_lost(self, log_id: int) -> None:
         """Close the log of a session that a reset or a power cut ended, with what is known of it."""
@@ -495,6 +549,7 @@ class App:
         """Put the arm record on flash, before any current; return 0 or the code of what failed."""
         header = self.identity()
         header["time_unix_s"] = self.board.unix_time_s()
+        header["files"] = files.manifest_digest(self.hal.feed)
         header["dose"] = dose.raw.decode()
         header["digest"] = dose.digest()
         try:
@@ -502,11 +557,18 @@ class App:
         except OSError:
             return faults.FLASH_FAILED
         self._log_open = True
+        self._log_settings()
         board = self.board
         board.write_scratch(bootmode.SCRATCH_CHARGE_UC, 0)
         board.write_scratch(bootmode.SCRATCH_T_MS, 0)
         board.write_scratch(bootmode.SCRATCH_LOG_ID, self.log.log_id)
         return faults.NONE
+
+    def _log_settings(self) -> None:
+        """Let the session's log show every change of a settable limit since the last session."""
+        for place, old, new in self.settings.unlogged:
+            self._note(SETTINGS, place, old, new)
+        self.settings.unlogged = []
 
     def _write_test_record(self) -> None:
         """The self-test is passed: put its results on flash and let the current begin."""
@@ -514,7 +576,8 @@ class App:
         if self.session.state != protocol.ARMED:
             return
         # The self-test's last phase has shown that no current flows: only now may the relay move.
-        self._set_pole()
+        if not self._set_pole():
+            return
         self._relay_ms = 0
         try:
             self.log.add_test({"zero_ua": self.hal.zero_ua, "selftest": self.selftest.results})
@@ -531,17 +594,19 @@ class App:
             self._todo = _NOTHING
             self.session.armed()
 
-    def _set_pole(self) -> None:
-        """Give the relay the session's pole; only ever called with the output off and zero current seen."""
+    def _set_pole(self) -> bool:
+        """Give the relay the session's pole; a fault, and False, when the board does not show that no current flows."""
         session = self.session
-        self.hal.set_reversed(session.pole == POLE_NEGATIVE)
+        if not self.hal.set_reversed(session.pole == POLE_NEGATIVE):
+            session.fail(faults.CURRENT_WHEN_OFF, self.reading)
+            return False
         code = _POLE_CODES[session.pole != POLE_NEGATIVE]
         self._note(POLARITY, code, session.charge_uc, self.reading.block[kernel.R_CURRENT_UA])
+        return True
 
     def _turn_relay(self) -> None:
         """The session has seen that no current flows: let the relay move, unless something has ended it since."""
-        if self.session.state == protocol.REVERSING:
-            self._set_pole()
+        if self.session.state == protocol.REVERSING and self._set_pole():
             self.session.turned()
 
     def _flush_log(self) -> None:
@@ -558,9 +623,10 @@ class App:
 
     def _summary(self) -> dict:
         session, guards = self.session, self.guards
-        return {
+        summary = {
             "outcome": session.outcome,
             "fault": session.fault,
+            "second_fault": session.second_fault,
             "charge_uc": session.charge_uc,
             "shortfall_uc": session.shortfall_uc,
             "guard_charge_uc": guards.charge_uc,
@@ -576,3 +642,6 @@ class App:
             "events_lost": self.log.events_lost,
             "heap_free_bytes": gc.mem_free(),
         }
+        if self.selftest.fault:
+            summary["selftest"] = self.selftest.results
+        return summary

@@ -42,6 +42,7 @@ class Commands:
             protocol.SET_CLOCK: self._set_clock,
             protocol.SELF_TEST: self._self_test,
             protocol.MAINTENANCE: self._maintenance,
+            protocol.SET_LIMITS: self._set_limits,
             protocol.LOG_LIST: self._log_list,
             protocol.LOG_READ: self._log_read,
             protocol.LOG_DELETE: self._log_delete,
@@ -136,6 +137,7 @@ class Commands:
     def _dose_push(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         app = self._app
         parsed = dose.parse(bytes(buffer[start : start + length]), app.limits)
+        app.settings.admit(parsed)
         code = app.take_dose(parsed)
         if code:
             return code
@@ -149,11 +151,25 @@ class Commands:
         return _ANSWERED
 
     def _start(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        return self._app.start()
+        app = self._app
+        code = app.session.may_start(app.reading)
+        if not code and app.session.dose is None:
+            code = faults.NO_DOSE
+        return self._with_hand(code) or app.start()
+
+    def _with_hand(self, code: int) -> int:
+        """Return `code`, or NEEDS_HAND when nothing else is in the way and nobody is at the board; a press is used."""
+        hand = self._app.hand
+        if not code and not hand.there(self._app.reading.block):
+            return faults.NEEDS_HAND
+        if not code:
+            hand.used()
+        return code
 
     def _resume(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        self._app.note_request(protocol.RESUME)
-        return self._app.session.resume(self._app.reading)
+        app = self._app
+        app.note_request(protocol.RESUME)
+        return self._with_hand(app.session.may_resume(app.reading)) or app.session.resume(app.reading)
 
     def _clear(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         return self._app.clear_fault()
@@ -169,6 +185,8 @@ class Commands:
         return faults.NONE
 
     def _self_test(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        if bytes(buffer[start : start + length]) == protocol.SELF_TEST_LAST:
+            return self._answer_json(protocol.SELF_TEST, sequence, {"results": self._app.selftest.results})
         code = self._app.self_test()
         if not code:
             self._test_sequence = sequence
@@ -182,7 +200,17 @@ class Commands:
             self._test_sequence = -1
 
     def _maintenance(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        return self._app.leave_for_maintenance()
+        return self._with_hand(faults.NONE) or self._app.leave_for_maintenance()
+
+    def _set_limits(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        try:
+            wanted = json.loads(bytes(buffer[start : start + length]))
+        except ValueError:
+            wanted = None
+        if not isinstance(wanted, dict):
+            return faults.BAD_PAYLOAD
+        code = self._app.set_limits(wanted)
+        return code or self._answer_json(protocol.SET_LIMITS, sequence, self._app.settings.public())
 
     def _log_list(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         if length != struct.calcsize(protocol.LOG_LIST_FORMAT):

@@ -30,6 +30,13 @@ THRESHOLDS = (
     (kernel.G_SHORT_SAMPLES, 8, "averages the dividers' noise"),
     (kernel.G_ENVELOPE_SHIFT, 3, "1/8 a sample: on an edge 7 ms behind, more than filter 2.3, sensor and loop 2"),
     (kernel.G_MOVING_SHIFT, 2, "1/4 of what the envelope lags: the two measurements are up to 1.5 ms apart"),
+    (
+        kernel.G_LOAD_SHIFT,
+        3,
+        "1/8 of the set-point: an electrode that hardly touches, so that a small area bears it all",
+    ),
+    (kernel.G_LOAD_SAMPLES, 1_000, "1 s: longer than a person's movement and the ramp's lag"),
+    (kernel.G_ADC_SAMPLES, 1_000, "500 conversions of V(SNS) with one result: noise alone moves a live ADC by 1 LSB"),
 )
 # The fault of each verdict of `kernel.judge`, by its number.
 VERDICTS = (
@@ -49,6 +56,8 @@ VERDICTS = (
     faults.RAIL_HIGH,
     faults.CHARGE_EXCEEDED,
     faults.TIME_EXCEEDED,
+    faults.LOAD_OUT_OF_RANGE,
+    faults.ADC_STUCK,
 )
 _OFF_UA = const(60)  # over the self-test's probe and the worst zero offset
 _OFF_SAMPLES = const(2)
@@ -97,6 +106,8 @@ class Guards:
     def _clear_counters(self) -> None:
         block = self.block
         for cell in range(kernel.G_STALE, kernel.G_TRIP_UA):
+            block[cell] = 0
+        for cell in range(kernel.G_LOAD, kernel.G_LOAD_SHIFT):
             block[cell] = 0
         block[kernel.G_LAST_RAW] = _NO_RAW
 

@@ -17,6 +17,8 @@ from ionto.reading import Reading
 
 TICK_US = const(1_000)
 WATCHDOG_MS = const(2_000)  # longer than any flash operation (two erases at the datasheet's 400 ms)
+RELAY_CYCLES = const(120)  # of 1 ms at least: the dead-man at its worst tolerance, 110 ms, and some more
+RELAY_MAX_UA = const(20)  # the self-test's offset bound
 _I2C_TIMEOUT_US = const(1_000)
 # Watchdog SCRATCH0-3 (the boot ROM uses 4-7). A table, because these addresses are no small integers.
 _SCRATCH = (0x4005800C, 0x40058010, 0x40058014, 0x40058018)
@@ -32,6 +34,7 @@ class Hal:
         self._duty = 0
         self._pwm = None
         self._heartbeat_level = 0
+        self._still_cycles = 0
         self._heartbeat = machine.Pin(pins.HEARTBEAT, machine.Pin.OUT, value=0).value
         self._boost = machine.Pin(pins.BOOST_ENABLE, machine.Pin.OUT, value=0)
         self._relay = machine.Pin(pins.POLARITY_RELAY, machine.Pin.OUT, value=0)
@@ -81,10 +84,20 @@ class Hal:
             self._duty = 0
         self._boost.value(1)
 
-    def set_reversed(self, reverse: bool) -> None:
-        """Set the polarity relay; only ever called with the output disabled and no current."""
+    def set_reversed(self, reverse: bool) -> bool:
+        """Set the polarity relay; return False, and leave it, unless the output has been off and no current flows.
+
+        Off: no heartbeat edge for `RELAY_CYCLES` cycles, set-point 0, and a conversion of now that shows no current.
+        """
+        if reverse == self._reversed:
+            return True
+        sensor = self._sensor
+        dead = self._still_cycles >= RELAY_CYCLES and not self._duty and sensor.sample()
+        if not dead or sensor.raw * sensor.ua_per_lsb - self.zero_ua > RELAY_MAX_UA:
+            return False
         self._relay.value(reverse)
         self._reversed = reverse
+        return True
 
     def reversed(self) -> bool:
         """Return True when the drug terminal is the negative one."""
@@ -107,6 +120,7 @@ class Hal:
     def beat(self, output_on: bool) -> None:
         """Show life: a heartbeat edge when `output_on`, and the watchdog. The application calls it on evidence."""
         if output_on:
+            self._still_cycles = 0
             level = 1 - self._heartbeat_level
             self._heartbeat_level = level
             self._heartbeat(level)
@@ -115,7 +129,10 @@ class Hal:
             watchdog.feed()
 
     def still_heart(self) -> None:
-        """Rest the heartbeat pin low."""
+        """Rest the heartbeat pin low; called every cycle without output."""
+        cycles = self._still_cycles
+        if cycles < RELAY_CYCLES:
+            self._still_cycles = cycles + 1
         if self._heartbeat_level:
             self._heartbeat_level = 0
             self._heartbeat(0)
@@ -227,6 +244,12 @@ def quiet_pins() -> None:
     """Drive every pin that can pass current low. A soft reset leaves PWM pins as they were, even high."""
     for number in (pins.PWM_SETPOINT, pins.HEARTBEAT, pins.BOOST_ENABLE, pins.POLARITY_RELAY):
         machine.Pin(number, machine.Pin.OUT, value=0)
+
+
+def light_maintenance() -> None:
+    """Light what `ui.PATTERNS` has for maintenance, where no application runs that could blink."""
+    for number in (pins.LED_READY, pins.LED_FAULT):
+        machine.Pin(number, machine.Pin.OUT, value=1)
 
 
 def read_variant() -> str:

@@ -79,7 +79,13 @@ G_SHORT_MIN_UA = const(43)
 G_SHORT_SAMPLES = const(44)
 G_ENVELOPE_SHIFT = const(45)
 G_MOVING_SHIFT = const(46)
-G_SIZE = const(47)
+G_LOAD = const(47)
+G_LAST_SENSE_UA = const(48)
+G_SAME_SENSE = const(49)
+G_LOAD_SHIFT = const(50)
+G_LOAD_SAMPLES = const(51)
+G_ADC_SAMPLES = const(52)
+G_SIZE = const(53)
 
 # What `judge` found: an index into ionto.guards.VERDICTS.
 V_NONE = const(0)
@@ -98,6 +104,8 @@ V_RAIL_LOW = const(12)
 V_RAIL_HIGH = const(13)
 V_CHARGE = const(14)
 V_TIME = const(15)
+V_LOAD = const(16)
+V_ADC = const(17)
 
 # Session block: a count, a clock, the set-point and the plan.
 S_COUNT = const(0)
@@ -199,7 +207,8 @@ T_REMAINING_MS = const(15)
 T_SESSION_ID = const(16)
 T_LATE_MAX_US = const(17)
 T_STARTS_LEFT = const(18)
-T_SIZE = const(19)
+T_SECOND_FAULT = const(19)
+T_SIZE = const(20)
 _MAX_LOAD_OHM = const(1_000_000)
 _LOAD_FROM_UA = const(20)
 
@@ -369,7 +378,15 @@ def judge(g: ptr32, r: ptr32, setpoint_ua: int, dt_us: int) -> int:
         g[G_SAME] += 1
         if g[G_SAME] >= g[G_STUCK_SAMPLES]:
             return V_STUCK
-    difference_ua = r[R_SENSE_UA] - current_ua
+    sense_ua = r[R_SENSE_UA]
+    if sense_ua != g[G_LAST_SENSE_UA] or setpoint_ua <= g[G_LIFT_MIN_UA]:
+        g[G_LAST_SENSE_UA] = sense_ua
+        g[G_SAME_SENSE] = 0
+    else:
+        g[G_SAME_SENSE] += 1
+        if g[G_SAME_SENSE] >= g[G_ADC_SAMPLES]:
+            return V_ADC
+    difference_ua = sense_ua - current_ua
     if difference_ua < 0:
         difference_ua = 0 - difference_ua
     if difference_ua < g[G_SENSE_UA] + (setpoint_ua >> g[G_SENSE_SHIFT]) + (moving_ua >> g[G_MOVING_SHIFT]):
@@ -381,10 +398,16 @@ def judge(g: ptr32, r: ptr32, setpoint_ua: int, dt_us: int) -> int:
     # The load: lifted or shorted.
     if setpoint_ua > g[G_LIFT_MIN_UA] and current_ua < g[G_LIFT_UA]:
         g[G_LIFT] += 1
-        if g[G_LIFT] >= g[G_LIFT_SAMPLES] and drain_mv < g[G_LIFT_DRAIN_MV]:
-            return V_OPEN
+        if g[G_LIFT] >= g[G_LIFT_SAMPLES] and drain_mv < g[G_LIFT_DRAIN_MV] and r[R_STOP] == 0:
+            return V_OPEN  # not when STOP opened the circuit: that is no fault, and `advance` ends the session
     else:
         g[G_LIFT] = 0
+    if drain_mv < g[G_LIFT_DRAIN_MV] and current_ua < setpoint_ua >> g[G_LOAD_SHIFT]:
+        g[G_LOAD] += 1
+        if g[G_LOAD] >= g[G_LOAD_SAMPLES]:
+            return V_LOAD
+    else:
+        g[G_LOAD] = 0
     if current_ua > g[G_SHORT_MIN_UA] and r[R_LOAD_MV] * 1_000 < g[G_SHORT_OHM] * current_ua:
         g[G_SHORT] += 1
         if g[G_SHORT] >= g[G_SHORT_SAMPLES]:

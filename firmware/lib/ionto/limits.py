@@ -43,6 +43,7 @@ class Limits:
     dither_min_ua: int
     shunt_mohm: int
     series_ohm: int
+    probe_ua: int
     sense_mohm: int
     pga_range_mv: int
     min_rail_mv: int
@@ -94,6 +95,7 @@ def variant_a() -> Limits:
         dither_ua=2,  # more than a PWM step, so that a live sensor always shows it
         dither_min_ua=500,  # so that the dither stays under 1 %
         shunt_mohm=10_000,
+        probe_ua=40,  # of the self-test: ten steps of the ADC at V(SNS)
         series_ohm=555,  # limiter 115 and two leads of 220, between rail and drain beside the load
         sense_mohm=201_000,  # Rs + shunt, seen by V(SNS)
         pga_range_mv=80,  # PGA /2: 8 mA at 10 ohm
@@ -123,6 +125,7 @@ def variant_b() -> Limits:
         dither_ua=8,
         dither_min_ua=1_000,
         shunt_mohm=10_000,
+        probe_ua=200,
         series_ohm=117,  # limiter 22.5 and two leads of 47
         sense_mohm=40_080,  # 191 in parallel with 35.7, plus the shunt
         pga_range_mv=320,  # PGA /8: 32 mA at 10 ohm
@@ -143,6 +146,7 @@ def for_variant(variant: str) -> Limits:
 
 # (left, relation, right, why): left < right in every build, or the limits contradict each other.
 RELATIONS = (
+    ("probe_ua", "min_current_ua", "the self-test is gentler than any dose"),
     ("min_current_ua", "max_current_ua", "a range"),
     ("max_current_ua", "trip_current_ua", "a legal dose never trips the guard"),
     ("trip_current_ua", "full_scale_ua", "the guard trips before the set-point path is at its end"),

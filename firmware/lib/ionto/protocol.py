@@ -30,6 +30,7 @@ CLEAR_FAULT = const(0x09)
 SET_CLOCK = const(0x0A)
 SELF_TEST = const(0x0B)
 MAINTENANCE = const(0x0C)
+SET_LIMITS = const(0x0D)  # JSON {"max_current_ua": ...} of what changes; answered with the limits that hold then
 LOG_LIST = const(0x10)
 LOG_READ = const(0x11)
 LOG_DELETE = const(0x12)
@@ -39,6 +40,7 @@ LOG_READ_FORMAT = "<III"  # id, offset, length; answered by frames of LOG_DATA_F
 LOG_DATA_FORMAT = "<I"  # offset; a frame with no bytes after the offset ends the answer
 LOG_CHUNK_BYTES = const(1024)
 LOG_DELETE_FORMAT = "<I"
+SELF_TEST_LAST = b"\x01"  # payload that asks for the results of the last self-test, without a new one
 CLOCK_FORMAT = "<I"  # Unix time, s
 CLOCK_FROM_S = const(1_700_000_000)  # November 2023; a clock that shows less was never set
 CLOCK_TO_S = const(4_102_444_800)  # the year 2100
@@ -122,6 +124,7 @@ STATUS_FIELDS = (
     ("session_id", "I"),
     ("late_max_us", "H"),
     ("starts_left", "B"),
+    ("second_fault", "H"),
 )
 STATUS_FORMAT = "<" + "".join([code for _, code in STATUS_FIELDS])
 

@@ -26,7 +26,7 @@ from ionto.protocol import (
 )
 from ionto.reading import Reading
 from ionto.selftest import SelfTest
-from ionto.sessionlog_format import CONTACT_LIMITED, FAULT_LATCHED, STATE_CHANGED
+from ionto.sessionlog_format import CONTACT_LIMITED, FAULT_LATCHED, SECOND_FAULT, STATE_CHANGED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def _cell(index: int) -> property:
 class Session:
     """State machine of one device.
 
-    Read `state`, `mode` (of `kernel.advance`), `outcome`, `fault`, `setpoint_ua`, `output_on`, `charge_uc`,
-    `t_ms` (since START), `on_ms` (with current), `planned_on_ms` (with good contact, pauses included),
+    Read `state`, `mode` (of `kernel.advance`), `outcome`, `fault`, `second_fault`, `setpoint_ua`, `output_on`,
+    `charge_uc`, `t_ms` (since START), `on_ms` (with current), `planned_on_ms` (with good contact, pauses included),
     `contact_limited`, `pole` (that the relay is to have, changed only where no current flows), `may_turn` (the relay
     may move now). `note(event, code, a, b)` gets every event.
     The numbers live in `block` (kernel.S_...).
@@ -94,6 +94,7 @@ class Session:
         self.mode = _AT_REST
         self.outcome = protocol.OUTCOME_NONE
         self.fault = faults.NONE
+        self.second_fault = faults.NONE
         self.dose: Dose | None = None
         self._least_uc = 0
         self.pole = POLE_POSITIVE
@@ -147,15 +148,17 @@ class Session:
             return faults.NO_DOSE
         self._plan = self.dose
         self.pole = self._plan.polarity
-        self._begin_test(False, self._plan.dose_uc)
+        self._begin_test(False, self._plan.dose_uc, reading)
         self.block[kernel.S_DOSE_UC] = self._plan.dose_uc
         return faults.NONE
 
     def test(self, reading: Reading) -> int:
-        """Run the self-test alone; the device is IDLE again (or in FAULT) afterwards."""
+        """Run the self-test alone; the device is IDLE again (or in FAULT) afterwards. It judges STOP itself."""
         code = self.may_start(reading)
+        if code == faults.STOP_OPEN:
+            code = faults.NONE
         if not code:
-            self._begin_test(True, self._limits.max_dose_uc)
+            self._begin_test(True, self._limits.max_dose_uc, reading)
         return code
 
     def may_start(self, reading: Reading) -> int:
@@ -167,20 +170,20 @@ class Session:
         return self._may_pass_current(reading)
 
     def _may_pass_current(self, reading: Reading) -> int:
-        if reading.stop_open:
-            return faults.STOP_OPEN
         if reading.vbus and not reading.bench_strap:
             return faults.USB_PRESENT
-        return faults.NONE
+        return faults.STOP_OPEN if reading.stop_open else faults.NONE
 
-    def _begin_test(self, only_test: bool, dose_uc: int) -> None:
+    def _begin_test(self, only_test: bool, dose_uc: int, reading: Reading) -> None:
         self._clear_session()
         self._only_test = only_test
         self.outcome = protocol.OUTCOME_NONE
         limit_ms = self._limits.max_session_ms
         self._guards.begin(dose_uc, limit_ms + (limit_ms >> _TIME_MARGIN_SHIFT))
-        self._selftest.begin()
+        self._selftest.begin(reading)
         self._go(SELF_TESTING)
+        if self._selftest.fault:
+            self.fail(self._selftest.fault, reading)
 
     def armed(self) -> None:
         """The arm record is on flash: current may flow. Called by the application in ARMED only."""
@@ -227,11 +230,13 @@ class Session:
             return faults.WRONG_STATE
         return faults.NONE
 
+    def may_resume(self, reading: Reading) -> int:
+        """Return why a pause may not end now, or 0."""
+        return self._may_pass_current(reading) if self.state == PAUSED else faults.WRONG_STATE
+
     def resume(self, reading: Reading) -> int:
         """Ramp up again after a pause."""
-        if self.state != PAUSED:
-            return faults.WRONG_STATE
-        code = self._may_pass_current(reading)
+        code = self.may_resume(reading)
         if code:
             return code
         self._allow_ms(self._plan.pause_ms())
@@ -259,6 +264,7 @@ class Session:
         """Output off at once, in every state. A latched fault stays latched."""
         if self.state in _ENDED or self.state == FAULT:
             return faults.NONE
+        self._selftest.interrupt("not ended early", protocol.OUTCOMES[outcome])
         self.outcome = outcome
         self._go(DONE)
         return faults.NONE
@@ -269,7 +275,7 @@ class Session:
             return faults.NONE
         if not reading.fresh or not reading.sensor_ok or reading.current_ua > CLEAR_BELOW_UA:
             return faults.CAUSE_REMAINS
-        self.fault = faults.NONE
+        self.fault = self.second_fault = faults.NONE
         self._go(IDLE)
         return faults.NONE
 
@@ -282,10 +288,14 @@ class Session:
 
     @micropython.native
     def fail(self, code: int, reading: Reading) -> None:
-        """Latch `code`, output off. The first fault stays the one that is shown."""
+        """Latch `code`, output off. The first fault stays the one that is shown; another one is kept beside it."""
         if self.state == FAULT:
+            if code != self.fault and not self.second_fault:
+                self.second_fault = code
+                self._note(SECOND_FAULT, code, reading.current_ua, self.fault)
             return
         self.fault = code
+        self._selftest.interrupt("no guard trips", code)
         block = self.block
         block[kernel.S_MAX_UA] = max(block[kernel.S_MAX_UA], reading.current_ua)
         self._note(FAULT_LATCHED, code, reading.current_ua, self.setpoint_ua)

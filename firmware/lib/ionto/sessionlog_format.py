@@ -46,6 +46,8 @@ REQUESTED = const(3)  # code: protocol command; a: state
 CONTACT_LIMITED = const(4)  # code: 1 begins, 0 ends; a: current_ua, b: load_mv
 BUTTON = const(5)  # code: 1 START, 2 STOP; a: state
 POLARITY = const(6)  # the relay was set; code: 1 pole +, 2 pole -; a: charge_uc, b: current_ua
+SETTINGS = const(7)  # code: place in ionto.settings.FIELDS; a: old value, b: new value; before the session began
+SECOND_FAULT = const(8)  # code: fault found after the first; a: current_ua, b: first fault
 EVENT_NAMES = {
     STATE_CHANGED: "state",
     FAULT_LATCHED: "fault",
@@ -53,4 +55,6 @@ EVENT_NAMES = {
     CONTACT_LIMITED: "contact_limited",
     BUTTON: "button",
     POLARITY: "polarity",
+    SETTINGS: "settings",
+    SECOND_FAULT: "second_fault",
 }

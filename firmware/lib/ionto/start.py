@@ -7,6 +7,11 @@ import micropython
 from ionto import bootmode, hal_rp2, limits
 from ionto.compat import const
 
+MISMATCH = (
+    "The range strap says variant %s, this board was set up as %s: correct the strap on GP8. If its parts are those of "
+    "the other variant, remove %s and reset."
+)
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ionto.bootmode import Boot
@@ -25,25 +30,39 @@ def boot() -> "Boot":
 def main(found: "Boot") -> None:
     """Run the application, or leave the REPL to mpremote when this boot is for maintenance."""
     if found.maintenance:
-        hal_rp2.quiet_pins()
-        print("IontoPico maintenance: the output is off, the application is not running. Reset to leave.")
+        rest("Reset to leave.")
     else:
         run(found)
 
 
+def rest(why: str) -> None:
+    """Leave the board to the REPL: pins quiet, the lights say so, and `why` for whoever reads the port."""
+    hal_rp2.quiet_pins()
+    hal_rp2.light_maintenance()
+    print("IontoPico maintenance: the output is off, the application is not running. " + why)
+
+
 def run(found: "Boot") -> None:
-    """Run the application until it leaves for maintenance, then reset into it. Whatever ends it, the output is cut."""
+    """Run the application until it leaves for maintenance, then reset into it. Whatever ends it, the output is cut.
+
+    A board whose range strap and configuration disagree goes to maintenance at once.
+    """
     gc.threshold(_COLLECT_BYTES)
     from ionto.app import App
     from ionto.serialport import SerialPort
+    from ionto.settings import PATH, Settings
 
     build = limits.for_variant(hal_rp2.read_variant())
     if limits.broken_relations(build):
         raise ValueError("limits contradict each other: %s" % limits.broken_relations(build))
+    kept = Settings(build)
+    if kept.variant != build.variant:
+        rest(MISMATCH % (build.variant, kept.variant, PATH))
+        return
     hal = hal_rp2.Hal(build)
     try:
         micropython.kbd_intr(-1)
-        App(hal, hal_rp2, SerialPort(), found, build).run()
+        App(hal, hal_rp2, SerialPort(), found, build, kept).run()
     finally:
         hal.cut_off()
         micropython.kbd_intr(3)

@@ -26,6 +26,7 @@ from ionto_host.cli.common import (
 from ionto_host.device import Device
 from ionto_host.errors import IontoError, NoFirmwareError, RefusedError
 from ionto_host.flashing import FlashResult
+from ionto_host.hand import with_hand
 from ionto_host.transport.link import Link
 from ionto_host.transport.ports import PortInfo, discover, open_port, resolve
 
@@ -75,8 +76,8 @@ def flash(dry_run: bool) -> Answer:
     """Install the firmware on a board that runs MicroPython.
 
     Compiles it for the board, copies what changed, verifies every file by its hash, restarts the board and
-    shakes hands. An interrupted run is completed by the next one. Refused while current flows. The dose that was
-    pushed is forgotten.
+    shakes hands. An interrupted run is completed by the next one. Refused while current flows. A board that runs
+    the application wants a hand on it: its bench strap, or START pressed within 10 s.
 
     With --dry-run a board at its MicroPython prompt is compared file by file. A running application is not
     ended for that: only its version is compared.
@@ -99,7 +100,7 @@ def flash(dry_run: bool) -> Answer:
             bar.update(task, description=what, completed=done, total=total or None)
 
         try:
-            result = flashing.flash(port, progress)
+            result = flashing.flash(port, progress, note)
         except KeyboardInterrupt:
             note("Interrupted: the board may hold half a firmware and do nothing; `ionto flash` completes it.")
             raise
@@ -146,10 +147,11 @@ def clock_set() -> Answer:
 def maintenance() -> Answer:
     """Send the application to the MicroPython prompt, for mpremote or a serial terminal.
 
-    Refused while current flows. A reset of the board starts the application again.
+    Refused while current flows. Needs a hand on the board: its bench strap, or START pressed within 10 s. A reset of
+    the board starts the application again.
     """
     with open_device() as device:
-        device.enter_maintenance()
+        with_hand(device.enter_maintenance, note)
         port = device.link.name
     return Answer(
         {"port": port, "maintenance": True},

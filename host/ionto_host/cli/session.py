@@ -10,9 +10,10 @@ import click
 
 from ionto import protocol
 from ionto_host import messages
-from ionto_host.cli.common import Answer, IontoCommand, examples, open_device, table
+from ionto_host.cli.common import Answer, IontoCommand, examples, note, open_device, table
 from ionto_host.device import Check, Device, Status
 from ionto_host.errors import DeviceFaultError, ExitCode, IontoError, RefusedError
+from ionto_host.hand import with_hand
 from ionto_host.units import clock, ma, ma_min
 
 
@@ -20,6 +21,7 @@ def status_data(status: Status) -> dict[str, Any]:
     """Return the status record with its names in words, as `--json` prints it."""
     named = {"state": status.state_name, "outcome": status.outcome_name, "fault": status.fault_name}
     more = {"flags": status.flag_names, "fault_code": status.fault, "current_when_off": status.current_when_off}
+    named["second_fault"] = status.second_fault_name
     return {**vars(status), **named, **more}
 
 
@@ -62,7 +64,7 @@ def start() -> Answer:
     and press START on the device.
     """
     with _acting() as device:
-        device.start()
+        with_hand(device.start, note)
         return _after(device, "Started; watch it with `ionto monitor`.")
 
 
@@ -78,7 +80,7 @@ def pause() -> Answer:
 def resume() -> Answer:
     """Resume a paused session with a ramp up."""
     with _acting() as device:
-        device.resume()
+        with_hand(device.resume, note)
         return _after(device, "Resumed.")
 
 
@@ -99,10 +101,16 @@ def clear() -> Answer:
 
 
 @click.command(cls=IontoCommand)
-def selftest() -> Answer:
-    """Run the self-test and show every measured value with its range."""
+@click.option("--last", is_flag=True, help="Show the results of the last one since power-on; start none.")
+def selftest(last: bool) -> Answer:
+    """Run the self-test and show every measured value with its range.
+
+    It ends at the first part that fails, and the device latches that fault. A session begins with the same test.
+    """
     with _acting() as device:
-        checks = device.self_test()
+        checks = device.self_test(last)
+    if not checks:
+        return Answer({"passed": None, "results": []}, "No self-test has run since power-on: `ionto selftest`.")
     passed = all(check.ok for check in checks)
     rows = [["ok" if check.ok else "FAIL", check.name, *_value_and_range(check)] for check in checks]
     text = table(rows, ["", "test", "value", "range"])
@@ -111,7 +119,7 @@ def selftest() -> Answer:
 
 def _value_and_range(check: Check) -> list[str]:
     unit = f" {check.unit}" if check.unit else ""
-    value = "-" if check.value is None else f"{check.value}{unit}"
+    value = "-" if check.value in (None, "") else f"{check.value}{unit}"
     if check.low is not None and check.high is not None:
         return [value, f"{check.low} to {check.high}{unit}"]
     if check.high is not None:
@@ -147,6 +155,8 @@ def status_text(now: Status) -> str:
     if now.fault:
         message = messages.message_for(now.fault)
         rows.append(["fault", f"{now.fault_name}: {message.text}. {message.action}"])
+    if now.second_fault:
+        rows.append(["then", f"{now.second_fault_name}: {messages.message_for(now.second_fault).text}."])
     return current_warning(now) + "\n".join(f"{name:<8} {value}" for name, value in rows)
 
 
@@ -163,7 +173,7 @@ examples("ionto pause")(pause)
 examples("ionto resume")(resume)
 examples("ionto abort")(abort)
 examples("ionto clear")(clear)
-examples("ionto selftest", "ionto selftest --json")(selftest)
+examples("ionto selftest", "ionto selftest --last", "ionto selftest --json")(selftest)
 examples("ionto status", "ionto status --json")(status)
 
 COMMANDS = (start, pause, resume, abort, clear, selftest, status)
