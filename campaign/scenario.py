@@ -27,7 +27,7 @@ _CALM_US = 500_000
 _QUIET_US = 2_500_000
 _SETTLE_S = 40.0
 _CLEAR_TRIES = 8
-_STATE_TOLERANCE_MS = 8
+_STATE_TOLERANCE_MS = 60  # marks, and the flash work of START, which the session's clock counts
 
 
 @dataclass
