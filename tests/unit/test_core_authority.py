@@ -65,6 +65,7 @@ def test_a_button_that_is_stuck_is_no_hand() -> None:
     assert not hand.there(reading.block)
 
 
+@pytest.mark.hazard("HAZ-20", "HAZ-29")
 def test_the_strap_is_a_hand_and_a_press_serves_once() -> None:
     hand, reading = watched((True, 60))
     hand.used()
@@ -148,6 +149,7 @@ def test_start_stuck_at_power_on_starts_nothing() -> None:
         assert board.state == protocol.SELF_TESTING
 
 
+@pytest.mark.hazard("HAZ-33")
 def test_a_press_that_is_not_obeyed_is_shown() -> None:
     with device() as board:
         press(board, 2_100)
@@ -341,6 +343,7 @@ def test_damaged_limits_are_the_lowest_ones_until_a_hand_sets_them(damage: bytes
         assert board.push() == 0
 
 
+@pytest.mark.hazard("HAZ-11")
 def test_the_first_boot_keeps_the_variant_of_the_strap() -> None:
     with device("B") as board:
         assert json.loads(board.flash.system[PATH].split(b"\n")[0])["variant"] == "B"

@@ -92,11 +92,13 @@ def test_the_fault_led_counts_the_group_of_every_fault(code: int) -> None:
     assert all(bit & ui.READY for bit in bits) == (code >= faults.SELFTEST_SENSOR)
 
 
+@pytest.mark.hazard("HAZ-33")
 def test_every_group_has_a_fault_and_its_words() -> None:
     assert {ui.group_of(code) for code in FAULTS} == set(ui.GROUPS)
     assert {code for code in FAULTS if code >= faults.SELFTEST_SENSOR} == set(ui.SELFTEST_GROUPS)
 
 
+@pytest.mark.hazard("HAZ-33")
 def test_a_refused_press_is_seen_and_heard() -> None:
     bits = [LIGHTS.refused(step) for step in range(ui.STEPS)]
     assert flashes(bits, ui.FAULT) == 2 and flashes(bits, ui.SOUND) == 1
