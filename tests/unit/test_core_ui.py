@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ionto import faults, protocol, ui
 from ionto_host.device_tables import fault_names
+from ionto_host.lights import page
 
 LIGHTS = ui.Lights()
 STATES = range(len(protocol.STATES))
@@ -103,3 +106,9 @@ def test_a_refused_press_is_seen_and_heard() -> None:
     bits = [LIGHTS.refused(step) for step in range(ui.STEPS)]
     assert flashes(bits, ui.FAULT) == 2 and flashes(bits, ui.SOUND) == 1
     assert bits not in [second(state) for state in STATES]
+
+
+@pytest.mark.hazard("HAZ-33")
+def test_the_printed_page_is_current() -> None:
+    """docs/lights.md: `python -m ionto_host.lights > docs/lights.md` brings it up to date."""
+    assert (Path(__file__).parents[2] / "docs" / "lights.md").read_text() == page()

@@ -1,0 +1,50 @@
+"""The page docs/lights.md, made from the firmware's own tables: `python -m ionto_host.lights > docs/lights.md`."""
+
+from __future__ import annotations
+
+from ionto import faults, protocol, ui
+from ionto_host.device_tables import fault_names
+
+_HEAD = """\
+# Lights and sound
+
+Made from `firmware/lib/ionto/ui.py` by `python -m ionto_host.lights`; a test keeps it current. A pattern lasts
+{round_s:.1f} s and repeats: `#` on, `.` off. The buzzer falls silent after {quiet_s} s, the lights stay.
+
+## States
+
+| state | ready LED | current LED | fault LED | buzzer |
+|---|---|---|---|---|
+"""
+_FAULTS = """
+## Faults
+
+In FAULT count how often the fault LED flashes before it rests. The ready LED tells when it was found: dark, in a
+session or at rest; lit, by the self-test, before any dose. `ionto status` names the fault and the next action.
+
+| flashes | what it is about | faults |
+|---|---|---|
+"""
+
+
+def page() -> str:
+    """Return the page as Markdown."""
+    rows = [_row(protocol.STATES[state], pattern) for state, pattern in sorted(ui.PATTERNS.items())]
+    rows.append(_row("START pressed and refused, once", ui.REFUSED))
+    head = _HEAD.format(round_s=ui.STEPS * ui.STEP_MS / 1_000, quiet_s=ui.QUIET_AFTER_S)
+    return head + "".join(rows) + _FAULTS + "".join(_group_row(group) for group in sorted(ui.GROUPS))
+
+
+def _row(name: str, pattern: tuple[str, ...]) -> str:
+    return f"| {name} | " + " | ".join(f"`{row}`" for row in pattern) + " |\n"
+
+
+def _group_row(group: int) -> str:
+    names = [
+        name for code, name in sorted(fault_names().items()) if faults.is_fault(code) and ui.group_of(code) == group
+    ]
+    return f"| {group} | {ui.GROUPS[group]} | {', '.join(names)} |\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")
