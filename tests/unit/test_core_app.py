@@ -564,16 +564,28 @@ def test_a_press_of_two_seconds_starts_and_a_shorter_one_does_not() -> None:
 
 
 @pytest.mark.hazard("HAZ-20")
-def test_a_button_held_for_ever_starts_once() -> None:
-    """Against a stuck START. One session at most until it is let go."""
+def test_a_button_that_is_never_let_go_starts_nothing() -> None:
+    """Against a shorted button: closed at boot or later, for ever or past 10 s, it is no person."""
     with device() as board:
         board.push()
+        for ms in (12_000, 60_000):
+            press(board, ms)
+            assert board.state == protocol.IDLE
+        press(board, 2_100)
+        assert board.state == protocol.SELF_TESTING
+
+
+@pytest.mark.hazard("HAZ-20")
+def test_a_press_acts_in_the_state_it_began_in() -> None:
+    """Against start by a press that was meant for something else: held through the end of a session."""
+    with device() as board:
+        board.hold(starts=2)
         board.hal.start_pressed = True
-        board.run(2_100)
-        board.finish()
+        board.code(protocol.ABORT)
         board.run(3_000)
+        board.hal.start_pressed = False
+        board.run(10)
         assert board.state == protocol.DONE
-        assert len(board.logs) == 1
 
 
 @pytest.mark.hazard("HAZ-19")

@@ -53,8 +53,9 @@ def test_a_session_without_a_computer_after_power_on() -> None:
         with device(flash=flash, board=Board()) as board:
             assert board.app.kept.state == keptdose.KEPT
             board.hal.start_pressed = True
-            board.until(protocol.SELF_TESTING, most=2_100)
+            board.run(2_100)
             board.hal.start_pressed = False
+            board.until(protocol.SELF_TESTING, most=10)
             assert board.app.kept.starts_left == left
             assert json.loads(flash.files[PATH])["starts_left"] == left
             board.finish()

@@ -37,6 +37,7 @@ DOSE_FILE = "/dose.json"
 _REST_PIECES = const(32)  # of the link's work, a cycle
 _WORD = const(0xFFFF)
 _START_PRESS_MS = const(2_000)
+_LONGEST_PRESS_MS = const(10_000)
 _RECOVER_MS = const(1_000)
 _STABLE_MS = const(60_000)  # after which unplanned resets are no longer "in a row"
 _FREE_FLASH_BYTES = const(0x10000)  # a session's log, twice over
@@ -106,7 +107,7 @@ class App:
         self._state_ms = 0
         self._todo = _NOTHING
         self._log_open = False
-        self._press_ms = _START_PRESS_MS
+        self._press_ms = _LONGEST_PRESS_MS  # a button that is closed at boot is no press
         self._refused = 0
         self._leaving_ms = 0
         self._relay_ms = 0
@@ -241,6 +242,8 @@ class App:
             self.controller.reset()
         self._state = state
         self._state_ms = 0
+        if self.reading.block[kernel.R_START]:
+            self._press_ms = _LONGEST_PRESS_MS
         if state == protocol.SELF_TESTING:
             hal.zero_ua = 0
         elif state == protocol.ARMED:
@@ -320,11 +323,14 @@ class App:
 
     @micropython.native
     def _watch_start_button(self) -> None:
-        if not self.reading.block[kernel.R_START]:
-            self._press_ms = 0
+        """A press of 2 to 10 s acts when it ends, in the state it began in: a button that is shorted is no person."""
+        press_ms = self._press_ms
+        if self.reading.block[kernel.R_START]:
+            if press_ms < _LONGEST_PRESS_MS:
+                self._press_ms = press_ms + 1
             return
-        self._press_ms += 1
-        if self._press_ms == _START_PRESS_MS:
+        self._press_ms = 0
+        if press_ms >= _START_PRESS_MS and press_ms < _LONGEST_PRESS_MS:
             code = self._start_by_button()
             self._note(BUTTON, _BUTTON_START, self.session.state, code)
             self._refused = ui.STEPS if code else 0
