@@ -25,6 +25,7 @@ _PRESS_AHEAD_US = 3_000_000
 _WATCH_US = 300_000
 _CALM_US = 500_000
 _QUIET_US = 2_500_000
+_SESSION_US = 15_000_000  # longer than a session with START's press, self-test and a reversal
 _SETTLE_S = 40.0
 _CLEAR_TRIES = 8
 _STATE_TOLERANCE_MS = 60  # marks, and the flash work of START, which the session's clock counts
@@ -160,8 +161,7 @@ class Scenario:
         """Wait for the end of the session, through a reset or a power cut."""
         rig = self.rig
         if self.fault.by_button:
-            rig.pico.wait(current_above_ua=500, timeout_s=_SETTLE_S)
-            rig.pico.wait(current_below_ua=10, for_us=1_000_000, timeout_s=_SETTLE_S)
+            rig.pass_us(_SESSION_US)
             self._do(self.fault.remove)
         end = time.monotonic() + patient(_SETTLE_S)
         while time.monotonic() < end:
