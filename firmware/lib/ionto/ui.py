@@ -4,6 +4,7 @@ from ionto import faults, protocol
 from ionto.compat import const, micropython
 
 STEPS = const(16)
+_LIT = const(0x23)  # "#" in a pattern
 STEP_MS = const(128)
 
 # state: (ready LED, current LED, fault LED, buzzer); "#" on, "." off, a step lasting `STEP_MS`.
@@ -78,13 +79,17 @@ def fault_pattern(group: int, by_selftest: bool) -> tuple:
     return _ON if by_selftest else _OFF, _OFF, flashes + _OFF[len(flashes) :], _ALARM
 
 
+@micropython.native
 def _compile(pattern: tuple) -> bytes:
     """Return one byte a step of `pattern`, its bits READY to SOUND."""
     steps = bytearray(STEPS)
-    for index, row in enumerate(pattern):
+    bit = READY
+    for row in pattern:
+        cells = row.encode()
         for step in range(STEPS):
-            if row[step] == "#":
-                steps[step] |= 1 << index
+            if cells[step] == _LIT:
+                steps[step] |= bit
+        bit <<= 1
     return bytes(steps)
 
 
