@@ -462,7 +462,6 @@ class FakeHal:
         self._build = build
         self.plant = plant
         self.zero_ua = 0
-        self.late_max_us = 0
         self.calls: list[str] = []
         self.beats = 0
         self.feeds = 0

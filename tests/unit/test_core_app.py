@@ -866,11 +866,13 @@ def test_maintenance_does_not_wait_for_a_host_that_is_gone() -> None:
 
 @contextmanager
 def modules(**fakes: ModuleType | SimpleNamespace) -> Iterator[None]:
-    """Replace modules; ionto.start, which binds what it imports, is imported anew."""
-    with patch.dict(sys.modules, {name.replace("__", "."): fake for name, fake in fakes.items()}):
-        vars(ionto).pop("start", None)
+    """Replace modules; ionto.start, which binds what it imports, is imported anew, whatever a test had imported."""
+    replaced = {name.replace("__", "."): fake for name, fake in fakes.items()}
+    with patch.dict(sys.modules, replaced), patch.dict(vars(ionto)):
+        for name in ("start", *(name.partition(".")[2] for name in replaced)):
+            vars(ionto).pop(name, None)
+        sys.modules.pop("ionto.start", None)
         yield
-        vars(ionto).pop("start", None)
 
 
 class Script:

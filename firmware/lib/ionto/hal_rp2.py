@@ -60,7 +60,6 @@ class Hal:
         self._watchdog = None
         self._next_us = time.ticks_us()
         self._last_us = self._next_us
-        self.late_max_us = 0
         self.open_sensor()
 
     # Output.

@@ -87,7 +87,7 @@ def open_port(port: str) -> serial.Serial:
     local: dict[str, Any] = {} if "://" in port else {"exclusive": True, "write_timeout": WRITE_TIMEOUT_S}
     try:
         return serial.serial_for_url(port, baudrate=BAUD, **local)
-    except (ValueError, NotImplementedError) as error:
+    except (ValueError, NotImplementedError) as error:  # pyserial: an unknown URL, an option that its kind has not
         raise TransportError(f"cannot open {port}: {error}", "Give a port, a serial number or a URL.") from error
     except (OSError, serial.SerialException) as error:
         raise _open_error(port, error) from error
