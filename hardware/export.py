@@ -1,0 +1,126 @@
+"""Export the schematic: netlist, PDF, one SVG a sheet, bill of materials. `python -m hardware.export [--check]`.
+
+Needs `kicad-cli` of KiCad 9 (see hardware/README.md). What is written holds no date of the day and no path of the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from . import bom, netlist
+
+SCHEMATICS = Path(__file__).resolve().parent / "schematics"
+ROOT_SHEET = SCHEMATICS / "iontopico.kicad_sch"
+EXPORTS = SCHEMATICS / "exports"
+_PDF_DATE = re.compile(rb"/CreationDate \(D:[^)]*\)")
+_SVG_TITLE = re.compile(r"<title>.*?</title>", re.DOTALL)
+
+
+class ExportError(RuntimeError):
+    """`kicad-cli` is missing or failed; the message says what to do."""
+
+
+def kicad(*arguments: str) -> str:
+    """Run `kicad-cli` and return what it printed; ExportError when it is missing or fails."""
+    program = shutil.which("kicad-cli")
+    if program is None:
+        raise ExportError("kicad-cli is missing: install KiCad 9, or run `make hardware`, which does")
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ExportError(f"kicad-cli {' '.join(arguments[:3])} failed: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def netlist_text() -> str:
+    """Return the netlist of the schematic without date, version of the tool and paths."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "iontopico.net"
+        kicad("sch", "export", "netlist", "--format", "kicadsexpr", "--output", str(path), str(ROOT_SHEET))
+        return neutral(path.read_text(encoding="utf-8"))
+
+
+def neutral(text: str) -> str:
+    """Return a netlist's text without the date of the day, the version of the tool and the paths of the machine."""
+    text = re.sub(r'\(source "[^"]*?([^"/\\]*)"\)', r'(source "\1")', text)
+    text = re.sub(r'\n {4}\(date "[^"]*"\)', "", text)
+    text = re.sub(r'\(tool "[^"]*"\)', '(tool "Eeschema")', text)
+    text = re.sub(r'\(uri "[^"]*?([^"/\\]*)"\)', r'(uri "${KIPRJMOD}/\1")', text)
+    return text.rstrip("\n") + "\n"
+
+
+def write() -> list[Path]:
+    """Write every export and return the paths."""
+    EXPORTS.mkdir(exist_ok=True)
+    netlist.COMMITTED.write_text(netlist_text(), encoding="utf-8")
+    table = EXPORTS / "bom.csv"
+    table.write_text(bom.text(netlist.read()), encoding="utf-8")
+    return [netlist.COMMITTED, table, _write_pdf(), *_write_pictures()]
+
+
+def _write_pdf() -> Path:
+    path = EXPORTS / "iontopico.pdf"
+    kicad("sch", "export", "pdf", "--no-background-color", "--output", str(path), str(ROOT_SHEET))
+    content = path.read_bytes()
+    fixed = _PDF_DATE.sub(lambda match: b"/CreationDate (D:20000101000000".ljust(len(match[0]) - 1, b"0") + b")", content)
+    path.write_bytes(fixed)
+    return path
+
+
+def _write_pictures() -> list[Path]:
+    for old in EXPORTS.glob("*.svg"):
+        old.unlink()
+    with tempfile.TemporaryDirectory() as folder:
+        kicad("sch", "export", "svg", "--output", folder, str(ROOT_SHEET))
+        made = sorted(Path(folder).glob("*.svg"))
+        return [_write_picture(path) for path in made]
+
+
+def _write_picture(source: Path) -> Path:
+    """Write one sheet's SVG on white paper, named after the sheet, small letters and hyphens only."""
+    sheet = source.stem.removeprefix("iontopico").strip("-") or "overview"
+    name = re.sub(r"[^a-z0-9]+", "-", sheet.lower()).strip("-")
+    text = source.read_text(encoding="utf-8")
+    text = _SVG_TITLE.sub(f"<title>IontoPico: {sheet}</title>", text)
+    text = re.sub(r"<desc>.*?</desc>", "", text, flags=re.DOTALL)
+    path = EXPORTS / f"{name}.svg"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def stale() -> list[str]:
+    """Return what of the committed exports differs from the schematic; nothing when they are current."""
+    found = []
+    committed = netlist.COMMITTED.read_text(encoding="utf-8") if netlist.COMMITTED.exists() else ""
+    if committed != netlist_text():
+        found.append("iontopico.net is not the netlist of the schematic; run python -m hardware.export")
+    table = EXPORTS / "bom.csv"
+    if not table.exists() or table.read_text(encoding="utf-8") != bom.text(netlist.read()):
+        found.append("bom.csv is not the list of iontopico.net; run python -m hardware.export")
+    return found
+
+
+def main() -> int:
+    """Export, or with --check say whether the committed exports are current; 1 when they are not."""
+    parser = argparse.ArgumentParser(prog="python -m hardware.export", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    try:
+        if parser.parse_args().check:
+            found = stale()
+            print("\n".join(found) or "exports are current")
+            return 1 if found else 0
+        for path in write():
+            print(path.relative_to(SCHEMATICS.parent))
+    except ExportError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

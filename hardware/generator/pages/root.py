@@ -1,0 +1,100 @@
+"""The root sheet: the blocks and every net between them."""
+
+from __future__ import annotations
+
+from ..drawing import Page, SheetBox
+
+_WARNING = """For bench work, teaching and research. Not a cleared medical device: do not connect it to a person.
+Nothing here isolates the electrodes from the battery, from USB or from a computer's mains earth."""
+_VARIANTS = """One board, two populations. The drawing shows A.
+
+A   0 to 5 mA, drug iontophoresis (dose at most 4 mA)
+B   0 to 25 mA, tap water (dose at most 18 mA)
+
+Value     what A fits.
+Value_B   what B fits instead; "fit" marks a part that A
+          leaves out (drawn crossed out: R10, R13, R26).
+No Value_B: the same part in both.
+
+A variant is soldered, never switched."""
+_NUMBERS = """                           A            B
+set-point at 100 % duty    4.975 mA     24.95 mA
+limiter alone, 0 to 55 C   5.2-6.0 mA   26-31 mA
+dead-man, to below 10 uA   60 ms, 110 ms at the worst
+shunt R11                  10 ohm, INA219 at 40h
+rail                       24.0 V, clamped at 27 V"""
+_RAILS = """Rails (global): VBAT after fuse and switch, VSYS and 3V3 of the Pico, RAIL_24V, VBUS of the USB socket, GND."""
+
+
+def build(page: Page, children: dict[str, Page]) -> None:
+    """Draw the sheet with its seven children."""
+    boxes = _boxes(children)
+    page.boxes.extend(boxes.values())
+    pico = boxes["pico"]
+    for name in ("safety", "power", "set_point", "sink", "user"):
+        for net, _, side, _ in boxes[name].pins:
+            if side == "left" and net in [pin[0] for pin in pico.pins]:
+                page.wire(pico[net], boxes[name][net])
+                page.label(net, (pico[net][0] + 6, pico[net][1]))
+    _chain(page, boxes)
+    page.note("IontoPico: constant current for iontophoresis", (24, 18), 4.0, bold=True)
+    page.note(_WARNING, (24, 27), 2.0, bold=True)
+    page.note(_RAILS, (24, 200))
+    page.note("Variants", (266, 60), 2.0, bold=True)
+    page.note(_VARIANTS, (266, 64))
+    page.note("Numbers", (266, 106), 2.0, bold=True)
+    page.note(_NUMBERS, (266, 110))
+
+
+def _chain(page: Page, boxes: dict[str, SheetBox]) -> None:
+    """Draw the nets between the analogue blocks."""
+    output, sink, pico = boxes["output"], boxes["sink"], boxes["pico"]
+    page.wire(boxes["safety"]["HS_OUT"], output["HS_OUT"])
+    page.label("HS_OUT", (170, 64))
+    page.wire(pico["POLARITY_RELAY"], (188, pico["POLARITY_RELAY"][1]), (188, 70), output["POLARITY_RELAY"])
+    page.label("POLARITY_RELAY", (pico["POLARITY_RELAY"][0] + 6, pico["POLARITY_RELAY"][1]))
+    page.wire(output["DRAIN"], (198, 78), (198, 112), sink["DRAIN"])
+    page.label("DRAIN", (200, 112))
+    page.wire(boxes["set_point"]["SETPOINT"], sink["SETPOINT"])
+    page.label("SETPOINT", (170, 117))
+
+
+def _boxes(children: dict[str, Page]) -> dict[str, SheetBox]:
+    top = 56
+    rows = (
+        (64, "HEARTBEAT", "output"), (68, "STOP_SENSE", "input"), (72, "BENCH_STRAP", "input"),
+        (90, "BOOST_ENABLE", "output"), (94, "ADC_RAIL", "input"), (105, "POLARITY_RELAY", "output"),
+        (117, "PWM_SETPOINT", "output"), (130, "I2C_SDA", "bidirectional"), (134, "I2C_SCL", "output"),
+        (138, "ADC_SNS", "input"), (142, "ADC_DRAIN", "input"), (156, "LED_READY", "output"),
+        (160, "LED_CURRENT", "output"), (164, "LED_FAULT", "output"), (168, "BUZZER", "output"),
+        (172, "START_BUTTON", "input"), (176, "MAINTENANCE_STRAP", "input"), (180, "RANGE_STRAP", "input"),
+    )  # fmt: skip
+    opposite = {"output": "input", "input": "output", "bidirectional": "bidirectional"}
+    left = {net: (net, opposite[shape], "left", y) for y, net, shape in rows}
+
+    def box(name: str, x: float, y: float, height: float, nets: str, *more: tuple[str, str, str, float]) -> SheetBox:
+        pins = [left[net] for net in nets.split()] + list(more)
+        moved = tuple((net, shape, side, at_y - y) for net, shape, side, at_y in pins)
+        return SheetBox(children[name], x, y, 44, height, moved)
+
+    pico_pins = tuple((net, shape, "right", y - top) for y, net, shape in rows)
+    return {
+        "pico": SheetBox(children["pico"], 24, top, 44, 130, pico_pins),
+        "power": box("power", 120, 84, 16, "BOOST_ENABLE ADC_RAIL"),
+        "safety": box(
+            "safety", 120, 58, 18, "HEARTBEAT STOP_SENSE BENCH_STRAP", ("HS_OUT", "output", "right", 64)
+        ),
+        "set_point": box("set_point", 120, 111, 12, "PWM_SETPOINT", ("SETPOINT", "output", "right", 117)),
+        "output": box(
+            "output", 212, 58, 26, "", ("HS_OUT", "input", "left", 64), ("POLARITY_RELAY", "input", "left", 70),
+            ("DRAIN", "passive", "left", 78),
+        ),
+        "sink": box(
+            "sink", 212, 106, 42, "I2C_SDA I2C_SCL ADC_SNS ADC_DRAIN", ("DRAIN", "passive", "left", 112),
+            ("SETPOINT", "input", "left", 117),
+        ),
+        "user": box(
+            "user", 120, 150, 36,
+            "LED_READY LED_CURRENT LED_FAULT BUZZER START_BUTTON MAINTENANCE_STRAP RANGE_STRAP",
+        ),
+    }  # fmt: skip

@@ -1,0 +1,132 @@
+"""Sheet: the current sink, the INA219 and what the ADC sees."""
+
+from __future__ import annotations
+
+from ..drawing import Page
+
+_PRECISE = ("Reference", "Value", "Tolerance", "Value_B")
+_NOTE = """I = SETPOINT / (Rs + shunt): A 191 + 10 ohm, B 191 || 35.7 + 10 ohm. R9, R10, R11 0.1 %: they set the most that the
+set-point path can pass, and the firmware takes V(SNS) / (Rs + R11) as the second measurement of the current.
+R11 sits on the low side: there the INA219 sees no common mode (on the high side it over-reads by 95 uA at 24 V).
+IN+ and IN- go to R11's own pads. A0 = A1 = GND: address 40h. The address is the firmware's; do not change it.
+R7 holds Q1 off while U4 has no supply. C3, R8: 2.2 us, the loop stays stable with up to 1 nF at the output.
+R23 returns to SNS, not to GND: the divider's own current (2.2 uA at 24 V) then passes R11 and is measured.
+V(SNS) goes to the ADC past U4 and U5, so that neither can hide the current from the firmware.
+Q1 in B: NDT3055L, SOT-223 (1 gate, 2 and 4 drain, 3 source): up to 0.6 W when the output is shorted."""
+
+
+def build(page: Page) -> None:
+    """Draw the sheet."""
+    _loop(page)
+    _resistors(page)
+    _drain_divider(page)
+    _second_measurement(page)
+    _monitor(page)
+    _supply(page)
+    page.note(_NOTE, (14, 126))
+
+
+def _loop(page: Page) -> None:
+    page.block("Sink: holds V(SNS) at SETPOINT", 12, 28, 118, 122)
+    page.port("SETPOINT", (24, 58), "left", "input")
+    page.wire((24, 58), (54, 58))
+    amplifier = page.add("U4", 60, 60)
+    series = page.add("R6", 77, 60, turn=90)
+    page.wire(amplifier["1"], series["1"])
+    page.label("OA_OUT", (67, 60))
+    sink = page.add("Q1", 100, 60)
+    page.wire(series["2"], sink["1"])
+    page.label("SINK_GATE", (86, 60))
+    pull = page.add("R7", 84, 65)
+    page.wire((84, 60), pull["1"])
+    page.ground(pull["2"])
+    compensation = page.add("C3", 60, 72, turn=90)
+    page.wire(amplifier["2"], (48, 62), (48, 82), (73, 82))
+    page.wire((48, 72), compensation["1"])
+    page.wire(compensation["2"], (72, 72), (72, 60))
+    feedback = page.add("R8", 76, 82, turn=90)
+    page.label("FEEDBACK", (50, 82))
+    page.wire(feedback["2"], (92, 82), (92, 72), (102, 72))
+    page.label("SNS", (93, 72))
+    page.probe("TP6", (98, 72))
+    page.wire(sink["3"], (102, 42), (130, 42))
+    page.port("DRAIN", (130, 42), "right", "passive")
+
+
+def _resistors(page: Page) -> None:
+    main = page.add("R9", 102, 85, shown=_PRECISE)
+    page.wire((102, 64), main["1"])
+    extra = page.add("R10", 113, 85, shown=("Reference", "Value", "Value_B"), anchors=None)
+    page.wire((102, 80), (113, 80), extra["1"])
+    shunt = page.add("R11", 102, 107, shown=_PRECISE)
+    page.wire(main["2"], shunt["1"])
+    page.wire(extra["2"], (113, 90), (102, 90))
+    page.ground(shunt["2"], 6)
+
+
+def _drain_divider(page: Page) -> None:
+    page.block("Drain voltage, divided by 11 about SNS", 130, 28, 221, 67)
+    top = page.add("R22", 122, 48)
+    bottom = page.add("R23", 122, 58)
+    page.wire((122, 42), top["1"])
+    page.wire(top["2"], bottom["1"])
+    page.wire(bottom["2"], (122, 68), (102, 68))
+    page.wire((122, 53), (152, 53))
+    page.label("DRAIN_DIV", (131, 53))
+    smooth = page.add("C12", 145, 58)
+    page.wire((145, 53), smooth["1"])
+    page.ground(smooth["2"], 1)
+    buffer = page.add("U4", 158, 55, unit=2)
+    page.wire(buffer["6"], (150, 57), (150, 63), (166, 63), (166, 55))
+    series = page.add("R33", 173, 55, turn=90)
+    page.wire(buffer["7"], series["1"])
+    hold = page.add("C13", 180, 59)
+    page.wire(series["2"], (190, 55))
+    page.wire((180, 55), hold["1"])
+    page.ground(hold["2"], 1)
+    page.port("ADC_DRAIN", (190, 55), "right", "output")
+
+
+def _second_measurement(page: Page) -> None:
+    page.block("Second measurement of the current", 130, 69, 221, 86)
+    series = page.add("R34", 166, 75, turn=90)
+    page.wire((122, 68), (122, 75), series["1"])
+    hold = page.add("C14", 180, 79)
+    page.wire(series["2"], (190, 75))
+    page.wire((180, 75), hold["1"])
+    page.ground(hold["2"], 1)
+    page.port("ADC_SNS", (190, 75), "right", "output")
+
+
+def _monitor(page: Page) -> None:
+    page.block("Current monitor, 40h", 124, 88, 221, 122)
+    monitor = page.add("U5", 146, 107)
+    page.wire((102, 103), monitor["1"])
+    page.label("SHUNT_HI", (106, 103))
+    page.probe("TP7", (120, 103), text="left")
+    page.wire(monitor["2"], (118, 111), (118, 113), (102, 113))
+    page.wire(monitor["4"], (146, 92))
+    page.rail("3V3", (146, 92))
+    bypass = page.add("C19", 130, 97)
+    page.wire((146, 94), bypass["1"])
+    page.ground(bypass["2"], 1)
+    page.ground(monitor["3"], 1)
+    page.wire(monitor["7"], (160, 109), (160, 113))
+    page.wire(monitor["8"], (160, 111))
+    page.rail("GND", (160, 113))
+    for name, net, x, y in (("R37", "I2C_SDA", 172, 103), ("R38", "I2C_SCL", 180, 106)):
+        pull = page.add(name, x, 97)
+        page.supply("3V3", pull["1"], 1)
+        page.wire(pull["2"], (x, y))
+        page.wire((155, y), (190, y))
+        page.port(net, (190, y), "right", "bidirectional" if net == "I2C_SDA" else "input")
+
+
+def _supply(page: Page) -> None:
+    power = page.add("U4", 208, 48, unit=3, shown=("Reference", "Value"))
+    page.wire(power["8"], (208, 40))
+    page.rail("3V3", (208, 40))
+    page.ground(power["4"], 1)
+    bypass = page.add("C18", 219, 48)
+    page.wire((208, 42), (219, 42), bypass["1"])
+    page.ground(bypass["2"], 3)
