@@ -1,0 +1,1 @@
+"""The board: schematic, its checks and its proof in SPICE."""

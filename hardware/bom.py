@@ -9,12 +9,13 @@ import re
 from .netlist import Component, Netlist
 
 HEADER = (
-    "Reference", "Qty", "Value", "B value", "MPN", "B MPN", "Description", "Tolerance", "Rating", "Package", "Cost class",
+    "Reference", "Qty", "Value", "B value", "MPN", "B MPN",
+    "Description", "Tolerance", "Rating", "Package", "Cost class",
 )  # fmt: skip
 
 
 def rows(netlist: Netlist) -> list[tuple[str, ...]]:
-    """Return the table's rows in the order of `HEADER`; "omit" as a value means that the variant leaves the part out."""
+    """Return the table's rows in the order of `HEADER`; the value "omit": the variant leaves the part out."""
     groups: dict[tuple[str, ...], list[Component]] = {}
     for part in netlist.components.values():
         if not part.reference.startswith("#"):

@@ -1,7 +1,7 @@
 """Read a KiCad netlist (`kicadsexpr`): components with their fields, nets with their pins.
 
-KiCad prefixes the name of a net inside a sheet with the sheet's path; here a net has its last part only, which is unique
-(`hardware.checks_netlist` proves it).
+KiCad prefixes the name of a net inside a sheet with the sheet's path; here a net has the last part only, which is
+unique (`hardware.checks_netlist` proves it).
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Union
+from typing import TypeAlias
 
 COMMITTED = Path(__file__).resolve().parent / "schematics" / "exports" / "iontopico.net"
 
-Tree = Union[str, list["Tree"]]
+Tree: TypeAlias = "str | list[Tree]"
 Node = tuple[str, str]
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|([()])|([^\s()"]+)')
 _ESCAPE = re.compile(r"\\(.)")

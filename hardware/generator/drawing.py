@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from .parts import PARTS, Part
 from .sexpr import Atom, Node
@@ -15,7 +16,7 @@ from .symbols import BY_NAME
 LIBRARY = "iontopico"
 PROJECT = "iontopico"
 REVISION = "A"
-DATE = "2025-11-25"
+DATE = "2026-11-25"
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "iontopico schematic")
 _LINE = 1.7  # of text, in grid units
 Point = tuple[float, float]
@@ -63,7 +64,7 @@ class Placed:
         return [("Value", self.value), ("Footprint", ""), ("Datasheet", datasheet), ("Description", description), *own]
 
     def texts(self) -> list[tuple[str, str, Point, str, bool]]:
-        """Return `(key, value, place, justification, hidden)` of every property, the visible ones one below the other."""
+        """Return `(key, value, place, justification, hidden)` of every property, visible ones below each other."""
         rows = [("Reference", self.reference), *self.fields()]
         first, second = self._anchors()
         seen = [key for key, value in rows if key in self.shown and value]
@@ -82,7 +83,8 @@ class Placed:
             return self.anchors[0], self.anchors[-1]
         first, second = self.symbol.anchors
         if self.turn in (90, 270):
-            return Anchor(0, 2.2), Anchor(0, -2.2)
+            away = 2.8 if symbol_is_wide(self.symbol) else 2.2
+            return Anchor(0, away), Anchor(0, -away)
         if self.mirror and first.justify:
             return Anchor(-first.x, first.y, "right"), Anchor(-second.x, second.y, "right")
         return first, second
@@ -156,7 +158,7 @@ class Page:
 
     def flag(self, at: Point) -> None:
         """Tell ERC that the net at `at` is fed."""
-        self._virtual(BY_NAME["PWR_FLAG"], at, "PWR_FLAG", ())
+        self._virtual(BY_NAME["PWR_FLAG"], at, "PWR_FLAG", ("Value",))
 
     def _virtual(self, symbol: Symbol, at: Point, value: str, shown: tuple[str, ...]) -> None:
         count = sum(item.symbol.prefix == symbol.prefix for item in self.placed)
@@ -166,7 +168,7 @@ class Page:
 
     def wire(self, *points: Point) -> None:
         """Draw a wire through `points`; each piece is horizontal or vertical."""
-        for start, end in zip(points, points[1:]):
+        for start, end in pairwise(points):
             if start[0] != end[0] and start[1] != end[1]:
                 raise ValueError(f"{self.name}: wire {start} to {end} is neither horizontal nor vertical")
             self.wires.append((start, end))
@@ -233,8 +235,13 @@ class Page:
             inner = [point for point in joints if _inside(point, (start, end))]
             inner.sort(reverse=start > end)
             stops = [start, *inner, end]
-            pieces += list(zip(stops, stops[1:]))
+            pieces += pairwise(stops)
         return pieces
+
+
+def symbol_is_wide(symbol: Symbol) -> bool:
+    """Return True when the body reaches past the usual place of a turned part's texts."""
+    return symbol.prefix in ("C", "F")
 
 
 def pin_places(item: Placed) -> list[Point]:

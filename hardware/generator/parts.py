@@ -53,7 +53,9 @@ def _precise(value: str, code: str, use: str, value_b: str = "") -> Part:
     return Part("R", value, use, f"TNPW0603{code}BEEA", "0.1%", "25 ppm/K, 0.1 W", "0603", 2, value_b)
 
 
-def _capacitor(value: str, mpn: str, use: str, kind: str = "X7R, 50 V", tolerance: str = "10%", size: str = "0603") -> Part:
+def _capacitor(
+    value: str, mpn: str, use: str, kind: str = "X7R, 50 V", tolerance: str = "10%", size: str = "0603"
+) -> Part:
     return Part("C", value, use, mpn, tolerance, kind, size, 1)
 
 
@@ -118,7 +120,9 @@ CAPACITORS = {
     "C6": _capacitor("470p", "GRM1885C1H471JA01D", "EMI; with the cable at most 1 nF", "C0G, 50 V", "5%"),
     "C7": _capacitor("10u", "GRM21BR71A106KA73L", "boost input", "X7R, 10 V", "10%", "0805"),
     "C8": _capacitor("10u", "GRM21BR71A106KA73L", "VSYS", "X7R, 10 V", "10%", "0805"),
-    "C9": Part("C", "1u", "24 V rail", "GRM21BR71H105KA12L", "10%", "X7R, 50 V", "0805", 1, "4.7u", "GRM31CR71H475KA12L"),
+    "C9": Part(
+        "C", "1u", "24 V rail", "GRM21BR71H105KA12L", "10%", "X7R, 50 V", "0805", 1, "4.7u", "GRM31CR71H475KA12L"
+    ),
     "C10": _capacitor("100n", _BYPASS, "24 V rail, at the limiter"),
     "C11": _capacitor("100n", _BYPASS, "2.5 V reference"),
     "C12": _capacitor("22p", "GRM1885C1H220JA01D", "drain divider: 20 us", "C0G, 50 V", "5%"),
@@ -135,47 +139,124 @@ CAPACITORS = {
 SEMICONDUCTORS = {
     "D1": Part("BAS70-04", "BAS70-04", "charge pump", "BAS70-04,215", "-", "70 V, 70 mA", "SOT-23", 1),
     "D2": Part("D", "1N4148W", "relay coil's free-wheeling diode", "1N4148W-7-F", "-", "100 V, 0.3 A", "SOD-123", 1),
-    "D3": Part("D_Zener", "27V", "clamps the rail when the boost runs away", "1SMB5935BT3G", "5%", "27 V, 3 W", "SMB", 2),
+    "D3": Part(
+        "D_Zener", "27V", "clamps the rail when the boost runs away", "1SMB5935BT3G", "5%", "27 V, 3 W", "SMB", 2
+    ),
     "D4": Part("D_Schottky", "MBR0520", "battery to VSYS", "MBR0520LT1G", "-", "20 V, 0.5 A", "SOD-123", 2),
     "D5": Part("D_Schottky", "MBR0540", "boost rectifier", "MBR0540T1G", "-", "40 V, 0.5 A", "SOD-123", 2),
-    "D6": Part("BAS70", "BAS70", "lets STOP_SENSE see the loop, never feed it", "BAS70,215", "-", "70 V, 70 mA", "SOT-23", 1),
+    "D6": Part(
+        "BAS70", "BAS70", "lets STOP_SENSE see the loop, never feed it", "BAS70,215", "-", "70 V, 70 mA", "SOT-23", 1
+    ),
     "D7": Part("LED", "green", "light: ready", "LTST-C190KGKT", "-", "20 mA", "0603", 1),
     "D8": Part("LED", "yellow", "light: current flows", "LTST-C190KSKT", "-", "20 mA", "0603", 1),
     "D9": Part("LED", "red", "light: fault", "LTST-C190KRKT", "-", "20 mA", "0603", 1),
     "D10": Part("D", "1N4148W", "buzzer's free-wheeling diode", "1N4148W-7-F", "-", "100 V, 0.3 A", "SOD-123", 1),
-    "D11": Part("D_Schottky", "SS14", "blows the fuse when the battery is reversed", "SS14", "-", "40 V, 1 A", "SMA", 2),
-    "Q1": Part("NMOS_GSD", "BSS138", "sink", "BSS138", "Vgs(th) 0.8 to 1.5 V", "50 V, 0.2 A", "SOT-23", 1, "NDT3055L",
-               "NDT3055L"),
-    "Q2": Part("PMOS_GSD", "BSS84", "high-side switch and limiter", "BSS84LT1G", "-", "50 V, 0.13 A, 0.22 W", "SOT-23", 1,
-               "NDT2955", "NDT2955"),
-    "Q3": Part("NMOS_GSD", "BSS138", "dead-man's transistor; onsemi only: its threshold sets the time", "BSS138",
-               "Vgs(th) 0.8 to 1.5 V", "50 V, 0.2 A", "SOT-23", 1),
+    "D11": Part(
+        "D_Schottky", "SS14", "blows the fuse when the battery is reversed", "SS14", "-", "40 V, 1 A", "SMA", 2
+    ),
+    "Q1": Part(
+        "NMOS_GSD",
+        "BSS138",
+        "sink",
+        "BSS138",
+        "Vgs(th) 0.8 to 1.5 V",
+        "50 V, 0.2 A",
+        "SOT-23",
+        1,
+        "NDT3055L",
+        "NDT3055L",
+    ),
+    "Q2": Part(
+        "PMOS_GSD",
+        "BSS84",
+        "high-side switch and limiter",
+        "BSS84LT1G",
+        "-",
+        "50 V, 0.13 A, 0.22 W",
+        "SOT-23",
+        1,
+        "NDT2955",
+        "NDT2955",
+    ),
+    "Q3": Part(
+        "NMOS_GSD",
+        "BSS138",
+        "dead-man's transistor; onsemi only: its threshold sets the time",
+        "BSS138",
+        "Vgs(th) 0.8 to 1.5 V",
+        "50 V, 0.2 A",
+        "SOT-23",
+        1,
+    ),
     "Q4": Part("PNP_BEC", "MMBT3906", "limiter: 0.65 V across Rlim", "MMBT3906LT1G", "-", "40 V, 0.2 A", "SOT-23", 1),
-    "Q5": Part("NMOS_GSD", "BSS138", "interlock: shorts the pump", "BSS138", "Vgs(th) 0.8 to 1.5 V", "50 V, 0.2 A", "SOT-23",
-               1),
+    "Q5": Part(
+        "NMOS_GSD", "BSS138", "interlock: shorts the pump", "BSS138", "Vgs(th) 0.8 to 1.5 V", "50 V, 0.2 A", "SOT-23", 1
+    ),
     "Q6": Part("NMOS_GSD", "BSS138", "relay driver", "BSS138", "Vgs(th) 0.8 to 1.5 V", "50 V, 0.2 A", "SOT-23", 1),
     "Q7": Part("NMOS_GSD", "BSS138", "buzzer driver", "BSS138", "Vgs(th) 0.8 to 1.5 V", "50 V, 0.2 A", "SOT-23", 1),
     "U2": Part("LM4040", "2.5V", "2.5 V shunt reference", "LM4040AIM3-2.5/NOPB", "0.1%", "60 uA to 15 mA", "SOT-23", 3),
-    "U3": Part("74LVC1G3157", "74LVC1G3157", "set-point switch", "SN74LVC1G3157DCKR", "-", "1.65 to 5.5 V", "SC-70-6", 2),
-    "U4": Part("OpAmp_Dual", "MCP6022", "A: sink; B: buffer of the drain divider", "MCP6022-I/SN", "0.5 mV", "2.5 to 5.5 V",
-               "SOIC-8", 3),
-    "U5": Part("INA219", "INA219A", "current monitor, address 40h", "INA219AIDCNR", "0.5 %, 100 uV", "3 to 5.5 V",
-               "SOT-23-8", 3),
-    "U6": Part("Boost_SOT23", "TPS61040", "boost converter to 24 V", "TPS61040DBVR", "Vfb 1.233 V, 2 %", "28 V, 0.4 A switch",
-               "SOT-23-5", 3, "MT3608", "MT3608"),
+    "U3": Part(
+        "74LVC1G3157", "74LVC1G3157", "set-point switch", "SN74LVC1G3157DCKR", "-", "1.65 to 5.5 V", "SC-70-6", 2
+    ),
+    "U4": Part(
+        "OpAmp_Dual",
+        "MCP6022",
+        "A: sink; B: buffer of the drain divider",
+        "MCP6022-I/SN",
+        "0.5 mV",
+        "2.5 to 5.5 V",
+        "SOIC-8",
+        3,
+    ),
+    "U5": Part(
+        "INA219",
+        "INA219A",
+        "current monitor, address 40h",
+        "INA219AIDCNR",
+        "0.5 %, 100 uV",
+        "3 to 5.5 V",
+        "SOT-23-8",
+        3,
+    ),
+    "U6": Part(
+        "Boost_SOT23",
+        "TPS61040",
+        "boost converter to 24 V",
+        "TPS61040DBVR",
+        "Vfb 1.233 V, 2 %",
+        "28 V, 0.4 A switch",
+        "SOT-23-5",
+        3,
+        "MT3608",
+        "MT3608",
+    ),
 }
 OTHERS = {
-    "A1": Part("Pico", "Pico", "Raspberry Pi Pico; not the W: it needs GP24, GP25 and GP29 itself", "SC0915", "-",
-               "VSYS 1.8 to 5.5 V", "module", 3),
+    "A1": Part(
+        "Pico",
+        "Pico",
+        "Raspberry Pi Pico; not the W: it needs GP24, GP25 and GP29 itself",
+        "SC0915",
+        "-",
+        "VSYS 1.8 to 5.5 V",
+        "module",
+        3,
+    ),
     "BT1": Part("Battery", "Li-ion", "holder for one protected 18650 cell", "1042", "-", "3.0 to 4.2 V", "18650", 3),
     "F1": Part("Polyfuse", "0.5A", "resettable fuse", "MF-MSMF050-2", "-", "15 V, holds 0.5 A", "1812", 2),
     "L1": Part("L", "10u", "boost inductor", "LPS4018-103MRC", "20%", "1.3 A", "LPS4018", 2, "22u", "LPS4018-223MRC"),
-    "K1": Part("Relay_DPDT", "G6K-2F-Y", "polarity relay, 3 V coil of 91 ohm", "G6K-2F-Y DC3", "-", "3 V coil, 33 mA", "SMD", 3),
-    "SW1": Part("Button_NC", "STOP", "STOP: latching mushroom, normally closed", "XB5AS8442", "-", "1 NC", "panel, 22 mm", 4),
+    "K1": Part(
+        "Relay_DPDT", "G6K-2F-Y", "polarity relay, 3 V coil of 91 ohm", "G6K-2F-Y DC3", "-", "3 V coil, 33 mA", "SMD", 3
+    ),
+    "SW1": Part(
+        "Button_NC", "STOP", "STOP: latching mushroom, normally closed", "XB5AS8442", "-", "1 NC", "panel, 22 mm", 4
+    ),
     "SW2": Part("Button_NO", "START", "START button", "B3F-1000", "-", "24 V, 50 mA", "6 x 6 mm", 2),
     "SW3": Part("Switch_SPST", "POWER", "power switch", "OS102011MS2QN1", "-", "12 V, 0.1 A", "THT", 2),
     "BZ1": Part("Buzzer", "2.7kHz", "magnetic buzzer", "CMT-8504-100-SMT-TR", "-", "3.6 V, 0.1 A", "SMD", 2),
-    "JP1": Part("Strap_2x2", "BENCH", "bench strap, one double jumper cap", "TSW-102-07-G-D", "-", "-", "2x2, 2.54 mm", 1),
+    "JP1": Part(
+        "Strap_2x2", "BENCH", "bench strap, one double jumper cap", "TSW-102-07-G-D", "-", "-", "2x2, 2.54 mm", 1
+    ),
     "JP2": Part("Strap_1x2", "MAINT", "maintenance strap, jumper cap", "TSW-102-07-G-S", "-", "-", "1x2, 2.54 mm", 1),
     "J2": Part("Jack", "E+", "electrode, red", "FCR7350R", "-", "shrouded", "panel, 4 mm", 3),
     "J3": Part("Jack", "E-", "electrode, black", "FCR7350B", "-", "shrouded", "panel, 4 mm", 3),

@@ -1,11 +1,11 @@
-"""Write KiCad's s-expressions: a list is `(head item ...)`, a `str` is quoted, an `Atom` is not, a bool is yes or no."""
+"""Write KiCad's s-expressions: a list is `(head item ...)`, a `str` is quoted, an `Atom` bare, a bool yes or no."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Union
+from typing import TypeAlias
 
-Node = Union[str, int, float, bool, Sequence["Node"]]
+Node: TypeAlias = "str | int | float | bool | Sequence[Node]"
 
 
 class Atom(str):

@@ -51,39 +51,74 @@ CAPACITOR = _two(
         line((0, -2), (0, -0.5)),
     ],
 )
-INDUCTOR = _two(
-    "L", "L", "Inductor", [arc((0, y + 1), (0.6, y + 0.5), (0, y)) for y in (1, 0, -1, -2)]
+INDUCTOR = _two("L", "L", "Inductor", [arc((0, y + 1), (0.6, y + 0.5), (0, y)) for y in (1, 0, -1, -2)])
+FUSE = _two(
+    "Polyfuse",
+    "F",
+    "Resettable fuse",
+    [box(-0.8, 2, 0.8, -2, fill="none"), line((-1.3, -1.9), (-1.3, -1.3), (1.3, 1.3)), line((0, 2), (0, -2))],
 )
-FUSE = _two("Polyfuse", "F", "Resettable fuse", [
-    box(-0.8, 2, 0.8, -2, fill="none"), line((-1.4, -2.2), (-1.4, -1.4), (1.4, 1.4)), line((0, 2), (0, -2))
-])
 DIODE = _two("D", "D", "Diode", _cathode_up((-1, 0.9), (1, 0.9)), top="1", bottom="2", top_name="K", bottom_name="A")
 SCHOTTKY = _two(
-    "D_Schottky", "D", "Schottky diode", _cathode_up(*_SCHOTTKY_BAR), top="1", bottom="2", top_name="K",
+    "D_Schottky",
+    "D",
+    "Schottky diode",
+    _cathode_up(*_SCHOTTKY_BAR),
+    top="1",
+    bottom="2",
+    top_name="K",
     bottom_name="A",
 )
 BAS70 = _two(
-    "BAS70", "D", "Schottky diode, SOT-23", _cathode_up(*_SCHOTTKY_BAR), top="3", bottom="1", top_name="K",
+    "BAS70",
+    "D",
+    "Schottky diode, SOT-23",
+    _cathode_up(*_SCHOTTKY_BAR),
+    top="3",
+    bottom="1",
+    top_name="K",
     bottom_name="A",
 )
 ZENER = _two(
-    "D_Zener", "D", "Zener diode", _cathode_up((-1.3, 0.4), (-1, 0.9), (1, 0.9), (1.3, 1.4)), top="1", bottom="2",
-    top_name="K", bottom_name="A",
+    "D_Zener",
+    "D",
+    "Zener diode",
+    _cathode_up((-1.3, 0.4), (-1, 0.9), (1, 0.9), (1.3, 1.4)),
+    top="1",
+    bottom="2",
+    top_name="K",
+    bottom_name="A",
 )
-LED = _two("LED", "D", "Light-emitting diode", [
-    line((0, 2), (0, -2)),
-    line((-1, 0.9), (1, 0.9), (0, -0.9), (-1, 0.9), width=_THICK, fill="outline"),
-    line((-1, -0.9), (1, -0.9), width=_THICK),
-    *_RAYS,
-], top="2", bottom="1", top_name="A", bottom_name="K")
-BATTERY = _two("Battery", "BT", "Battery, one cell", [
-    line((-1.6, 0.5), (1.6, 0.5), width=_THICK),
-    line((-0.8, -0.5), (0.8, -0.5), width=0.5),
-    line((0, 2), (0, 0.5)),
-    line((0, -2), (0, -0.5)),
-    line((0.8, 1.6), (1.8, 1.6)),
-    line((1.3, 2.1), (1.3, 1.1)),
-], top_name="+", bottom_name="-")
+LED = _two(
+    "LED",
+    "D",
+    "Light-emitting diode",
+    [
+        line((0, 2), (0, -2)),
+        line((-1, 0.9), (1, 0.9), (0, -0.9), (-1, 0.9), width=_THICK, fill="outline"),
+        line((-1, -0.9), (1, -0.9), width=_THICK),
+        *_RAYS,
+    ],
+    top="2",
+    bottom="1",
+    top_name="A",
+    bottom_name="K",
+)
+BATTERY = _two(
+    "Battery",
+    "BT",
+    "Battery, one cell",
+    [
+        line((-1.6, 0.5), (1.6, 0.5), width=_THICK),
+        line((-0.8, -0.5), (0.8, -0.5), width=0.5),
+        line((0, 2), (0, 0.5)),
+        line((0, -2), (0, -0.5)),
+        line((0.8, 1.6), (1.8, 1.6)),
+        line((1.3, 2.1), (1.3, 1.1)),
+    ],
+    top_name="+",
+    bottom_name="-",
+)
 REFERENCE = Symbol(
     "LM4040",
     "U",
@@ -94,7 +129,7 @@ REFERENCE = Symbol(
             (
                 Pin("1", "K", "passive", 0, 3, 270),
                 Pin("2", "A", "passive", 0, -3, 90),
-                Pin("3", "NC", "no_connect", -3, 0, 0, 0.0),
+                Pin("3", "NC", "no_connect", -3, 0, 0, 1.8),
             ),
             (-1.2, -2, 1.2, 2),
         ),
@@ -256,7 +291,7 @@ OPAMP = Symbol(
             (-2, -3, 2, 3),
         ),
     ),
-    (Anchor(0.6, 4.6, "left"), Anchor(0.6, 3.0, "left")),
+    (Anchor(-3.0, 6.4, "left"), Anchor(-3.0, 4.7, "left")),
     show_numbers=True,
 )
 
@@ -268,10 +303,12 @@ def _chip(
     pins: tuple[Pin, ...],
     extra: tuple[Graphic, ...] = (),
     prefix: str = "U",
+    text_x: float | None = None,
 ) -> Symbol:
     left, bottom, right, top = size
     unit = Unit((box(left, top, right, bottom), *extra), pins, size)
-    anchors = (Anchor(left, top + 2.6, "left"), Anchor(left, top + 1.0, "left"))
+    x = left if text_x is None else text_x
+    anchors = (Anchor(x, top + 2.8, "left"), Anchor(x, top + 1.1, "left"))
     return Symbol(name, prefix, description, (unit,), anchors, show_numbers=True, show_names=True)
 
 
@@ -296,6 +333,7 @@ SWITCH_1G3157 = _chip(
         line((-3.2, 0), (-2.4, 0.6), (-1.7, 0.6)),
         line((2.1, 2), (3.6, 2)),
     ),
+    text_x=1.0,
 )
 INA219 = _chip(
     "INA219",
@@ -311,6 +349,7 @@ INA219 = _chip(
         Pin("4", "VS", "power_in", 0, 9, 270, 2.0),
         Pin("3", "GND", "power_in", 0, -9, 90, 2.0),
     ),
+    text_x=1.0,
 )
 BOOST = _chip(
     "Boost_SOT23",
@@ -326,13 +365,23 @@ BOOST = _chip(
 )
 
 _LEFT_HEADER = (
-    "GP0 GP1 GND GP2 GP3 GP4 GP5 GND GP6 GP7 GP8 GP9 GND GP10 GP11 GP12 GP13 GND GP14 GP15".split()
-)
+    "GP0", "GP1", "GND", "GP2", "GP3", "GP4", "GP5", "GND", "GP6", "GP7",
+    "GP8", "GP9", "GND", "GP10", "GP11", "GP12", "GP13", "GND", "GP14", "GP15",
+)  # fmt: skip
 _RIGHT_HEADER = (
-    "VBUS VSYS GND 3V3_EN 3V3 ADC_VREF GP28 AGND GP27 GP26 RUN GP22 GND GP21 GP20 GP19 GP18 GND GP17 GP16".split()
-)
-_PICO_KINDS = {"VBUS": "power_out", "VSYS": "power_in", "3V3": "power_out", "GND": "power_in", "AGND": "power_in",
-               "3V3_EN": "input", "ADC_VREF": "passive", "RUN": "input"}
+    "VBUS", "VSYS", "GND", "3V3_EN", "3V3", "ADC_VREF", "GP28", "AGND", "GP27", "GP26",
+    "RUN", "GP22", "GND", "GP21", "GP20", "GP19", "GP18", "GND", "GP17", "GP16",
+)  # fmt: skip
+_PICO_KINDS = {
+    "VBUS": "power_out",
+    "VSYS": "power_in",
+    "3V3": "power_out",
+    "GND": "power_in",
+    "AGND": "power_in",
+    "3V3_EN": "input",
+    "ADC_VREF": "passive",
+    "RUN": "input",
+}
 
 
 def _pico_pins() -> tuple[Pin, ...]:
@@ -426,7 +475,12 @@ SLIDE = Symbol(
 
 
 def _strap(*ys: float) -> list[Graphic]:
-    return [part for y in ys for part in (circle(-1.2, y, 0.45), circle(1.2, y, 0.45))]
+    return [
+        part
+        for y in ys
+        for side in (-1, 1)
+        for part in (circle(1.2 * side, y, 0.45), line((2.4 * side, y), (1.65 * side, y)))
+    ]
 
 
 STRAP = Symbol(
@@ -436,7 +490,7 @@ STRAP = Symbol(
     (
         Unit(
             (box(-2.4, 1.1, 2.4, -1.1), *_strap(0)),
-            (Pin("1", "", "passive", -4, 0, 0, 2.35), Pin("2", "", "passive", 4, 0, 180, 2.35)),
+            (Pin("1", "", "passive", -4, 0, 0, 1.6), Pin("2", "", "passive", 4, 0, 180, 1.6)),
             (-2.4, -1.1, 2.4, 1.1),
         ),
     ),
@@ -451,10 +505,10 @@ STRAP_2X2 = Symbol(
         Unit(
             (box(-2.4, 3.1, 2.4, -3.1), *_strap(2, -2)),
             (
-                Pin("1", "", "passive", -4, 2, 0, 2.35),
-                Pin("2", "", "passive", 4, 2, 180, 2.35),
-                Pin("3", "", "passive", -4, -2, 0, 2.35),
-                Pin("4", "", "passive", 4, -2, 180, 2.35),
+                Pin("1", "", "passive", -4, 2, 0, 1.6),
+                Pin("2", "", "passive", 4, 2, 180, 1.6),
+                Pin("3", "", "passive", -4, -2, 0, 1.6),
+                Pin("4", "", "passive", 4, -2, 180, 1.6),
             ),
             (-2.4, -3.1, 2.4, 3.1),
         ),
@@ -502,8 +556,11 @@ TEST_POINT = Symbol(
 
 def _supply(name: str) -> Symbol:
     """Return a rail drawn as a bar on top of its pin."""
-    unit = Unit((line((0, 0), (0, 1.2)), line((-1, 1.2), (1, 1.2), width=_THICK)),
-                (Pin("1", name, "power_in", 0, 0, 90, 0.0),), (-1, 0, 1, 1.2))
+    unit = Unit(
+        (line((0, 0), (0, 1.2)), line((-1, 1.2), (1, 1.2), width=_THICK)),
+        (Pin("1", name, "power_in", 0, 0, 90, 0.0),),
+        (-1, 0, 1, 1.2),
+    )
     return Symbol(name, "#PWR", f"Rail {name}", (unit,), (Anchor(0, -2), Anchor(0, 2.1)), power=True, in_bom=False)
 
 

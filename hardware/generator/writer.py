@@ -7,7 +7,18 @@ from pathlib import Path
 
 from . import symbols
 from .drawing import (
-    DATE, LIBRARY, PROJECT, REVISION, Page, Placed, Point, SheetBox, at, note_effects, stable_uuid, text_effects,
+    DATE,
+    LIBRARY,
+    PROJECT,
+    REVISION,
+    Page,
+    Placed,
+    Point,
+    SheetBox,
+    at,
+    note_effects,
+    stable_uuid,
+    text_effects,
 )
 from .sexpr import Atom, Node, text
 from .shapes import TEXT_MM, mm
@@ -62,8 +73,10 @@ def _sheet(page: Page, path: str) -> list[Node]:
     node.append(["lib_symbols", *[symbols.BY_NAME[name].node(LIBRARY) for name in used]])
     node += [_frame(page, index) for index in range(len(page.frames))]
     node += [_note(page, index) for index in range(len(page.notes))]
-    node += [["junction", at(point, None), ["diameter", 0], ["color", 0, 0, 0, 0], _id(page, "junction", point)]
-             for point in page.junctions()]
+    node += [
+        ["junction", at(point, None), ["diameter", 0], ["color", 0, 0, 0, 0], _id(page, "junction", point)]
+        for point in page.junctions()
+    ]
     node += [["no_connect", at(point, None), _id(page, "open", point)] for point in page.open_pins]
     node += [_wire(page, *piece) for piece in page.pieces()]
     node += [_label(page, index) for index in range(len(page.labels))]
@@ -110,7 +123,12 @@ def _label(page: Page, index: int) -> list[Node]:
         node.append(["shape", Atom(shape)])
     bottom = "" if shape else " bottom"
     justify = f"{'left' if side == 'right' else 'right'}{bottom}"
-    return [*node, at(place, 0 if side == "right" else 180), text_effects(TEXT_MM, justify), _id(page, kind, net, place)]
+    return [
+        *node,
+        at(place, 0 if side == "right" else 180),
+        text_effects(TEXT_MM, justify),
+        _id(page, kind, net, place),
+    ]
 
 
 def _instance(page: Page, item: Placed, path: str) -> list[Node]:
@@ -129,7 +147,7 @@ def _instance(page: Page, item: Placed, path: str) -> list[Node]:
 
 def _property(item: Placed, key: str, value: str, place: tuple[float, float], justify: str, hidden: bool) -> list[Node]:
     angle = 90 if item.turn in (90, 270) else 0
-    if item.mirror and justify:
+    if (item.mirror or item.turn == 90) and justify:
         justify = "left" if justify == "right" else "right"
     node: list[Node] = ["property", key, value, at(place, angle)]
     if key == "Value_B" and not hidden:
@@ -143,7 +161,9 @@ def _box(page: Page, box: SheetBox, path: str) -> list[Node]:
     node += [["exclude_from_sim", False], ["in_bom", True], ["on_board", True], ["dnp", False]]
     node += [["stroke", ["width", 0.25], ["type", Atom("solid")]], ["fill", ["color", 255, 253, 235, 1]]]
     node.append(["uuid", _box_uuid(box)])
-    node.append(["property", "Sheetname", child.title, at((box.x, box.y - 0.6)), text_effects(1.6, "left bottom", bold=True)])
+    node.append(
+        ["property", "Sheetname", child.title, at((box.x, box.y - 0.6)), text_effects(1.6, "left bottom", bold=True)]
+    )
     below = (box.x, box.y + box.height + 0.6)
     node.append(["property", "Sheetfile", child.file, at(below), text_effects(1.0, "left top")])
     for name, shape, side, _ in box.pins:
@@ -153,5 +173,3 @@ def _box(page: Page, box: SheetBox, path: str) -> list[Node]:
         node.append(pin)
     where: list[Node] = ["path", path, ["page", str(child.number)]]
     return [*node, ["instances", ["project", PROJECT, where]]]
-
-

@@ -5,8 +5,9 @@ from __future__ import annotations
 from ..drawing import Page
 from ..shapes import Anchor
 
-_NOTE = """At rest E+ is the positive electrode. The firmware moves the relay only with the output disabled for 120 ms and the
-current at 0: contacts that open under current spark and wear, and a skin that feels a step is a fault.
+_NOTE = """\
+At rest E+ is the positive electrode. The firmware moves the relay only with the output disabled for 120 ms and the
+current at 0: contacts that open under current spark and wear.
 A contact that welds while the other moves joins HS_OUT and DRAIN: the current then passes beside the electrodes,
 still held by sink and limiter, and the firmware sees a load of 0 ohm.
 

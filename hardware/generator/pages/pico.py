@@ -56,9 +56,9 @@ def build(page: Page) -> None:
     for pin in _OPEN:
         page.nothing(module[pin])
     x, y = module["22"]
-    page.wire((x, y), (x + 14, y))
-    page.label("LOOP_TIMING", (x + 2, y))
-    page.probe("TP12", (x + 14, y))
+    page.wire((x, y), (x + 20, y))
+    page.label("LOOP_TIMING", (x + 6, y))
+    page.probe("TP12", (x + 20, y))
     _supply(page, module["40"][0])
     page.note(_NOTE, (152, 88))
 

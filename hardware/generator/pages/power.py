@@ -24,8 +24,8 @@ def build(page: Page) -> None:
 
 
 def _battery(page: Page) -> None:
-    page.block("Battery and Pico supply", 12, 24, 150, 68)
-    cell = page.add("BT1", 26, 53)
+    page.block("Battery and Pico supply", 12, 24, 158, 68)
+    cell = page.add("BT1", 26, 53, anchors=(Anchor(2.6, 0.9, "left"), Anchor(2.6, -0.9, "left")))
     page.ground(cell["2"], 3)
     fuse = page.add("F1", 36, 44, turn=90)
     page.wire(cell["1"], (26, 44), fuse["1"])
@@ -52,9 +52,7 @@ def _battery(page: Page) -> None:
 
 def _boost(page: Page) -> None:
     page.block("24 V boost converter", 12, 70, 158, 123)
-    converter = page.add(
-        "U6", 80, 98, anchors=(Anchor(-6, 9.0, "left"), Anchor(-6, 7.4, "left"))
-    )
+    converter = page.add("U6", 80, 98, anchors=(Anchor(-6, 9.6, "left"), Anchor(-6, 7.9, "left")))
     page.wire((30, 92), (30, 95), converter["5"])
     page.rail("VBAT", (30, 92))
     feed = page.add("C7", 42, 100)
@@ -90,7 +88,7 @@ def _feedback(page: Page) -> None:
     page.ground(clamp["2"])
     page.supply("RAIL_24V", (124, 95), 4)
     page.flag((139, 95))
-    page.probe("TP3", (154, 95))
+    page.probe("TP3", (152, 95))
 
 
 def _divider(page: Page) -> None:

@@ -17,13 +17,27 @@ Value_B   what B fits instead; "fit" marks a part that A
 No Value_B: the same part in both.
 
 A variant is soldered, never switched."""
-_NUMBERS = """                           A            B
-set-point at 100 % duty    4.975 mA     24.95 mA
-limiter alone, 0 to 55 C   5.2-6.0 mA   26-31 mA
-dead-man, to below 10 uA   60 ms, 110 ms at the worst
-shunt R11                  10 ohm, INA219 at 40h
-rail                       24.0 V, clamped at 27 V"""
-_RAILS = """Rails (global): VBAT after fuse and switch, VSYS and 3V3 of the Pico, RAIL_24V, VBUS of the USB socket, GND."""
+_NUMBERS = (
+    ("", "A", "B"),
+    ("set-point at 100 % duty", "4.975 mA", "24.95 mA"),
+    ("limiter alone, 0 to 55 C", "5.2 to 6.0 mA", "26 to 31 mA"),
+    ("dead-man", "60 ms, 110 ms at the worst", ""),
+    ("shunt R11, monitor U5", "10 ohm, address 40h", ""),
+    ("rail", "24.0 V, clamped at 27 V", ""),
+)
+_RAILS = (
+    """Rails (global): VBAT after fuse and switch, VSYS and 3V3 of the Pico, RAIL_24V, VBUS of the USB socket, GND."""
+)
+
+_INSIDE = (
+    ("pico", "Raspberry Pi Pico\nMicroPython, 1 kHz", (3, 60)),
+    ("safety", "dead-man, USB interlock,\nSTOP, limiter", (19, 9.5)),
+    ("power", "cell, 24 V boost,\nrail divider", (22, 4)),
+    ("set_point", "2.5 V x duty x 0.4", (17, 8.5)),
+    ("output", "relay, lead resistors\nJ2 E+, J3 E-", (18, 9)),
+    ("sink", "op-amp and FET,\nRs, shunt, INA219", (20, 18)),
+    ("user", "three lights, buzzer,\nSTART, straps", (23, 16)),
+)
 
 
 def build(page: Page, children: dict[str, Page]) -> None:
@@ -39,11 +53,16 @@ def build(page: Page, children: dict[str, Page]) -> None:
     _chain(page, boxes)
     page.note("IontoPico: constant current for iontophoresis", (24, 18), 4.0, bold=True)
     page.note(_WARNING, (24, 27), 2.0, bold=True)
+    for name, content, at in _INSIDE:
+        page.note(content, (boxes[name].x + at[0], boxes[name].y + at[1]), 1.5)
     page.note(_RAILS, (24, 200))
     page.note("Variants", (266, 60), 2.0, bold=True)
     page.note(_VARIANTS, (266, 64))
     page.note("Numbers", (266, 106), 2.0, bold=True)
-    page.note(_NUMBERS, (266, 110))
+    for row, cells in enumerate(_NUMBERS):
+        for cell, x in zip(cells, (266, 288, 304), strict=True):
+            if cell:
+                page.note(cell, (x, 110 + 1.8 * row))
 
 
 def _chain(page: Page, boxes: dict[str, SheetBox]) -> None:

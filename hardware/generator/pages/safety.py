@@ -33,7 +33,7 @@ def build(page: Page) -> None:
 
 
 def _dead_man(page: Page) -> None:
-    page.block("Dead-man", 12, 80, 115, 112)
+    page.block("Dead-man", 12, 80, 112, 111)
     page.port("HEARTBEAT", (26, 100), "left", "input")
     series = page.add("R16", 37, 100, turn=90)
     page.wire((26, 100), series["1"])
@@ -46,7 +46,7 @@ def _dead_man(page: Page) -> None:
     page.label("PUMP_AC", (55, 100))
     page.ground(diodes["1"], 2)
     page.wire(diodes["2"], (67, 88), (120, 88))
-    page.label("PUMP", (107, 88))
+    page.label("PUMP", (104.5, 88))
     page.probe("TP8", (94, 88))
     for name, x in (("C5", 78), ("R17", 88)):
         part = page.add(name, x, 93)
@@ -55,7 +55,7 @@ def _dead_man(page: Page) -> None:
 
 
 def _interlock(page: Page) -> None:
-    page.block("USB interlock and bench strap", 12, 113, 115, 148)
+    page.block("USB interlock and bench strap", 12, 112, 112, 148)
     page.rail("VBUS", (32, 119))
     top = page.add("R18", 40, 121, turn=90)
     page.wire((32, 119), (32, 121), top["1"])
@@ -79,7 +79,7 @@ def _interlock(page: Page) -> None:
 
 
 def _switch(page: Page) -> None:
-    page.block("High side: switch and limiter", 117, 18, 221, 96)
+    page.block("High side: switch and limiter", 113, 18, 221, 96)
     gate = page.add("Q3", 124, 88)
     page.wire(gate["2"], (126, 102))
     drive = page.add("R15", 126, 75)
@@ -120,7 +120,7 @@ def _limiter(page: Page) -> None:
 
 
 def _stop(page: Page) -> None:
-    page.block("STOP", 117, 97, 221, 126)
+    page.block("STOP", 113, 97, 221, 126)
     button = page.add("SW1", 126, 110, turn=90, anchors=(Anchor(3.6, 0.9, "left"), Anchor(3.6, -0.9, "left")))
     page.wire((126, 102), button["2"])
     page.ground(button["1"])

@@ -38,7 +38,7 @@ def build(page: Page) -> None:
 
 
 def _switch(page: Page) -> None:
-    page.block("Switch", 67, 40, 99, 106)
+    page.block("Switch", 67, 40, 99, 88)
     page.wire((72, 72), (69, 72), (69, 75))
     page.rail("GND", (69, 75))
     page.ground((80, 82), 2)
@@ -47,10 +47,10 @@ def _switch(page: Page) -> None:
     bypass = page.add("C16", 91, 57)
     page.wire((80, 54), bypass["1"])
     page.ground(bypass["2"], 1)
-    page.port("PWM_SETPOINT", (22, 92), "left", "input")
-    page.wire((22, 92), (70, 92), (70, 78), (72, 78))
-    pull = page.add("R2", 62, 97)
-    page.wire((62, 92), pull["1"])
+    page.port("PWM_SETPOINT", (30, 92), "left", "input")
+    page.wire((30, 92), (70, 92), (70, 78), (72, 78))
+    pull = page.add("R2", 58, 97)
+    page.wire((58, 92), pull["1"])
     page.ground(pull["2"])
 
 

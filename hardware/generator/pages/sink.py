@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from ..drawing import Page
+from ..shapes import Anchor
 
 _PRECISE = ("Reference", "Value", "Tolerance", "Value_B")
-_NOTE = """I = SETPOINT / (Rs + shunt): A 191 + 10 ohm, B 191 || 35.7 + 10 ohm. R9, R10, R11 0.1 %: they set the most that the
+_NOTE = """\
+I = SETPOINT / (Rs + shunt): A 191 + 10 ohm, B 191 || 35.7 + 10 ohm. R9, R10, R11 0.1 %: they set the most that the
 set-point path can pass, and the firmware takes V(SNS) / (Rs + R11) as the second measurement of the current.
 R11 sits on the low side: there the INA219 sees no common mode (on the high side it over-reads by 95 uA at 24 V).
 IN+ and IN- go to R11's own pads. A0 = A1 = GND: address 40h. The address is the firmware's; do not change it.
@@ -23,11 +25,11 @@ def build(page: Page) -> None:
     _second_measurement(page)
     _monitor(page)
     _supply(page)
-    page.note(_NOTE, (14, 126))
+    page.note(_NOTE, (14, 130))
 
 
 def _loop(page: Page) -> None:
-    page.block("Sink: holds V(SNS) at SETPOINT", 12, 28, 118, 122)
+    page.block("Sink: holds V(SNS) at SETPOINT", 12, 28, 127, 126)
     page.port("SETPOINT", (24, 58), "left", "input")
     page.wire((24, 58), (54, 58))
     amplifier = page.add("U4", 60, 60)
@@ -48,9 +50,9 @@ def _loop(page: Page) -> None:
     page.label("FEEDBACK", (50, 82))
     page.wire(feedback["2"], (92, 82), (92, 72), (102, 72))
     page.label("SNS", (93, 72))
-    page.probe("TP6", (98, 72))
-    page.wire(sink["3"], (102, 42), (130, 42))
-    page.port("DRAIN", (130, 42), "right", "passive")
+    page.probe("TP6", (98, 72), text="left")
+    page.wire(sink["3"], (102, 42), (142, 42))
+    page.port("DRAIN", (142, 42), "right", "passive")
 
 
 def _resistors(page: Page) -> None:
@@ -58,75 +60,75 @@ def _resistors(page: Page) -> None:
     page.wire((102, 64), main["1"])
     extra = page.add("R10", 113, 85, shown=("Reference", "Value", "Value_B"), anchors=None)
     page.wire((102, 80), (113, 80), extra["1"])
-    shunt = page.add("R11", 102, 107, shown=_PRECISE)
+    shunt = page.add("R11", 102, 112, shown=_PRECISE)
     page.wire(main["2"], shunt["1"])
     page.wire(extra["2"], (113, 90), (102, 90))
     page.ground(shunt["2"], 6)
 
 
 def _drain_divider(page: Page) -> None:
-    page.block("Drain voltage, divided by 11 about SNS", 130, 28, 221, 67)
-    top = page.add("R22", 122, 48)
-    bottom = page.add("R23", 122, 58)
-    page.wire((122, 42), top["1"])
+    page.block("Drain voltage, divided by 11 about SNS", 129, 28, 221, 67.5)
+    top = page.add("R22", 134, 48)
+    bottom = page.add("R23", 134, 58)
+    page.wire((134, 42), top["1"])
     page.wire(top["2"], bottom["1"])
-    page.wire(bottom["2"], (122, 68), (102, 68))
-    page.wire((122, 53), (152, 53))
-    page.label("DRAIN_DIV", (131, 53))
-    smooth = page.add("C12", 145, 58)
-    page.wire((145, 53), smooth["1"])
+    page.wire(bottom["2"], (134, 66), (102, 66))
+    page.wire((134, 53), (158, 53))
+    page.label("DRAIN_DIV", (137, 53))
+    smooth = page.add("C12", 149, 58)
+    page.wire((149, 53), smooth["1"])
     page.ground(smooth["2"], 1)
-    buffer = page.add("U4", 158, 55, unit=2)
-    page.wire(buffer["6"], (150, 57), (150, 63), (166, 63), (166, 55))
-    series = page.add("R33", 173, 55, turn=90)
+    buffer = page.add("U4", 164, 55, unit=2)
+    page.wire(buffer["6"], (156, 57), (156, 63), (173, 63), (173, 55))
+    series = page.add("R33", 180, 55, turn=90)
     page.wire(buffer["7"], series["1"])
-    hold = page.add("C13", 180, 59)
-    page.wire(series["2"], (190, 55))
-    page.wire((180, 55), hold["1"])
+    hold = page.add("C13", 187, 59)
+    page.wire(series["2"], (200, 55))
+    page.wire((187, 55), hold["1"])
     page.ground(hold["2"], 1)
-    page.port("ADC_DRAIN", (190, 55), "right", "output")
+    page.port("ADC_DRAIN", (200, 55), "right", "output")
 
 
 def _second_measurement(page: Page) -> None:
-    page.block("Second measurement of the current", 130, 69, 221, 86)
-    series = page.add("R34", 166, 75, turn=90)
-    page.wire((122, 68), (122, 75), series["1"])
-    hold = page.add("C14", 180, 79)
-    page.wire(series["2"], (190, 75))
-    page.wire((180, 75), hold["1"])
+    page.block("Second measurement of the current", 129, 68.5, 221, 87)
+    series = page.add("R34", 180, 75, turn=90)
+    page.wire((120, 66), (120, 75), series["1"])
+    hold = page.add("C14", 187, 79)
+    page.wire(series["2"], (200, 75))
+    page.wire((187, 75), hold["1"])
     page.ground(hold["2"], 1)
-    page.port("ADC_SNS", (190, 75), "right", "output")
+    page.port("ADC_SNS", (200, 75), "right", "output")
 
 
 def _monitor(page: Page) -> None:
-    page.block("Current monitor, 40h", 124, 88, 221, 122)
-    monitor = page.add("U5", 146, 107)
-    page.wire((102, 103), monitor["1"])
-    page.label("SHUNT_HI", (106, 103))
-    page.probe("TP7", (120, 103), text="left")
-    page.wire(monitor["2"], (118, 111), (118, 113), (102, 113))
-    page.wire(monitor["4"], (146, 92))
-    page.rail("3V3", (146, 92))
-    bypass = page.add("C19", 130, 97)
-    page.wire((146, 94), bypass["1"])
+    page.block("Monitor, 40h", 129, 88, 221, 126)
+    monitor = page.add("U5", 152, 110)
+    page.wire((102, 106), monitor["1"])
+    page.label("SHUNT_HI", (106, 106))
+    page.probe("TP7", (120, 106), text="left")
+    page.wire(monitor["2"], (120, 114), (120, 117), (102, 117))
+    page.wire(monitor["4"], (152, 94))
+    page.rail("3V3", (152, 94))
+    bypass = page.add("C19", 140, 99)
+    page.wire((152, 96), bypass["1"])
     page.ground(bypass["2"], 1)
     page.ground(monitor["3"], 1)
-    page.wire(monitor["7"], (160, 109), (160, 113))
-    page.wire(monitor["8"], (160, 111))
-    page.rail("GND", (160, 113))
-    for name, net, x, y in (("R37", "I2C_SDA", 172, 103), ("R38", "I2C_SCL", 180, 106)):
-        pull = page.add(name, x, 97)
+    page.wire(monitor["7"], (166, 112), (166, 116))
+    page.wire(monitor["8"], (166, 114))
+    page.rail("GND", (166, 116))
+    for name, net, x, y in (("R37", "I2C_SDA", 178, 106), ("R38", "I2C_SCL", 188, 109)):
+        pull = page.add(name, x, 99)
         page.supply("3V3", pull["1"], 1)
         page.wire(pull["2"], (x, y))
-        page.wire((155, y), (190, y))
-        page.port(net, (190, y), "right", "bidirectional" if net == "I2C_SDA" else "input")
+        page.wire((161, y), (200, y))
+        page.port(net, (200, y), "right", "bidirectional" if net == "I2C_SDA" else "input")
 
 
 def _supply(page: Page) -> None:
-    power = page.add("U4", 208, 48, unit=3, shown=("Reference", "Value"))
-    page.wire(power["8"], (208, 40))
-    page.rail("3V3", (208, 40))
+    power = page.add("U4", 30, 104, unit=3, anchors=(Anchor(2.6, 0.9, "left"), Anchor(2.6, -0.9, "left")))
+    page.wire(power["8"], (30, 95))
+    page.rail("3V3", (30, 95))
     page.ground(power["4"], 1)
-    bypass = page.add("C18", 219, 48)
-    page.wire((208, 42), (219, 42), bypass["1"])
-    page.ground(bypass["2"], 3)
+    bypass = page.add("C18", 46, 102)
+    page.wire((30, 97), (46, 97), bypass["1"])
+    page.ground(bypass["2"], 5)
