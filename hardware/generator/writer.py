@@ -26,6 +26,20 @@ from .shapes import TEXT_MM, mm
 _SCHEMATIC_VERSION = 20250114
 _LIBRARY_VERSION = 20241209
 _GENERATOR = "iontopico"
+# Of the rules check: all of them, also those that KiCad leaves off by itself.
+_RULES = (
+    "bus_definition_conflict", "bus_entry_needed", "bus_to_bus_conflict", "bus_to_net_conflict",
+    "conflicting_netclasses", "different_unit_footprint", "different_unit_net", "duplicate_reference",
+    "duplicate_sheet_names", "endpoint_off_grid", "extra_units", "footprint_filter", "footprint_link_issues",
+    "four_way_junction", "global_label_dangling", "ground_pin_not_ground", "hier_label_mismatch",
+    "isolated_pin_label", "label_dangling", "label_multiple_wires", "lib_symbol_issues", "lib_symbol_mismatch",
+    "missing_bidi_pin", "missing_input_pin", "missing_power_pin", "missing_unit", "multiple_net_names",
+    "net_not_bus_member", "no_connect_connected", "no_connect_dangling", "pin_not_connected", "pin_not_driven",
+    "pin_to_pin", "power_pin_not_driven", "same_local_global_label", "similar_label_and_power",
+    "similar_labels", "similar_power", "simulation_model_issue", "single_global_label", "stacked_pin_name",
+    "unannotated", "unconnected_wire_endpoint", "undefined_netclass", "unit_value_mismatch",
+    "unresolved_variable", "wire_dangling",
+)  # fmt: skip
 
 
 def write_library(folder: Path) -> None:
@@ -39,11 +53,11 @@ def write_library(folder: Path) -> None:
 
 
 def write_project(folder: Path, root: Page) -> None:
-    """Write the project file: every rule of ERC at KiCad's own severity, none excluded."""
+    """Write the project file: every rule of the rules check is an error, none excluded."""
     sheets = [[stable_uuid(root.name), "Root"], *[[_box_uuid(box), box.page.title] for box in root.boxes]]
     project = {
         "board": {"design_settings": {"defaults": {}, "rules": {}}},
-        "erc": {"erc_exclusions": [], "meta": {"version": 0}},
+        "erc": {"erc_exclusions": [], "meta": {"version": 0}, "rule_severities": dict.fromkeys(_RULES, "error")},
         "meta": {"filename": f"{PROJECT}.kicad_pro", "version": 3},
         "net_settings": {"classes": [], "meta": {"version": 4}},
         "schematic": {"drawing": {"default_text_size": 50.0, "text_offset_ratio": 0.15}, "page_layout_descr_file": ""},

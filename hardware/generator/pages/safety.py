@@ -112,7 +112,7 @@ def _limiter(page: Page) -> None:
     page.wire(limit["2"], (154, 54))
     extra = page.add("R13", 167, 38)
     page.wire((167, 31), extra["1"])
-    page.wire(extra["2"], (167, 46), (154, 46))
+    page.wire(extra["2"], (167, 43), (154, 43))
     page.supply("RAIL_24V", (142, 31))
     bypass = page.add("C10", 190, 38)
     page.wire((190, 31), bypass["1"])
