@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -24,7 +25,7 @@ from hardware.spice.spread import ROOM_C, WARM_C, corner
 _SIZE_IN = (8.0, 4.5)
 _DPI = 130
 _INK, _BLUE, _RED, _GREY, _GREEN = "#222222", "#1f5fa8", "#b3261e", "#8a8a8a", "#2e7d32"
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,

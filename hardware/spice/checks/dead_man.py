@@ -6,6 +6,7 @@ from hardware.spice import measure
 from hardware.spice.board import Board
 from hardware.spice.check import ADR, LIMITS, TABLE, Check, Found, Limit
 from hardware.spice.checks.common import SAVED, duty_of, loaded
+from hardware.spice.deck import Deck
 from hardware.spice.engine import Waves, transient
 from hardware.spice.spread import COLD_C, ROOM_C, TEMPS_C, WARM_C, corner, samples
 from hardware.spice.stimuli import BEAT_HZ, heartbeat
@@ -18,22 +19,17 @@ _DUTY_MA = {"A": 4.0, "B": 20.0}
 
 
 def decay(
-    board: Board,
-    stuck_high: bool,
-    temp_c: float = ROOM_C,
-    hz: float = BEAT_HZ,
-    lines: tuple[str, ...] = (),
-    **settings: float | str,
+    board: Board, stuck_high: bool, temp_c: float = ROOM_C, hz: float = BEAT_HZ, **settings: float
 ) -> tuple[Waves, float]:
     """Return the waves of a heartbeat that stops, at 4 mA [20 mA], and the time of its last edge in s."""
-    beats = _BEATS if hz >= BEAT_HZ else 12
-    source, last_s = heartbeat(beats, hz, stuck_high)
-    deck = (
-        loaded(board)
-        .plus(*lines, heartbeat=source, duty=duty_of(board, _DUTY_MA[board.variant]), **settings)
-        .at(temp_c)
-    )
-    return transient(deck, last_s + _TAIL_S, 2e-4, SAVED), last_s
+    deck = loaded(board).plus(duty=duty_of(board, _DUTY_MA[board.variant]), **settings).at(temp_c)
+    return decay_of(deck, stuck_high, hz)
+
+
+def decay_of(deck: Deck, stuck_high: bool, hz: float = BEAT_HZ) -> tuple[Waves, float]:
+    """Return the waves of `deck` with a heartbeat that stops, and the time of its last edge in s."""
+    source, last_s = heartbeat(_BEATS if hz >= BEAT_HZ else 12, hz, stuck_high)
+    return transient(deck.plus(heartbeat=source), last_s + _TAIL_S, 2e-4, SAVED), last_s
 
 
 def off_ms(board: Board, stuck_high: bool, temp_c: float = ROOM_C, **settings: float) -> float:

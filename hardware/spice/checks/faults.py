@@ -85,9 +85,8 @@ def still_cut(board: Board) -> Found:
     ends = {**corner(board, low=("vth_q3_v",)), **corner(board, high=("C4", "C5", "R17"))}
     found = {}
     for name in ("op-amp stuck high", "sink FET short", "Rs short", "shunt short"):
-        waves, last_s = dead_man.decay(
-            board, True, WARM_C, lines=_LINES.get(name, ()), **_SETTINGS.get(name, {}), **ends
-        )
+        asked = duty_of(board, _ASKED_MA[board.variant])
+        waves, last_s = dead_man.decay_of(_with(board, name).plus(duty=asked, **ends).at(WARM_C), stuck_high=True)
         current = (waves.volt("E_PLUS") - waves.volt("E_MINUS")) / LOAD_OHM[board.variant] * 1e6
         found[name] = (measure.last_above_s(waves.x, current, measure.OFF_UA) - last_s) * 1e3
     return found
