@@ -7,7 +7,7 @@ from ..shapes import Anchor
 
 _NOTE = """Boost output: A 1.233 V x (1 + R30 / R31) = 24.0 V, B 0.6 V x (1 + R30 / R31) = 24.0 V. Fixed resistors: no
 trimmer may raise the compliance. It is fed from the battery's side of D4: USB alone never makes 24 V.
-D3 clamps a boost that has lost its feedback at 27 V, 28.3 V at the worst; F1 ends it. The BSS parts stand 50 V.
+D3 clamps a boost without feedback at 27 V, 28.3 V at the worst; F1 bounds what the cell feeds it. Q2 stands 50 V.
 R32 keeps the boost off while the Pico is in reset. With the boost off the rail sits at VBAT less D5: the dead-man,
 not the boost, is what turns the output off.
 VSYS at most 5.5 V: one Li-ion cell or three AA cells. D4 keeps USB's 5 V out of the cell.
