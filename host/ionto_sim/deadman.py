@@ -1,6 +1,6 @@
 """The dead-man: a charge pump fed by heartbeat edges holds the gate of Q3; nothing else turns the output on.
 
-Each rising edge carries C1 * (pump voltage - output) into C2. The output decays through 470k: with C1 in
+Each rising edge carries C1 * (pump voltage - output) into C2. The output decays through R17: with C1 in
 parallel while the pin is high and the diode conducts, without it while the pin is low. Times in us.
 """
 

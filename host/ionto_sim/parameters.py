@@ -8,19 +8,18 @@ _COMMON = {
     "divider_ohm": 11e6,
     "rail_v": 24.0,
     "rail_rise_us": 1200.0,
-    "rail_uf": 1.0,
     "boost_diode_v": 0.35,
     "boost_min_v": 3.2,
     "battery_v": 3.9,
     "schottky_v": 0.25,
     "usb_vsys_v": 4.7,
     "relay_us": 4000,
-    "pump_v": 2.9,  # 3.3 V less two BAS70
+    "pump_v": 3.01,  # 3.3 V less two BAS70
     "pump_c1_nf": 22.0,
     "pump_c2_nf": 150.0,
-    "pump_kohm": 470.0,
-    "gate_v": 1.031,  # BSS138, so that the dead-man's nominal times come out
-    "interlock_us": 125.0,  # time constant of the pump output shorted by the VBUS transistor
+    "pump_kohm": 402.0,
+    "gate_v": 1.07,  # BSS138 at the 5 uA that hold the high side
+    "interlock_us": 270.0,  # as a time constant of the pump output, so that the high side opens 0.18 ms after VBUS
     "ina_gain": 1.001,
     "ina_offset_uv": 12.0,
     "ina_noise_uv": 6.0,
@@ -35,6 +34,8 @@ _VARIANTS = {
         "high_ohm": 125.0,
         "sink_ohm": 24.0,
         "ceiling_ua": 5610.0,
+        "rail_uf": 1.1,
+        "rail_bleed_kohm": 696.0,  # the boost's divider and the ADC's
     },
     "B": {
         "sense_ohm": 191.0 * 35.7 / (191.0 + 35.7),
@@ -42,6 +43,8 @@ _VARIANTS = {
         "high_ohm": 27.5,
         "sink_ohm": 17.4,
         "ceiling_ua": 28600.0,
+        "rail_uf": 4.8,
+        "rail_bleed_kohm": 293.0,
     },
 }
 

@@ -9,7 +9,6 @@ import math
 _LOW_BATTERY_V = 2.9
 _LOW_RAIL_V = 15.0
 _HIGH_RAIL_V = 28.3  # 27 V zener and 5 %
-_DECAY_US = 11e6  # of the capacitor through the dividers
 _SETTLED_V = 0.001
 
 
@@ -19,6 +18,7 @@ class Supply:
     def __init__(self, values: dict) -> None:
         self._values = values
         self.battery_v = values["battery_v"]
+        self._decay_us = values["rail_uf"] * values["rail_bleed_kohm"] * 1e3
         self.boost = False
         self.powered = True
         self.rail_v = self.battery_v - values["boost_diode_v"]
@@ -54,7 +54,7 @@ class Supply:
             self.rail_v = goal + (self.rail_v - goal) * rise
             done = goal - self.rail_v < _SETTLED_V
         else:
-            leak = self.rail_v * (1.0 - math.exp(max(-700.0, -dt / _DECAY_US)))
+            leak = self.rail_v * (1.0 - math.exp(max(-700.0, -dt / self._decay_us)))
             self.rail_v -= leak + current_ua * dt * 1e-6 / self._values["rail_uf"]
             done = self.rail_v <= goal
         if done:

@@ -176,15 +176,15 @@ def cut_after_us(last_level: int, **changes: float) -> int:
 
 
 @pytest.mark.hazard("HAZ-14", "HAZ-16", "HAZ-34")
-def test_dead_man_cuts_in_50_ms_stuck_low_and_59_ms_stuck_high() -> None:
-    assert cut_after_us(0) == pytest.approx(50 * MS, abs=500)
-    assert cut_after_us(1) == pytest.approx(59 * MS, abs=500)
+def test_dead_man_cuts_in_40_ms_stuck_low_and_48_ms_stuck_high() -> None:
+    assert cut_after_us(0) == pytest.approx(40 * MS, abs=500)
+    assert cut_after_us(1) == pytest.approx(47.6 * MS, abs=500)
 
 
 @pytest.mark.hazard("HAZ-14", "HAZ-16", "HAZ-34")
-def test_dead_man_stays_within_38_to_110_ms_over_the_gate_threshold_spread() -> None:
-    assert cut_after_us(0, gate_v=1.22) == pytest.approx(38 * MS, abs=MS)
-    assert cut_after_us(1, gate_v=0.55) == pytest.approx(110 * MS, abs=MS)
+def test_dead_man_stays_within_29_to_91_ms_over_the_gate_threshold_spread() -> None:
+    assert cut_after_us(0, gate_v=1.27) == pytest.approx(29.5 * MS, abs=MS)
+    assert cut_after_us(1, gate_v=0.57) == pytest.approx(91 * MS, abs=2 * MS)
 
 
 @pytest.mark.hazard("HAZ-16", "HAZ-34")
@@ -204,21 +204,21 @@ def test_heartbeat_at_50_hz_does_not_hold_and_at_25_hz_never_turns_on() -> None:
 
 @pytest.mark.hazard("HAZ-16", "HAZ-34")
 def test_heartbeat_stuck_by_a_fault_cuts_although_the_pin_goes_on() -> None:
-    for name, limit_us in (("heartbeat_stuck_low", 50_500), ("heartbeat_stuck_high", 61_500)):
+    for name, limit_us in (("heartbeat_stuck_low", 40_500), ("heartbeat_stuck_high", 50_500)):
         circuit = make()
         hold(circuit)
         circuit.set_fault(SETTLE_US, name, True)
         circuit.meter.mark("fault")
         beat(circuit, SETTLE_US + 2 * MS, SETTLE_US + 200 * MS)
         circuit.settle_at(SETTLE_US + 200 * MS)
-        assert 45_000 < circuit.meter.read_mark("fault")["t_below_us"] <= limit_us
+        assert 36_000 < circuit.meter.read_mark("fault")["t_below_us"] <= limit_us
 
 
 # Interlock, STOP, relay, power.
 
 
 @pytest.mark.hazard("HAZ-19", "HAZ-34")
-def test_vbus_interlock_cuts_in_0_09_ms_and_lets_go_within_16_ms() -> None:
+def test_vbus_interlock_cuts_in_0_18_ms_and_lets_go_within_16_ms() -> None:
     circuit = make()
     circuit.set_bench_strap(0, False)
     hold(circuit)
@@ -226,7 +226,7 @@ def test_vbus_interlock_cuts_in_0_09_ms_and_lets_go_within_16_ms() -> None:
     circuit.meter.mark("plug")
     beat(circuit, SETTLE_US + 2 * MS, SETTLE_US + 100 * MS)
     circuit.settle_at(SETTLE_US + 100 * MS)
-    assert circuit.meter.read_mark("plug")["t_below_us"] == pytest.approx(90, abs=15)
+    assert circuit.meter.read_mark("plug")["t_below_us"] == pytest.approx(180, abs=20)
     circuit.set_vbus(SETTLE_US + 100 * MS + 1, False)
     level = 1 - circuit.deadman.level
     for at in range(SETTLE_US + 102 * MS, SETTLE_US + 130 * MS, 2 * MS):
@@ -331,7 +331,7 @@ def after_fault(name: str, duty: float = 0.5, spec: object = 1000) -> Circuit:
         ("pwm_stuck_high", 4975),
         ("pwm_stuck_low", 2.2),
         ("electrode_lift", 0),
-        ("reference_open", 0.5 * 4975 * 1.128),
+        ("reference_open", 0.5 * 4975 * 1.294),
     ],
 )
 def test_fault_gives_the_designs_current(name: str, current_ua: float) -> None:
