@@ -85,7 +85,13 @@ def power_up_charge(board: Board) -> Found:
 CHECKS = (
     Check("start", "rising edge that turns on", Limit(4, 4), "", TABLE, "250 Hz from rest", nominal_edges),
     Check(
-        "start", "rising edge that turns on", Limit(2, 8), "", LIMITS, "threshold spread, 0 and 50 C", edges_at_corners
+        "start",
+        "rising edge that turns on, tolerances",
+        Limit(2, 8),
+        "",
+        LIMITS,
+        "threshold spread, 0 and 50 C",
+        edges_at_corners,
     ),
     Check("start", "current after one stray edge", Limit(high=0.5), "uA", TABLE, "duty 100 %, corner", stray_edge),
     Check(
