@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import subprocess
 import sys
@@ -11,43 +10,40 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hardware import netlist, report, tools
+from hardware import kicad, netlist, report, tools
 from hardware.report import Row
 from hardware.spice import checks, plots, runner
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "build" / "hardware"
 PICTURES = ROOT / "hardware" / "pictures"
-SHEET = ROOT / "hardware" / "schematics" / "iontopico.kicad_sch"
 
 
 def electrical_rules() -> Row:
     """Run KiCad's electrical rules check on the whole schematic; any violation, also a warning, fails."""
-    target = OUT / "erc.json"
-    command = ["kicad-cli", "sch", "erc", "--severity-all", "--exit-code-violations", "--format", "json"]
-    done = subprocess.run([*command, "--output", str(target), str(SHEET)], capture_output=True, text=True, check=False)
-    if not target.exists():
-        return Row(
-            "schematic", "electrical rules", "", "0 violations", "no report", (done.stdout + done.stderr)[-200:], False
-        )
-    found = [item for sheet in json.loads(target.read_text(encoding="utf-8"))["sheets"] for item in sheet["violations"]]
-    first = found[0]["description"] if found else "all sheets"
-    return Row(
-        "schematic", "electrical rules", "", "0 violations", str(len(found)), first, not done.returncode and not found
-    )
+    said = kicad.erc()
+    (OUT / "erc.txt").write_text(said, encoding="utf-8")
+    worst, where = ("violations", "build/hardware/erc.txt") if said else ("0", "all sheets")
+    return Row("schematic", "electrical rules", "", "0 violations", worst, where, not said)
 
 
-def netlist_tests() -> Row:
-    """Run the netlist's tests: pins, values, wiring, and that wrong wiring is caught."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/hardware"]
+def hardware_tests() -> Row:
+    """Run tests/hardware: pins, values, wiring, that wrong wiring is caught, the virtual Pico against SPICE."""
+    command = [sys.executable, "-m", "pytest", "-o", "addopts=", "-p", "no:cacheprovider", "tests/hardware"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    (OUT / "netlist.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
+    (OUT / "tests.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
     passed = re.search(r"(\d+) passed", done.stdout)
     bad = re.search(r"(\d+) (failed|error|skipped)", done.stdout)
     sound = done.returncode == 0 and passed is not None and bad is None
-    where = "tests/hardware" if sound else "build/hardware/netlist.txt"
+    where = "tests/hardware" if sound else "build/hardware/tests.txt"
     return Row(
-        "schematic", "netlist and model tests", "", "all pass", passed.group(0) if passed else "none ran", where, sound
+        "schematic",
+        "tests of netlist and models",
+        "",
+        "all pass",
+        passed.group(0) if passed else "none ran",
+        where,
+        sound,
     )
 
 
@@ -66,7 +62,7 @@ def main() -> int:
         console.print(f"make hardware: {error}", style="bold red", markup=False)
         return 1
     OUT.mkdir(parents=True, exist_ok=True)
-    rows = [] if arguments.only else [electrical_rules(), netlist_tests()]
+    rows = [] if arguments.only else [electrical_rules(), hardware_tests()]
     chosen = [check for check in checks.ALL if arguments.only in (None, check.group)]
     drawn = netlist.read()
     outcomes = runner.run(drawn, chosen)
