@@ -9,6 +9,7 @@ from hardware.spice.board import Board
 from hardware.spice.check import FAULT, LIMITS, TABLE, Check, Found, Limit, around
 from hardware.spice.checks.common import current_ma, duty_sweep, loaded
 from hardware.spice.spread import TEMPS_C, corner, samples
+from ionto import pins
 
 _PARTS = ("R3", "R4", "R5", "R9", "R11")
 _UP = {"high": ("R5", "reference_v", "vos_v"), "low": ("R3", "R4", "R9", "R11")}
@@ -47,6 +48,14 @@ def zero(board: Board) -> Found:
     }
 
 
+def pwm_step(board: Board) -> Found:
+    """Return the current of one step of the firmware's PWM in the middle of the range, in uA."""
+    deck, middle = loaded(board), (pins.PWM_TOP // 2) / (pins.PWM_TOP + 1)
+    waves = duty_sweep(deck, middle, middle + 64 / (pins.PWM_TOP + 1), 64 / (pins.PWM_TOP + 1))
+    current = measure.shunt_ua(waves)
+    return {f"TOP {pins.PWM_TOP}, {pins.PWM_FREQ_HZ} Hz": float(current[-1] - current[0]) / 64}
+
+
 def full_at_corners(board: Board) -> Found:
     """Return the current at 100 % duty with every part at the end that raises it, and with random ones, in mA."""
     ends = _B_UP if board.variant == "B" else _UP
@@ -73,6 +82,8 @@ CHECKS = (
     Check("transfer", "current at 100 % duty", around(24.95, 0.002), "mA", TABLE, _SWEEP + ", 0 to 50 C", full, "B"),
     Check("transfer", "INL", Limit(high=0.002), "uA", TABLE, "straight line, 5 to 100 %, 0 to 50 C", linearity),
     Check("transfer", "INL", Limit(high=0.01), "uA", TABLE, "straight line, 5 to 100 %, 0 to 50 C", linearity, "B"),
+    Check("transfer", "one step of the PWM", around(1.215, 0.01), "uA", TABLE, "64 steps in the middle", pwm_step),
+    Check("transfer", "one step of the PWM", around(6.09, 0.01), "uA", TABLE, "64 steps in the middle", pwm_step, "B"),
     Check("transfer", "shift by 0.5 mV offset", Limit(high=2.55), "uA", TABLE, _SWEEP, offset),
     Check("transfer", "shift by 0.5 mV offset", Limit(high=12.75), "uA", TABLE, _SWEEP, offset, "B"),
     Check("transfer", "current at duty 0, output on", Limit(high=10.0), "uA", "counts as off", "offset +-0.5 mV", zero),
