@@ -132,6 +132,7 @@ def test_interrupted_flash_is_completed_by_the_next_run(pico_with, tmp_path, how
 def test_maintenance_by_command_and_back(bench):
     bench.ionto("maintenance")
     assert "lib" in bench.mpremote("fs", "ls", ":/")
+    assert "/lib" in bench.mpremote("exec", "import sys; print(sys.path)"), "a person's own modules are found"
     assert not bench.pico.status()["watchdog_armed"]
     boots = bench.pico.status()["boots"]
     bench.mpremote("reset")
