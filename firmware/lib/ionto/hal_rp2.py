@@ -76,11 +76,16 @@ class Hal:
         self._duty = 0
 
     def power_up(self) -> None:
-        """Boost on and the set-point PWM running at 0; current needs a heartbeat as well."""
+        """Boost on and the set-point PWM running at 0; current needs a heartbeat as well.
+
+        The next tick is 1 ms from now: what led here took its time with the output off.
+        """
         if self._pwm is None:
             self._pwm = machine.PWM(machine.Pin(pins.PWM_SETPOINT), freq=pins.PWM_FREQ_HZ, duty_u16=0)
             self._duty = 0
         self._boost.value(1)
+        self._last_us = time.ticks_us()
+        self._next_us = time.ticks_add(self._last_us, TICK_US)
 
     def set_reversed(self, reverse: bool) -> bool:
         """Set the polarity relay; return False, and leave it, unless the output has been off and no current flows.
