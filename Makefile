@@ -23,7 +23,7 @@ demo: $(STAMP) ## flash a virtual Pico, run a 40 mA*min dose, pull and plot its 
 	$(BIN)/python -m ionto_host.demo
 
 test: $(STAMP) ## unit and property tests, the core in the MicroPython VM, end to end on the virtual Pico
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 faults: $(STAMP) ## every single fault in every state of a session, judged by the independent meter: build/faults.json
 	$(BIN)/python -m campaign

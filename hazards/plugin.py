@@ -78,8 +78,10 @@ class Recorder:
             self._record.results[report.nodeid] = self._outcomes.pop(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
-        """Write the record, unless the sources are no longer those that were tested."""
-        if not self._config.option.collectonly and not self._record.keep(self._root):
+        """Write the record, unless the sources are no longer those that were tested; the controller does it for all."""
+        if self._config.option.collectonly or hasattr(self._config, "workerinput"):  # a worker of pytest-xdist
+            return
+        if not self._record.keep(self._root):
             self.note = f"{record.RECORD} not written: the sources changed while the tests ran"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -8,6 +8,7 @@ file, size; then the name), modules. Written by `ionto_host.packing`.
 import binascii
 import io
 import struct
+import sys
 
 MAGIC = b"IPK1"
 HEADER_FORMAT = "<4sI"
@@ -15,6 +16,8 @@ COUNT_FORMAT = "<H"
 ENTRY_FORMAT = "<BII"
 PACK_PATH = "/lib/ionto/modules.pack"
 MOUNT_POINT = "/ionto"
+USUAL_PATH = ["", ".frozen", "/lib"]  # MicroPython's sys.path
+NARROW_PATH = [".frozen"]
 _CHUNK_BYTES = 2048
 _IS_FOLDER = (0x4000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 _NO_SUCH_FILE = 2
@@ -91,3 +94,20 @@ def mount() -> None:
     import vfs
 
     vfs.mount(Pack(stream), MOUNT_POINT)
+    __import__(MOUNT_POINT[1:])
+    narrow()
+
+
+def narrow() -> None:
+    """Look for modules in the package and in MicroPython only, once the package is imported.
+
+    Every import of a built-in module, a repeated one too, first looks for a file of its name: nine times on flash.
+    """
+    if sys.path == USUAL_PATH:
+        sys.path[:] = NARROW_PATH
+
+
+def widen() -> None:
+    """Look for modules everywhere again, for who works at the REPL."""
+    if sys.path == NARROW_PATH:
+        sys.path[:] = USUAL_PATH

@@ -44,8 +44,9 @@ class Constants:
         source, tree = self._sources[module], self._trees[module]
         keeps = any(isinstance(node, ast.Name) and node.id == "globals" for node in ast.walk(tree))
         own = {} if keeps else self._values[module]
+        gone = [_without(node, source) for node in tree.body if _constant_name(node) in own]
         edits = [*self._folded_imports(tree, source), *self._uses(module, tree, source, own)]
-        edits += [_without(node, source) for node in tree.body if _constant_name(node) in own]
+        edits = [edit for edit in edits if not any(out.start <= edit.start < out.end for out in gone)] + gone
         for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
             source = source[: edit.start] + edit.text + source[edit.end :]
         return source

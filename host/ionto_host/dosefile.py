@@ -291,7 +291,7 @@ class _Reader:
         if turns is None or fields["waveform"] != device_dose.DC:
             raise self.error(DURATION.name, "pulses and intervals follow from a charge", f"give {DOSE.name} instead")
         ramps_ms = (turns + 1) * (fields["ramp_up_ms"] + fields["ramp_down_ms"])
-        charge, rest = divmod(fields["current_ua"] * (2 * (value - turns * device_dose.TURN_MS) - ramps_ms), 2_000)
+        charge, rest = divmod(fields["current_ua"] * (2 * (value - turns * device_limits.TURN_MS) - ramps_ms), 2_000)
         if rest:
             raise self.error(DURATION.name, "the duration gives no whole number of uC", f"give {DOSE.name} instead")
         return charge

@@ -56,6 +56,7 @@ class Circuit:
         self.duty = 0  # 0 to FULL_DUTY
         self.reversed = False
         self._relay_asked = False
+        self._relay_drop_us = NEVER_US  # the driver holds the coil until then, its pin being low
         self._beat_faulty = False
         self._edges_asked = 0
         self._open_taps = ()
@@ -138,9 +139,13 @@ class Circuit:
         """Work through every change of mode until `now_us`."""
         while True:
             if self.mode == SLOW:
-                if self.now_us >= now_us:
+                drop = self._relay_drop_us
+                if self.now_us >= drop:
+                    self.touch(self.now_us)
+                elif self.now_us >= now_us:
                     return
-                self._piece(now_us)
+                else:
+                    self._piece(now_us if now_us < drop else drop)
                 continue
             until = self._until_us
             if until > now_us:
@@ -162,7 +167,7 @@ class Circuit:
     def _turn(self) -> None:
         """The mode does not hold any longer at the time worked out: look again."""
         at = self.now_us
-        if self.on and self._calm_us <= at < self._off_us():
+        if self.on and self._calm_us <= at < self._off_us() and at < self._relay_drop_us:
             self._drift(at)
         else:
             self.touch(at)
@@ -221,6 +226,9 @@ class Circuit:
 
     def touch(self, now_us: int) -> None:
         """Something changed at `now_us`, to which the books were brought: look at everything again."""
+        if now_us >= self._relay_drop_us:
+            self._drop_relay(now_us)
+            return
         self._feed_meter()
         if self.mode == STEADY:
             self.filter.advance(now_us)
@@ -242,7 +250,8 @@ class Circuit:
         else:
             self.current_na = 0
             self.mode = OFF
-            self._calm_us = self._relay_done_us if now_us < self._relay_done_us else NEVER_US
+            done = self._relay_done_us if now_us < self._relay_done_us else NEVER_US
+            self._calm_us = min(done, self._relay_drop_us)
             self._until_us = self._calm_us
         self._peak_na = self.current_na
         self._feed_meter()
@@ -309,6 +318,8 @@ class Circuit:
         calm = NEVER_US
         if self.load.drifts:
             calm = self._load_at_us + self._step_us
+        if self._relay_drop_us < calm:
+            calm = self._relay_drop_us
         self._calm_us = calm
         off = NEVER_US if self._latched_on else self.deadman.off_us
         self._until_us = off if off < calm else calm
@@ -498,12 +509,25 @@ class Circuit:
             self.touch(now_us)
 
     def set_relay(self, now_us: int, is_reversed: bool) -> None:
-        """The polarity relay moves; its contacts are open on the way."""
-        self._relay_asked = is_reversed
+        """The relay's pin goes high or low. Its driver holds the coil on for a while after a high, a reset included."""
+        if is_reversed:
+            self._relay_asked = True
+            self._relay_drop_us = NEVER_US
+            self._place_relay(now_us)
+        elif self._relay_asked and self._relay_drop_us == NEVER_US:
+            self.settle_at(now_us)
+            self._relay_drop_us = now_us + self.values["relay_hold_us"]
+            self.touch(now_us)
+
+    def _drop_relay(self, now_us: int) -> None:
+        """The coil has no current any more."""
+        self._relay_drop_us = NEVER_US
+        self._relay_asked = False
         self._place_relay(now_us)
+        self.touch(now_us)
 
     def _place_relay(self, now_us: int) -> None:
-        """Move the contacts to where the coil, or a fault, wants them."""
+        """Move the contacts to where the coil, or a fault, wants them; they are open on the way."""
         is_reversed = self._relay_asked != ("relay_flips" in self.faults)
         if "relay_stuck" in self.faults or is_reversed == self.reversed:
             return
@@ -556,6 +580,8 @@ class Circuit:
         self.supply.aim(self.faults)
         self._steer(now_us)
         self._interlock(now_us)
+        if not powered and self._relay_asked:
+            self._drop_relay(now_us)
 
     def set_load(self, now_us: int, spec: "Any") -> None:
         """Connect another load."""
@@ -703,6 +729,7 @@ class Circuit:
         "duty",
         "reversed",
         "_relay_asked",
+        "_relay_drop_us",
         "vbus",
         "bench_strap",
         "stop_pressed",

@@ -3,6 +3,7 @@
 Every test runs on the emulated Pico, or on the virtual one where there is no image (see conftest.py).
 """
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import serial
 from workbench import Bench, run_tool
 
 from campaign.catalogue import BY_NAME
-from ionto_host import micropython_image
+from ionto_host import firmware_files, micropython_image
 from ionto_host.patience import patient
 from ionto_sim.client import wait_until
 from ionto_sim.errors import SimCommandError
@@ -58,6 +59,14 @@ def cut(bench, mark, within_us):
     assert reading.t_below_us is not None
     assert reading.t_below_us <= within_us, f"{reading.t_below_us} us to below 10 uA"
     return reading
+
+
+def with_main(files, main):
+    """Return the board's `files` with another main.py, in its manifest too: the self-test refuses a changed file."""
+    manifest = json.loads(files[firmware_files.MANIFEST_PATH])
+    manifest["files"][firmware_files.MAIN_PATH] = hashlib.sha256(main).hexdigest()
+    changed = {firmware_files.MAIN_PATH: main, firmware_files.MANIFEST_PATH: json.dumps(manifest).encode()}
+    return {**files, **changed}
 
 
 def pull(bench):
@@ -123,6 +132,7 @@ def test_interrupted_flash_is_completed_by_the_next_run(pico_with, tmp_path, how
 def test_maintenance_by_command_and_back(bench):
     bench.ionto("maintenance")
     assert "lib" in bench.mpremote("fs", "ls", ":/")
+    assert "/lib" in bench.mpremote("exec", "import sys; print(sys.path)"), "a person's own modules are found"
     assert not bench.pico.status()["watchdog_armed"]
     boots = bench.pico.status()["boots"]
     bench.mpremote("reset")
@@ -192,7 +202,7 @@ def test_a_hang_is_cut_by_the_dead_man_and_told_after_the_watchdog(bench_in_hold
 def test_an_exception_in_the_firmware_cuts_and_is_told(pico_with, flashed_files, tmp_path, error):
     """An exception, a Ctrl-C or a soft reset leaves the PWM running."""
     main = RAISING_MAIN.format(error=error).encode()
-    bench = Bench(pico_with(firmware={**flashed_files, "/main.py": main}), tmp_path)
+    bench = Bench(pico_with(firmware=with_main(flashed_files, main)), tmp_path)
     bench.wait_state("IDLE")
     bench.start_and_hold()
     bench.pico.press_start(ms=30, mark="raise")

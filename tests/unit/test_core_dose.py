@@ -198,7 +198,7 @@ def test_the_time_limit_follows_from_the_extension() -> None:
 def test_a_reversal_at_half_needs_twice_the_ramps() -> None:
     answer = refused_fields(reversal="half", current_ua=4_000, dose_uc=7_999)
     assert (answer.code, answer.value, answer.low) == (faults.RAMPS_EXCEED_DOSE, 7_999, 8_000)
-    assert a_dose(A, reversal="half", current_ua=4_000, dose_uc=8_000).duration_ms() == 2 * 2_000 + dose.TURN_MS
+    assert a_dose(A, reversal="half", current_ua=4_000, dose_uc=8_000).duration_ms() == 2 * 2_000 + limits.TURN_MS
 
 
 @pytest.mark.hazard("HAZ-01")

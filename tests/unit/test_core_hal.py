@@ -387,12 +387,12 @@ def test_lights_and_buzzer(bits: int) -> None:
 
 @pytest.mark.hazard("HAZ-18")
 def test_the_relay_moves_when_the_output_has_been_off() -> None:
-    with board() as (hal_rp2, hal, chip):
+    with board() as (_, hal, chip):
         measured(hal, chip, 0)
         for is_reversed in (True, False):
             hal.power_up()
             hal.beat(True)
-            for _ in range(hal_rp2.RELAY_CYCLES):
+            for _ in range(limits.DEAD_MAN_MS):
                 assert not hal.set_reversed(is_reversed)
                 assert chip.levels[pins.POLARITY_RELAY] != is_reversed
                 hal.still_heart()
@@ -404,8 +404,8 @@ def test_the_relay_moves_when_the_output_has_been_off() -> None:
 @pytest.mark.parametrize("why", ["set-point", "current", "no sample"])
 def test_the_relay_never_moves_under_current(why: str) -> None:
     """Whatever the session believes, the one function that moves the relay asks the pins and the sensor itself."""
-    with board() as (hal_rp2, hal, chip):
-        for _ in range(hal_rp2.RELAY_CYCLES):
+    with board() as (_, hal, chip):
+        for _ in range(limits.DEAD_MAN_MS):
             hal.still_heart()
         measured(hal, chip, 21 if why == "current" else 0)
         if why == "set-point":

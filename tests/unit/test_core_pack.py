@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ionto_host.packing import pack
-from ionto_pack import Pack
+from ionto_pack import NARROW_PATH, USUAL_PATH, Pack, narrow, widen
 
 MODULES = {"a.mpy": b"first", "b.mpy": b"", "ccc.mpy": bytes(range(256)) * 20}
 
@@ -49,3 +50,19 @@ def test_a_cut_file_is_refused(length: int) -> None:
     """Against a damaged firmware file; a flash run that was interrupted."""
     with pytest.raises(ValueError, match="damaged"):
         Pack(io.BytesIO(pack(MODULES)[:length]))
+
+
+def test_the_search_path_is_narrowed_for_the_firmware_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(USUAL_PATH))
+    narrow()
+    assert sys.path == NARROW_PATH
+    widen()
+    assert sys.path == USUAL_PATH
+
+
+def test_a_search_path_of_somebody_else_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in (["/mine"], ["", "/lib"]):
+        monkeypatch.setattr(sys, "path", list(path))
+        narrow()
+        widen()
+        assert sys.path == path

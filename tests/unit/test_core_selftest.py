@@ -151,7 +151,7 @@ def judged(phase: int, current_ua: int, **changes: int) -> SelfTest:
             reading.raw = reading.sense_ua = current_ua
             for name, value in changes.items():
                 setattr(reading, name, value)
-        for _ in range(ticks):
+        for _ in range(ticks + 1):  # judged in a cycle of its own
             test.step(reading)
     assert test.finished
     return test
@@ -209,7 +209,7 @@ def test_the_zero_is_found_and_taken_off_the_rest(zero_ua: int) -> None:
     for current_ua, (_, ticks, _, _) in zip((0, 15, 15, 60, 15), PHASES, strict=True):
         reading.raw = current_ua + zero_ua
         reading.sense_ua = current_ua + 20  # V(SNS) has a zero of its own
-        for _ in range(ticks):
+        for _ in range(ticks + 1):  # judged in a cycle of its own
             test.step(reading)
     assert (test.fault, test.zero_ua) == (faults.NONE, zero_ua)
     assert [row[2] for row in test.results if row[3] == "uA"] == [zero_ua, 15, 15, 60, 0, 15]
@@ -267,3 +267,19 @@ def test_a_test_cut_short_is_not_a_test_passed(end: str) -> None:
     rig.tick()
     assert rig.selftest.finished and not rig.selftest.results[-1][1]
     assert (rig.selftest.setpoint_ua, rig.selftest.heartbeat) == (0, False)
+
+
+@pytest.mark.hazard("HAZ-15")
+def test_a_phase_is_judged_with_the_output_off() -> None:
+    """Against a cycle that is late because it judges. It does nothing else, and the next one begins the next phase."""
+    rig = Rig()
+    rig.session.test(rig.reading)
+    rows = len(rig.selftest.results)
+    judged_in = []
+    while not rig.selftest.finished:
+        before = rig.selftest.heartbeat
+        rig.tick()
+        if len(rig.selftest.results) > rows:
+            rows = len(rig.selftest.results)
+            judged_in.append((before, rig.selftest.heartbeat, rig.session.output_on))
+    assert judged_in == [(False, False, False)] * len(PHASES)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from plant import OPEN_OHM, Rig, a_dose
 
 from ionto import dose, faults, kernel, limits, protocol
-from ionto.session import RELAY_SAMPLES, ZERO_SAMPLES
 
 A, B = limits.variant_a(), limits.variant_b()
 PULSES = {"waveform": "pulsed", "pulse_on_ms": 200, "pulse_off_ms": 200, "pulse_edge_ms": 20}
@@ -245,12 +244,12 @@ def test_the_relay_waits_for_zero_current() -> None:
 def test_the_relay_moves_after_120_good_samples_and_settles() -> None:
     rig = reversing()
     before = rig.reversed
-    rig.run(ZERO_SAMPLES - 1)
+    rig.run(limits.DEAD_MAN_MS - 1)
     assert rig.reversed == before
     rig.run(2)
     assert rig.reversed != before
     assert rig.session.state == protocol.REVERSING
-    rig.run(RELAY_SAMPLES)
+    rig.run(limits.RELAY_MS)
     assert rig.session.state == protocol.RAMP_UP
 
 

@@ -17,6 +17,7 @@ _B = const(A + 1)
 C = const(
     -A
 )
+D = const(A + A)
 WORD = "w"
 
 
@@ -43,6 +44,7 @@ def test_numbers_stand_where_names_stood() -> None:
     assert "return (-7) + 7 + x.A, numbers.WORD, WORD" in out["user"]
     assert "from ionto.numbers import WORD\n" in out["user"]
     assert "return 7, _B" in out["numbers"]
+    assert "\nD = const" not in out["numbers"]
     assert "_B = const(7 + 1)" in out["numbers"]
 
 

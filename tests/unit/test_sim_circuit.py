@@ -274,6 +274,39 @@ def test_relay_reverses_the_meter_and_counts_switching_under_current() -> None:
     assert after["signed_uc"] < forward["signed_uc"] < after["charge_uc"]
 
 
+@pytest.mark.hazard("HAZ-18", "HAZ-34")
+@pytest.mark.parametrize("way", ["low", "low and high again", "power"])
+def test_the_driver_holds_the_relay_until_the_dead_man_has_cut(way: str) -> None:
+    circuit = make()
+    circuit.set_relay(0, True)
+    hold(circuit)
+    if way == "power":
+        circuit.set_power(SETTLE_US, False)
+        assert not circuit.reversed
+    else:
+        circuit.set_relay(SETTLE_US, False)
+        circuit.settle_at(SETTLE_US + 110 * MS)
+        assert circuit.current_na == 0, "no heartbeat since"
+        assert circuit.reversed
+        if way == "low and high again":
+            circuit.set_relay(SETTLE_US + 110 * MS, True)
+        circuit.settle_at(SETTLE_US + 400 * MS)
+        assert circuit.reversed == (way == "low and high again")
+    assert circuit.meter.read()["hot_switches"] == 0
+
+
+@pytest.mark.hazard("HAZ-34")
+def test_a_relay_let_go_while_current_is_held_is_counted() -> None:
+    circuit = make()
+    circuit.set_relay(0, True)
+    hold(circuit)
+    circuit.set_fault(SETTLE_US, "q3_short", True)
+    circuit.set_relay(SETTLE_US, False)
+    circuit.settle_at(SETTLE_US + 400 * MS)
+    assert not circuit.reversed
+    assert circuit.meter.read()["hot_switches"] == 1
+
+
 @pytest.mark.hazard("HAZ-26", "HAZ-34")
 def test_boost_off_leaves_the_battery_on_the_rail_and_the_current_falls_without_overshoot() -> None:
     circuit = make(spec=4000)

@@ -314,3 +314,23 @@ def test_a_cut_that_does_not_cut_is_a_second_fault(bench):
     bench.pico.wait(current_below_ua=10, for_us=200_000, timeout_s=20)
     bench.ionto("clear")
     assert outcome(bench) == "fault"
+
+
+@pytest.mark.hazard("HAZ-18")
+@pytest.mark.parametrize("how", ["reset", "loop_hung", "power_cut"])
+def test_a_reset_never_moves_the_relay_under_current(bench, how):
+    """A chip that resets lets go of its pins while the dead-man still holds the output on."""
+    bench.start_and_hold(polarity="-")
+    boots = bench.pico.status()["boots"]
+    if how == "reset":
+        bench.pico.reset()
+    elif how == "power_cut":
+        bench.pico.power_cut()
+        bench.pico.power_on()
+    else:
+        bench.pico.fault("loop_hung")
+    bench.pico.wait(boots=boots + 1, timeout_s=20)
+    bench.pico.wait(current_below_ua=10, for_us=500_000, timeout_s=20)
+    status = bench.pico.status()
+    assert not status["relay_reversed"], "the coil is off at last"
+    assert bench.pico.meter().hot_switches == 0

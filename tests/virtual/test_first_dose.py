@@ -69,6 +69,7 @@ def test_pause_and_resume_keep_the_charge(bench):
 @pytest.mark.hazard("HAZ-17")
 def test_abort_cuts_at_once(bench):
     bench.start_and_hold()
+    bench.pico.set_speed(1)  # a person's abort comes before the dose is over
     bench.ionto("abort")
     bench.pico.wait(current_below_ua=10, for_us=100_000)
     assert bench.wait_state("DONE").outcome_name == "aborted"

@@ -9,12 +9,12 @@ from ionto import bootmode, faults, files, kernel, protocol, sessionlog, ui
 from ionto.commands import Commands
 from ionto.compat import const, micropython
 from ionto.controller import Controller
-from ionto.dose import POLE_NEGATIVE, TURN_MS, Dose
+from ionto.dose import POLE_NEGATIVE, Dose
 from ionto.guards import VERDICTS, Guards
 from ionto.hand import Hand
 from ionto.keptdose import KeptDose
 from ionto.kernel import K_DUTY, R_FRESH, cycle
-from ionto.limits import Limits
+from ionto.limits import RELAY_MS, TURN_MS, Limits
 from ionto.pins import PWM_TOP
 from ionto.protocol import SELF_TESTING
 from ionto.reading import Reading
@@ -25,7 +25,7 @@ from ionto.settings import Settings
 from ionto.usblink import UsbLink
 from ionto.version import FIRMWARE_VERSION, LOG_FORMAT_VERSION, PROTOCOL_VERSION
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any
 
@@ -46,7 +46,6 @@ _POLE_CODES = (2, 1)  # of the log's event, by "the pole is +"
 _BUTTON_START = const(1)
 
 _LEAVE_WITHIN_MS = const(200)
-_RELAY_MS = const(30)  # operate and bounce
 _TURNS = const(0x7F)  # what can wait has its turn in a round of 128 cycles: one job a cycle while current flows
 _SHOW_TURN = const(0)
 _CHECK_TURN = const(64)
@@ -596,7 +595,7 @@ class App:
     def _begin(self) -> None:
         """Let the current begin once the relay has settled."""
         self._relay_ms += 1
-        if self._relay_ms >= _RELAY_MS:
+        if self._relay_ms >= RELAY_MS:
             self._todo = _NOTHING
             self.session.armed()
 

@@ -8,7 +8,7 @@ from ionto import dose, faults, frames, kernel, protocol
 from ionto.compat import const, micropython
 from ionto.faults import Refusal
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO

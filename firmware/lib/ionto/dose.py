@@ -20,6 +20,8 @@ from ionto.limits import (
     MIN_EDGE_MS,
     MIN_PULSE_LEVEL_MS,
     MIN_STRETCH_MS,
+    RAMP_SETTLE_MS,
+    TURN_MS,
     Limits,
 )
 from ionto.version import DOSE_SCHEMA_VERSION
@@ -37,8 +39,6 @@ HALF = "half"
 INTERVAL = "interval"
 REVERSALS = (NO_REVERSAL, HALF, INTERVAL)
 
-TURN_MS = const(170)  # of a reversal, without current: set-point filter 20, zero current proven 120, relay 30
-_SETTLE_MS = const(20)  # at the end of every ramp down
 _TOLERANCE_SHIFT = const(6)  # of the time limit: 1/64 for the tolerance of the current
 _TOLERANCE_MS = const(2_000)  # and this for the self-test and the last pulse
 
@@ -162,7 +162,7 @@ class Dose:
 
     def pause_ms(self) -> int:
         """Return by how much a pause, or a reversal, makes the time with current longer at most, in ms."""
-        return (self.ramp_up_ms + self.ramp_down_ms) // 2 + _SETTLE_MS
+        return (self.ramp_up_ms + self.ramp_down_ms) // 2 + RAMP_SETTLE_MS
 
 
 def canonical(fields: dict) -> bytes:

@@ -7,7 +7,7 @@ latches, cuts the output and is cleared only by a person.
 
 from ionto.compat import const
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any
 

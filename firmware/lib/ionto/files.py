@@ -10,7 +10,7 @@ import json
 
 from ionto.compat import const
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -4,7 +4,7 @@ from array import array
 
 from ionto import faults, kernel
 from ionto.compat import const, micropython
-from ionto.limits import Limits
+from ionto.limits import DEAD_MAN_MS, Limits
 from ionto.reading import Reading
 
 # (cell of the guards' block, threshold, why)
@@ -61,7 +61,6 @@ VERDICTS = (
 )
 _OFF_UA = const(60)  # over the self-test's probe and the worst zero offset
 _OFF_SAMPLES = const(2)
-_OFF_SETTLE_MS = const(120)  # dead-man at its worst tolerance, 110 ms
 _OFF_COUNT_MS = const(1_000)
 _CHARGE_SHIFT = const(8)  # dose + 0.4 %
 _SENSE_CHARGE_SHIFT = const(4)  # dose + 6 %: what the independent measurement can promise
@@ -129,11 +128,11 @@ class Guards:
             off_ms += (dt_us + 500) // 1_000
         block[kernel.G_OFF_MS] = off_ms
         found = reading.block
-        if off_ms <= _OFF_SETTLE_MS:  # what the dead-man lets through counts
+        if off_ms <= DEAD_MAN_MS:  # what the dead-man lets through counts
             if found[kernel.R_FRESH]:
                 kernel.count_charge(block, kernel.G_COUNT, found[kernel.R_CURRENT_UA], dt_us)
             kernel.count_charge(block, kernel.G_SENSE, found[kernel.R_SENSE_UA], dt_us)
-        if off_ms <= _OFF_SETTLE_MS or not found[kernel.R_FRESH] or found[kernel.R_CURRENT_UA] < _OFF_UA:
+        if off_ms <= DEAD_MAN_MS or not found[kernel.R_FRESH] or found[kernel.R_CURRENT_UA] < _OFF_UA:
             block[kernel.G_OVER] = 0
             return faults.NONE
         block[kernel.G_OVER] += 1

@@ -12,12 +12,11 @@ import machine
 from ionto import kernel, pins, ui
 from ionto.compat import const, micropython
 from ionto.ina219 import Ina219, recover_bus
-from ionto.limits import Limits
+from ionto.limits import DEAD_MAN_MS, Limits
 from ionto.reading import Reading
 
 TICK_US = const(1_000)
 WATCHDOG_MS = const(2_000)  # longer than any flash operation (two erases at the datasheet's 400 ms)
-RELAY_CYCLES = const(120)  # of 1 ms at least: the dead-man at its worst tolerance, 110 ms, and some more
 RELAY_MAX_UA = const(20)  # the self-test's offset bound
 _I2C_TIMEOUT_US = const(1_000)
 # Watchdog SCRATCH0-3 (the boot ROM uses 4-7). A table, because these addresses are no small integers.
@@ -77,21 +76,26 @@ class Hal:
         self._duty = 0
 
     def power_up(self) -> None:
-        """Boost on and the set-point PWM running at 0; current needs a heartbeat as well."""
+        """Boost on and the set-point PWM running at 0; current needs a heartbeat as well.
+
+        The next tick is 1 ms from now: what led here took its time with the output off.
+        """
         if self._pwm is None:
             self._pwm = machine.PWM(machine.Pin(pins.PWM_SETPOINT), freq=pins.PWM_FREQ_HZ, duty_u16=0)
             self._duty = 0
         self._boost.value(1)
+        self._last_us = time.ticks_us()
+        self._next_us = time.ticks_add(self._last_us, TICK_US)
 
     def set_reversed(self, reverse: bool) -> bool:
         """Set the polarity relay; return False, and leave it, unless the output has been off and no current flows.
 
-        Off: no heartbeat edge for `RELAY_CYCLES` cycles, set-point 0, and a conversion of now that shows no current.
+        Off: no heartbeat edge for `DEAD_MAN_MS` cycles, set-point 0, and a conversion of now that shows no current.
         """
         if reverse == self._reversed:
             return True
         sensor = self._sensor
-        dead = self._still_cycles >= RELAY_CYCLES and not self._duty and sensor.sample()
+        dead = self._still_cycles >= DEAD_MAN_MS and not self._duty and sensor.sample()
         if not dead or sensor.raw * sensor.ua_per_lsb - self.zero_ua > RELAY_MAX_UA:
             return False
         self._relay.value(reverse)
@@ -130,7 +134,7 @@ class Hal:
     def still_heart(self) -> None:
         """Rest the heartbeat pin low; called every cycle without output."""
         cycles = self._still_cycles
-        if cycles < RELAY_CYCLES:
+        if cycles < DEAD_MAN_MS:
             self._still_cycles = cycles + 1
         if self._heartbeat_level:
             self._heartbeat_level = 0

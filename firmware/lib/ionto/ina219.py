@@ -7,7 +7,7 @@ one conversion twice. The current is computed from the shunt voltage; the chip's
 
 from ionto.compat import const, micropython
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any

@@ -8,9 +8,10 @@ import binascii
 import json
 
 from ionto import dose as doses
+from ionto.compat import const
 from ionto.faults import Refusal
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any
 

@@ -21,6 +21,12 @@ MIN_STRETCH_MS = const(1_000)  # at full current between two reversals
 MAX_EXTENSION_PCT = const(100)
 MAX_STARTS = const(20)
 
+# Of every build: what the hardware takes its time for.
+DEAD_MAN_MS = const(120)  # without a heartbeat no current flows after it: 110 at the worst tolerance, and some more
+RELAY_MS = const(400)  # the polarity relay's driver holds it for up to 330 after its pin went low; operate, bounce
+RAMP_SETTLE_MS = const(20)  # after a ramp down: the set-point filter takes 12.6 ms to 0.1 %
+TURN_MS = const(RAMP_SETTLE_MS + DEAD_MAN_MS + RELAY_MS)  # of a reversal, without current
+
 
 class Limits:
     """Limits and electrical constants of one build variant; integers, units in the names."""

@@ -83,10 +83,15 @@ class SelfTest:
             self.finished = True
 
     def _enter(self, phase: int) -> None:
+        """Begin `phase`: its first cycle switches on what it drives, because judging the last one takes long."""
         self._phase = phase
-        _, self._left_ms, probe, self.heartbeat = PHASES[phase]
-        self.setpoint_ua = self._setpoints_ua[probe]
+        self._left_ms = PHASES[phase][1]
         self._forget()
+
+    @micropython.native
+    def _drive(self) -> None:
+        _, _, probe, self.heartbeat = PHASES[self._phase]
+        self.setpoint_ua = self._setpoints_ua[probe]
 
     def _judge_at_rest(self, reading: Reading) -> None:
         broken = len(broken_relations(self._limits)) + (not self.settings_sound)
@@ -106,15 +111,21 @@ class SelfTest:
             self._judge_sensor(False)
             return
         left_ms = self._left_ms
+        self._left_ms = left_ms - 1
+        if left_ms == 0:
+            self._conclude(self._sum_ua // self._samples - self.zero_ua, reading)
+            return
+        if left_ms == PHASES[self._phase][1]:
+            self._drive()
         if left_ms <= _SETTLED:
             self._sum_ua += ((block[kernel.R_RAW] ^ 0x8000) - 0x8000) * self._ua_per_lsb
             self._sum_sense_ua += block[kernel.R_SENSE_UA]
             self._sum_load_mv += block[kernel.R_LOAD_MV]
             self._sum_drain_mv += block[kernel.R_DRAIN_MV]
             self._samples += 1
-        self._left_ms = left_ms - 1
-        if left_ms <= 1:
-            self._conclude(self._sum_ua // self._samples - self.zero_ua, reading)
+        if left_ms == 1:  # judged in the next cycle, with the output off
+            self.setpoint_ua = 0
+            self.heartbeat = False
 
     def _conclude(self, mean_ua: int, reading: Reading) -> None:
         phase = self._phase

@@ -10,7 +10,7 @@ from ionto import faults, kernel, protocol
 from ionto.compat import const, micropython
 from ionto.dose import HALF, INTERVAL, POLE_POSITIVE, Dose
 from ionto.guards import Guards
-from ionto.limits import Limits
+from ionto.limits import DEAD_MAN_MS, RELAY_MS, Limits
 from ionto.protocol import (
     ARMED,
     DONE,
@@ -28,12 +28,10 @@ from ionto.reading import Reading
 from ionto.selftest import SelfTest
 from ionto.sessionlog_format import CONTACT_LIMITED, FAULT_LATCHED, SECOND_FAULT, STATE_CHANGED
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ZERO_SAMPLES = const(120)  # without current before the relay moves: the dead-man at its worst tolerance, 110 ms
-RELAY_SAMPLES = const(30)  # operate and bounce
 _TURN_GIVE_UP = const(1_000)  # cycles after which a current that does not vanish is a fault
 _NEVER = const(0x3FFFFFFF)
 _TIME_MARGIN_SHIFT = const(4)  # guards' time ceiling: the session's own, plus 1/16
@@ -401,11 +399,11 @@ class Session:
             self._zero = 0
         if self._settled >= 0:
             self._settled += 1
-            if self._settled >= RELAY_SAMPLES:
+            if self._settled >= RELAY_MS:
                 self._turn_due = False
                 self._plan_next()
                 self._begin_ramp_up()
-        elif self._zero == ZERO_SAMPLES:
+        elif self._zero == DEAD_MAN_MS:
             self.pole = self._next_pole
             self.may_turn = True
         elif self._turning >= _TURN_GIVE_UP:

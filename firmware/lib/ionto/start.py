@@ -4,6 +4,7 @@ import gc
 
 import micropython
 
+import ionto_pack
 from ionto import bootmode, hal_rp2, limits
 from ionto.compat import const
 
@@ -12,7 +13,7 @@ MISMATCH = (
     "the other variant, remove %s and reset."
 )
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from ionto.bootmode import Boot
 
@@ -24,6 +25,7 @@ def boot() -> "Boot":
     hal_rp2.quiet_pins()
     found = bootmode.Boot(hal_rp2.read_scratch(bootmode.SCRATCH_MARK), hal_rp2.maintenance_strap())
     hal_rp2.write_scratch(bootmode.SCRATCH_MARK, found.word())
+    ionto_pack.widen()
     return found
 
 
@@ -39,6 +41,7 @@ def rest(why: str) -> None:
     """Leave the board to the REPL: pins quiet, the lights say so, and `why` for whoever reads the port."""
     hal_rp2.quiet_pins()
     hal_rp2.light_maintenance()
+    ionto_pack.widen()
     print("IontoPico maintenance: the output is off, the application is not running. " + why)
 
 
@@ -48,6 +51,7 @@ def run(found: "Boot") -> None:
     A board whose range strap and configuration disagree goes to maintenance at once.
     """
     gc.threshold(_COLLECT_BYTES)
+    ionto_pack.narrow()
     from ionto.app import App
     from ionto.serialport import SerialPort
     from ionto.settings import PATH, Settings

@@ -3,7 +3,7 @@
 from ionto import crc, frames, protocol
 from ionto.compat import const, micropython
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from collections.abc import Callable
 
