@@ -21,6 +21,7 @@ ON_MODULE = {"VBUS_SENSE": 24, "LED_BOARD": 25, "ADC_VSYS": 29}
 REFERENCE_V = 2.5
 COLD_BASE_V = 0.6935  # base-emitter voltage at which Q4 limits at 0 C, from the limiter's SPICE runs
 E9_PULL_DOWN_OHM = 8_200.0  # RP2350 erratum E9
+RELAY_HOLD_MS = (290, 310)  # time constant: from SPICE, with tolerances past 110 ms and under limits.RELAY_MS
 BOOST_FEEDBACK_V = {"TPS61040": 1.233, "MT3608": 0.6}
 RAIL_V = 24.0
 _SCALE = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6}
@@ -322,10 +323,21 @@ def relay(netlist: Netlist) -> list[str]:
     """At rest E+ is at the high side; both contacts cross over; the coil has its diode."""
     contacts = {"COM2": "OUT_A", "NC2": "HS_OUT", "NO2": "DRAIN", "COM1": "OUT_B", "NC1": "DRAIN", "NO1": "HS_OUT"}
     wrong = _pins_on(netlist, {("K1", pin): net for pin, net in contacts.items()})
-    wrong += _pins_on(
-        netlist, {("Q6", "G"): "POLARITY_RELAY", ("Q6", "S"): "GND", ("K1", "+"): "3V3", ("D2", "K"): "3V3"}
-    )
+    wrong += _pins_on(netlist, {("Q6", "S"): "GND", ("K1", "+"): "3V3", ("D2", "K"): "3V3"})
     return wrong + _pins_on(netlist, {("Q6", "D"): netlist.net_of("K1", "-"), ("D2", "A"): netlist.net_of("K1", "-")})
+
+
+def relay_hold(netlist: Netlist) -> list[str]:
+    """C22 is charged through D12 alone and holds Q6 on past the dead-man's worst case, less than the firmware waits."""
+    wrong = _pins_on(netlist, {("Q6", "G"): "RELAY_GATE", ("D12", "K"): "RELAY_GATE"})
+    wrong += _between(netlist, {"R44": ("POLARITY_RELAY", netlist.net_of("D12", "A"))})
+    wrong += _between(netlist, {"C22": ("RELAY_GATE", "GND"), "R45": ("RELAY_GATE", "GND")})
+    wrong += [
+        f"{name} is on RELAY_GATE" for name in sorted(netlist.parts_on("RELAY_GATE") - {"D12", "C22", "R45", "Q6"})
+    ]
+    hold_ms = value_of(netlist, "R45") * value_of(netlist, "C22") * 1e3
+    least, most = RELAY_HOLD_MS
+    return wrong + ([] if least <= hold_ms <= most else [f"C22 decays with {hold_ms:.0f} ms, not {least} to {most}"])
 
 
 def rail(netlist: Netlist) -> list[str]:
@@ -367,7 +379,7 @@ def purchasing(netlist: Netlist) -> list[str]:
 CHECKS: tuple[Check, ...] = (
     net_names, firmware_pins, heartbeat_neighbours, sensor_address, shunt, sense, precision, set_point, amplifier,
     sink_transistor, pull_downs, high_side, limiter, series_resistance, dead_man, stop, interlock, measurements, relay,
-    rail, straps, purchasing,
+    relay_hold,    rail, straps, purchasing,
 )  # fmt: skip
 
 

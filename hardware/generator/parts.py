@@ -103,6 +103,8 @@ RESISTORS = {
     "R34": _resistor("1k", "1K", "V(SNS) to the ADC"),
     "R35": _resistor("4.7k", "4K7", _PULL_DOWN.format("POLARITY_RELAY")),
     "R36": _resistor("4.7k", "4K7", _PULL_DOWN.format("BUZZER")),
+    "R44": _resistor("1k", "1K", "POLARITY_RELAY charges C22 through it"),
+    "R45": _resistor("300k", "300K", "bleeds C22: how long the relay is held"),
     "R37": _resistor("4.7k", "4K7", "I2C pull-up"),
     "R38": _resistor("4.7k", "4K7", "I2C pull-up"),
     "R39": _resistor("1k", "1K", "current of the ready light"),
@@ -135,6 +137,7 @@ CAPACITORS = {
     "C19": _capacitor("100n", _BYPASS, "bypass of U5"),
     "C20": _capacitor("10n", "GRM188R71H103KA01D", "START button"),
     "C21": _capacitor("100n", _BYPASS, "3.3 V at the Pico"),
+    "C22": _capacitor("1u", "GRM21BR71H105KA12L", "holds the relay past the dead-man", size="0805"),
 }
 SEMICONDUCTORS = {
     "D1": Part("BAS70-04", "BAS70-04", "charge pump", "BAS70-04,215", "-", "70 V, 70 mA", "SOT-23", 1),
@@ -154,6 +157,7 @@ SEMICONDUCTORS = {
     "D11": Part(
         "D_Schottky", "SS14", "blows the fuse when the battery is reversed", "SS14", "-", "40 V, 1 A", "SMA", 2
     ),
+    "D12": Part("BAS70", "BAS70", "charges C22, never discharges it", "BAS70,215", "-", "70 V, 70 mA", "SOT-23", 1),
     "Q1": Part(
         "NMOS_GSD",
         "BSS138",

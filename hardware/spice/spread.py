@@ -29,6 +29,8 @@ class Range:
 DEVICES = (
     Range("vth_q3_v", -0.5, 0.2, "BSS138/D: threshold 0.8, 1.3, 1.5 V at 1 mA"),
     Range("vth_q5_v", -0.5, 0.2, "BSS138/D"),
+    Range("vth_q6_v", -0.5, 0.2, "BSS138/D"),
+    Range("relay_leak_a", 0.0, 0.5e-6, "BAS70: 0.1 uA at 25 C, five times as much at 50 C"),
     Range("vth_q1_v", -0.5, 0.2, "BSS138/D"),
     Range("vth_q2_v", -0.9, 0.3, "BSS84/D: threshold -0.8, -1.7, -2.0 V at 1 mA"),
     Range("vbe_q4_v", -0.02, 0.02, "3906: factor 2 in saturation current"),

@@ -14,7 +14,7 @@ _COMMON = {
     "schottky_v": 0.25,
     "usb_vsys_v": 4.7,
     "relay_us": 4000,
-    "relay_hold_us": 240_000,  # of its driver after the pin went low: outlasts the dead-man
+    "relay_hold_us": 220_000,  # of its driver after the pin went low: outlasts the dead-man
     "pump_v": 3.01,  # 3.3 V less two BAS70
     "pump_c1_nf": 22.0,
     "pump_c2_nf": 150.0,

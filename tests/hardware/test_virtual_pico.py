@@ -8,7 +8,7 @@ import pytest
 from hardware import netlist
 from hardware.spice import measure
 from hardware.spice.board import Board, board
-from hardware.spice.checks import ceiling, compliance, dead_man, interlock, start
+from hardware.spice.checks import ceiling, compliance, dead_man, interlock, relay, start
 from hardware.spice.checks.common import FULL_MA, current_ma, duty_sweep, loaded
 from hardware.spice.checks.faults import load_ma
 from hardware.spice.checks.setpoint import step_response
@@ -43,6 +43,12 @@ def virtual_ua(variant: str, ohm: float, duty: float, fault: str = "") -> float:
         circuit.heartbeat(edge * BEAT_US, 1 - edge % 2)
     circuit.settle_at(50 * BEAT_US)
     return circuit.current_ua()
+
+
+def test_the_relay_is_held_as_long_as_the_drawing_holds_it() -> None:
+    """The coil of a nominal relay falls somewhere between the current that operates and the one that releases it."""
+    least_ms, most_ms = relay.least_hold(drawn())["nominal"], relay.longest_hold(drawn())["nominal"]
+    assert least_ms <= values()["relay_hold_us"] / MS <= most_ms
 
 
 @BOTH

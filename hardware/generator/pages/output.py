@@ -7,7 +7,8 @@ from ..shapes import Anchor
 
 _NOTE = """\
 At rest E+ is the positive electrode. The firmware moves the relay only with the output disabled for 120 ms and the
-current at 0: contacts that open under current spark and wear.
+current at 0: contacts that open under current spark and wear. C22 holds the relay past the dead-man: a Pico that
+resets lets go of POLARITY_RELAY while current may still flow for 110 ms.
 A contact that welds while the other moves joins HS_OUT and DRAIN: the current then passes beside the electrodes,
 still held by sink and limiter, and the firmware sees a load of 0 ohm.
 
@@ -28,7 +29,7 @@ def build(page: Page) -> None:
 
 
 def _contacts(page: Page) -> None:
-    page.block("Polarity", 60, 28, 124, 116)
+    page.block("Polarity", 32, 28, 124, 116)
     relay = page.add("K1", 100, 70)
     page.port("DRAIN", (30, 42), "left", "passive")
     page.port("HS_OUT", (30, 48), "left", "input")
@@ -49,11 +50,18 @@ def _coil(page: Page) -> None:
     driver = page.add("Q6", 89, 104)
     page.wire((91, 77), driver["3"])
     page.ground(driver["2"])
-    page.port("POLARITY_RELAY", (30, 104), "left", "input")
-    page.wire((30, 104), driver["1"])
-    pull = page.add("R35", 70, 109)
-    page.wire((70, 104), pull["1"])
-    page.ground(pull["2"], 1)
+    page.port("POLARITY_RELAY", (26, 104), "left", "input")
+    charge = page.add("R44", 42, 104, turn=90)
+    page.wire((26, 104), charge["1"])
+    once = page.add("D12", 56, 104, turn=270)
+    page.wire(charge["2"], once["1"])
+    page.label("RELAY_IN", (45, 104))
+    page.wire(once["3"], driver["1"])
+    page.label("RELAY_GATE", (76, 104))
+    for name, x in (("R35", 36), ("C22", 64), ("R45", 74)):
+        part = page.add(name, x, 109)
+        page.wire((x, 104), part["1"])
+        page.ground(part["2"], 1)
 
 
 def _leads(page: Page) -> None:

@@ -6,17 +6,22 @@ import numpy as np
 
 from hardware.spice import measure
 from hardware.spice.board import Board
-from hardware.spice.check import ADR, Check, Found, Limit
+from hardware.spice.check import ADR, LIMITS, Check, Found, Limit
 from hardware.spice.checks.common import duty_of
 from hardware.spice.engine import Waves, transient
 from hardware.spice.rawfile import Vector
+from hardware.spice.spread import COLD_C, ROOM_C, WARM_C, corner
 from hardware.spice.stimuli import heartbeat, pulses
+from ionto.limits import RELAY_MS
 
 _BEATS = 12
 _LAST_S = 46e-3
 _SWITCH_S = 166e-3
 _TRAVEL_S = 3e-3
 _BOUNCE_S = 0.4e-3
+_PIN_LOW_S = 51e-3
+_OPERATE_MA = 26.4  # G6K-2F-Y DC3: 91 ohm, operates at 80 % of 3 V at most, releases at 10 % at least
+_RELEASE_MA = 3.3
 
 
 def _moves(at_s: float) -> str:
@@ -70,7 +75,44 @@ def hot_charge(board: Board) -> Found:
     return {"4 mA, live": measure.charge_nc(waves.x[here], excess)}
 
 
+def _held_ms(board: Board, coil_ma: float, temp_c: float = ROOM_C, **settings: float) -> float:
+    """Return how long the coil has more than `coil_ma` after its pin, high for 50 ms, went low, in ms."""
+    deck = board.deck(("relay_driver",)).plus(relay_pin="PULSE(0 3.3 1m 1u 1u 50m 10)", **settings).at(temp_c)
+    waves = transient(deck, 0.7, 1e-3, ("i(v3v3)",))
+    return (measure.last_above_s(waves.x, np.abs(waves.ampere("v3v3")) * 1e3, coil_ma) - _PIN_LOW_S) * 1e3
+
+
+def least_hold(board: Board) -> Found:
+    """Return the time from the pin's low to less coil current than operates the relay for sure, in ms."""
+    quick = corner(board, low=("R45", "C22", "v3v3"), high=("vth_q6_v", "relay_leak_a"))
+    return {
+        "nominal": _held_ms(board, _OPERATE_MA),
+        "short corner, 0 C": _held_ms(board, _OPERATE_MA, COLD_C, **quick),
+        "short corner, 50 C": _held_ms(board, _OPERATE_MA, WARM_C, **quick),
+    }
+
+
+def longest_hold(board: Board) -> Found:
+    """Return the time from the pin's low to less coil current than any relay is held by, in ms."""
+    slow = corner(board, high=("R45", "C22", "v3v3"), low=("vth_q6_v",))
+    return {
+        "nominal": _held_ms(board, _RELEASE_MA),
+        "long corner, 0 C": _held_ms(board, _RELEASE_MA, COLD_C, **slow),
+        "long corner, 50 C": _held_ms(board, _RELEASE_MA, WARM_C, **slow),
+    }
+
+
 CHECKS = (
+    Check("relay", "held after its pin, least", Limit(low=112.0), "ms", "past the dead-man", "corners", least_hold),
+    Check(
+        "relay",
+        "held after its pin, longest",
+        Limit(high=RELAY_MS - 10.0),
+        "ms",
+        LIMITS,
+        "corners; 10 ms to fall and bounce",
+        longest_hold,
+    ),
     Check(
         "relay",
         "current while switching, disabled",
