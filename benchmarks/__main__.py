@@ -35,7 +35,7 @@ _EMULATED_PACKAGES = ("rp2040py", "littlefs")
 )
 @click.option("--write-doc", is_flag=True, help="Measure nothing; put build/benchmark.json into docs/performance.md.")
 def main(seconds: float, only: tuple[str, ...], image: Path | None, firmware: Path | None, write_doc: bool) -> None:
-    """Measure speed and memory; a row that misses its goal is shown as missed and does not fail the run."""
+    """Measure speed and memory; a row that misses its goal is shown as missed. A group that fails fails the run."""
     if write_doc:
         report.write_document(OUTPUT)
         return
@@ -46,9 +46,12 @@ def main(seconds: float, only: tuple[str, ...], image: Path | None, firmware: Pa
     with console.status("starting") as status:
         options = Options(seconds, firmware or Path(ionto.__path__[0]).parents[1], found and found.path, status.update)
         rows = [row for name in only or GROUPS for row in _measure(name, options, reason, console)]
+    failed = sorted({row["note"].partition(":")[0] for row in rows if row["value"] is None} & GROUPS.keys())
     report.show(rows)
     report.write_json(OUTPUT, machine.facts(found), rows)
     click.echo(f"written to {OUTPUT}")
+    if failed:
+        raise SystemExit(f"not measured, because they failed: {', '.join(failed)}")
 
 
 def _image(given: Path | None) -> tuple[Image | None, str]:

@@ -26,10 +26,15 @@ _MOST_VIRTUAL_S = 7_200.0
 _MOST_WALL_S = 7_200.0
 
 
-def firmware_files(options: Options) -> dict[str, bytes]:
-    """Return the firmware of `options` as it stands on a board: {path: data}."""
+def bundle(options: Options) -> host_files.Bundle:
+    """Return the firmware of `options`, compiled for the board."""
     compiled = host_files.compiled(host_files.tree(options.firmware), BOARD_ARCHITECTURE)
-    return {item.path: item.data for item in compiled}
+    return host_files.Bundle(compiled, BOARD_ARCHITECTURE, host_files.compiler_mpy_version())
+
+
+def firmware_files(options: Options) -> dict[str, bytes]:
+    """Return the firmware of `options` as `ionto flash` leaves it on a board, with its manifest: {path: data}."""
+    return bundle(options).contents()
 
 
 def without_start(files: Mapping[str, bytes]) -> dict[str, bytes]:

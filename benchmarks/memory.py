@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.board import Board, firmware_files, guest
+from benchmarks.board import Board, bundle, guest
 from benchmarks.catalogue import Result
 from benchmarks.options import Options
 from benchmarks.session_run import record
@@ -29,9 +29,9 @@ def run(options: Options) -> Iterator[Result]:
 
 def _collections(options: Options) -> list[dict]:
     """Return the collections that the firmware asks for, from boot to a log on flash, with the state of each."""
-    files = firmware_files(options)
-    files["/boot.py"] = guest("timed_collections").encode() + files["/boot.py"]
-    board = Board(options, files)
+    firmware = bundle(options)
+    boot = guest("timed_collections").encode() + firmware.contents()["/boot.py"]
+    board = Board(options, firmware.with_file("/boot.py", boot).contents())
     found: list[dict] = []
     began_us = 0.0
 

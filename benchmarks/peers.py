@@ -51,7 +51,7 @@ def _pair(keys: tuple[str, str], ours: Cost, peer: Cost | None, parts: Mapping[s
 
 def _measure(options: Options, files: Mapping[str, bytes], cases: list[str]) -> dict[str, Cost]:
     repl = at_prompt(options, files)
-    repl.execute("import ionto_pack\nionto_pack.mount()")
+    repl.execute("import ionto_pack\nionto_pack.mount()\nionto_pack.widen()")
     bus = (pins.I2C_BUS, pins.I2C_SCL, pins.I2C_SDA, pins.I2C_FREQ_HZ, pins.INA219_ADDRESS)
     return ast.literal_eval(repl.execute(f"{guest('ina219_samples')}\nmain({cases!r}, *{bus!r})"))
 

@@ -78,7 +78,9 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
     for reason in dict.fromkeys(row["note"] for row in rows if row["note"]):
         console.print(f"{_NOT_RUN}: {reason}", markup=False)
     missed = [row["name"] for row in rows if row["met"] is False]
+    open_goals = [row["name"] for row in rows if row["goal"] and row["value"] is None]
     console.print(f"goals missed: {', '.join(missed) or 'none'}", markup=False)
+    console.print(f"goals not looked at: {', '.join(open_goals) or 'none'}", markup=False)
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

@@ -39,8 +39,7 @@ _DOSE = {
 def run(options: Options) -> Iterator[Result]:
     """Yield the rows of the group."""
     options.progress("virtual Pico")
-    bundle = firmware_files.build(_UNIX_X64_MPY)
-    files = {item.path.lstrip("/"): item.data for item in bundle.files}
+    files = firmware_files.build(_UNIX_X64_MPY).contents()
     with VirtualPico(firmware=files, load="skin", speed="max", bench_strap=True) as pico:
         with Device.open(pico.port) as device:
             device.push_dose(dose.canonical(_DOSE))

@@ -6,7 +6,7 @@ import hashlib
 import json
 import subprocess
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import ionto
@@ -67,6 +67,11 @@ class Bundle:
     def contents(self) -> dict[str, bytes]:
         """Return everything as `{path: data}`, the manifest included, for an image that is not flashed file by file."""
         return {item.path: item.data for item in (*self.files, self.manifest())}
+
+    def with_file(self, path: str, data: bytes) -> Bundle:
+        """Return the bundle with other content in the file `path`, in its manifest as well."""
+        files = tuple(FirmwareFile(path, data) if item.path == path else item for item in self.files)
+        return replace(self, files=files)
 
     def manifest(self) -> FirmwareFile:
         """Return the manifest: version, architecture and the SHA-256 of every file; written last."""

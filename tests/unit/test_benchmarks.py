@@ -40,6 +40,7 @@ def test_a_missed_goal_and_what_was_not_run_are_shown(capsys):
     assert "MISSED" in shown
     assert "goals missed: time" in shown
     assert "not run: no image: type this" in shown
+    assert "goals not looked at: rate" in shown
 
 
 def test_a_group_without_an_image_is_listed_with_the_reason(tmp_path):
