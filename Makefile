@@ -29,7 +29,7 @@ faults: $(STAMP) ## every single fault in every state of a session, judged by th
 	$(BIN)/python -m campaign
 
 emu: $(STAMP) ## the firmware on the real MicroPython image, emulated; without an image the same tests on the virtual Pico
-	$(BIN)/python -m pytest tests/emulated
+	$(BIN)/python -m pytest -n auto --dist worksteal tests/emulated
 
 hardware: $(STAMP) ## KiCad's rules, netlist checks and SPICE as one table; plots in build/hardware/ (installs KiCad 9, ngspice)
 	$(BIN)/python -m hardware

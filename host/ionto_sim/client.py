@@ -236,9 +236,11 @@ class SimClient:
         """Pull the RUN pin."""
         self.request("reset")
 
-    def power_cut(self, flash_operation: int = 0) -> None:
-        """Cut the power now, or in the middle of the nth flash erase or program from now; stays off."""
-        self.request("cut", operation=flash_operation)
+    def power_cut(self, flash_operation: int = 0, mark: str | None = None) -> None:
+        """Cut the power now, setting `mark` at the same moment, or in the middle of the nth flash erase or program
+        from now; stays off.
+        """
+        self.request("cut", operation=flash_operation, mark=mark)
 
     def power_on(self) -> None:
         """Switch the power on again."""

@@ -210,7 +210,9 @@ class Commands:
         return self.now()
 
     def do_cut(self, command: dict) -> object:
-        """Cut the power now, or in the middle of the flash operation `operation` from now."""
+        """Cut the power now, setting the mark `mark`, or in the middle of the flash operation `operation` from now."""
+        if command.get("mark"):
+            self.do_mark({"name": command["mark"]})
         if command.get("operation"):
             self.board.cut_at(int(command["operation"]))
         else:

@@ -170,8 +170,7 @@ def test_a_dose_from_push_to_proof(bench, tier):
 @pytest.mark.hazard("HAZ-26", "HAZ-31")
 def test_a_power_cut_in_a_session_is_told_by_its_log(bench_in_hold):
     bench = bench_in_hold
-    bench.pico.mark("cut")
-    bench.pico.power_cut()
+    bench.pico.power_cut(mark="cut")
     bench.pico.power_on()
     assert bench.wait_state("IDLE").fault_name == "NONE"
     assert bench.pico.since("cut").charge_uc < 2_000 * 0.110

@@ -233,9 +233,7 @@ def test_battery_low(bench):
 def test_power_cut(bench):
     """Power fails in a session; the current ends, and the next boot closes the log."""
     bench.start_and_hold()
-    bench.pico.set_speed(1)  # so that the mark and the cut are the same moment
-    bench.pico.mark("cut")
-    bench.pico.power_cut()
+    bench.pico.power_cut(mark="cut")
     bench.pico.power_on()
     bench.pico.wait(boots=2, timeout_s=20)
     status = bench.wait_state("IDLE")
