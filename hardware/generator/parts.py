@@ -103,8 +103,6 @@ RESISTORS = {
     "R34": _resistor("1k", "1K", "V(SNS) to the ADC"),
     "R35": _resistor("4.7k", "4K7", _PULL_DOWN.format("POLARITY_RELAY")),
     "R36": _resistor("4.7k", "4K7", _PULL_DOWN.format("BUZZER")),
-    "R44": _resistor("1k", "1K", "POLARITY_RELAY charges C22 through it"),
-    "R45": _resistor("300k", "300K", "bleeds C22: how long the relay is held"),
     "R37": _resistor("4.7k", "4K7", "I2C pull-up"),
     "R38": _resistor("4.7k", "4K7", "I2C pull-up"),
     "R39": _resistor("1k", "1K", "current of the ready light"),
@@ -112,6 +110,10 @@ RESISTORS = {
     "R41": _resistor("1k", "1K", "current of the fault light"),
     "R42": _resistor("33", "33R", "current of the buzzer"),
     "R43": _resistor("1k", "1K", "ESD: limits the current of the START pin"),
+    "R44": _resistor("4.7k", "4K7", "POLARITY_RELAY charges C22 through it; 1 ms"),
+    "R45": _resistor("180k", "180K", "bleeds C22: how long the relay is held"),
+    "R46": _resistor("180k", "180K", "C22 to the base of Q6, bleeds it too"),
+    "R47": _resistor("220k", "220K", "holds Q8 off"),
 }
 CAPACITORS = {
     "C1": _capacitor("100n", "GRM31C5C1H104JA01L", "set-point filter", "C0G, 50 V", "5%", "1206"),
@@ -196,8 +198,18 @@ SEMICONDUCTORS = {
     "Q5": Part(
         "NMOS_GSD", "BSS138", "interlock: shorts the pump", "BSS138", "Vgs(th) 0.8 to 1.5 V", "50 V, 0.2 A", "SOT-23", 1
     ),
-    "Q6": Part("NMOS_GSD", "BSS138", "relay driver", "BSS138", "Vgs(th) 0.8 to 1.5 V", "50 V, 0.2 A", "SOT-23", 1),
+    "Q6": Part(
+        "NPN_BEC",
+        "BC847B",
+        "ends the relay's hold; its base-emitter voltage sets the time",
+        "BC847B,215",
+        "Vbe 0.58 to 0.70 V at 2 mA",
+        "45 V, 0.1 A",
+        "SOT-23",
+        1,
+    ),
     "Q7": Part("NMOS_GSD", "BSS138", "buzzer driver", "BSS138", "Vgs(th) 0.8 to 1.5 V", "50 V, 0.2 A", "SOT-23", 1),
+    "Q8": Part("PMOS_GSD", "AO3401A", "relay driver", "AO3401A", "Vgs(th) -0.5 to -1.3 V", "30 V, 4 A", "SOT-23", 1),
     "U2": Part("LM4040", "2.5V", "2.5 V shunt reference", "LM4040AIM3-2.5/NOPB", "0.1%", "60 uA to 15 mA", "SOT-23", 3),
     "U3": Part(
         "74LVC1G3157", "74LVC1G3157", "set-point switch", "SN74LVC1G3157DCKR", "-", "1.65 to 5.5 V", "SC-70-6", 2

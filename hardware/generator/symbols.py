@@ -257,6 +257,31 @@ PNP = Symbol(
     _FET_TEXT,
     show_numbers=True,
 )
+NPN = Symbol(
+    "NPN_BEC",
+    "Q",
+    "NPN transistor, SOT-23: 1 base, 2 emitter, 3 collector; collector on top",
+    (
+        Unit(
+            (
+                line((-3, 0), (-0.4, 0)),
+                line((-0.4, 1.5), (-0.4, -1.5), width=0.4),
+                line((-0.4, 0.6), (2, 2)),
+                line((-0.4, -0.6), (2, -2)),
+                line((1.6, -1.75), (0.75, -1.65), (1.15, -1.0), (1.6, -1.75), fill="outline"),
+                circle(0.5, 0, 2.3, width=_THICK),
+            ),
+            (
+                Pin("1", "B", "input", -4, 0, 0, 1.0),
+                Pin("2", "E", "passive", 2, -4, 90, 2.0),
+                Pin("3", "C", "passive", 2, 4, 270, 2.0),
+            ),
+            (-2.0, -2.3, 2.8, 2.3),
+        ),
+    ),
+    _FET_TEXT,
+    show_numbers=True,
+)
 
 _TRIANGLE = (
     line((-4, 4), (4, 0), (-4, -4), (-4, 4), width=_THICK, fill="background"),
@@ -602,7 +627,7 @@ FLAG = Symbol(
 )
 ALL = (
     RESISTOR, CAPACITOR, INDUCTOR, FUSE, DIODE, SCHOTTKY, BAS70, BAS70_04, ZENER, LED, BATTERY, REFERENCE, NMOS, PMOS,
-    PNP, OPAMP, SWITCH_1G3157, INA219, BOOST, PICO, RELAY, BUTTON_NO, BUTTON_NC, SLIDE, STRAP, STRAP_2X2, JACK, BUZZER,
-    TEST_POINT, *SUPPLIES, GROUND, FLAG,
+    PNP, NPN, OPAMP, SWITCH_1G3157, INA219, BOOST, PICO, RELAY, BUTTON_NO, BUTTON_NC, SLIDE, STRAP, STRAP_2X2, JACK,
+    BUZZER, TEST_POINT, *SUPPLIES, GROUND, FLAG,
 )  # fmt: skip
 BY_NAME = {symbol.name: symbol for symbol in ALL}

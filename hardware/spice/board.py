@@ -10,7 +10,7 @@ from hardware.spice import quantity
 from hardware.spice.deck import ONLY_B, WHOLE, Deck, DeckError
 
 _USUAL_TOLERANCE = {"R": 0.01, "C": 0.10}
-_MODEL_OF = {"Q1": "sink_fet", "Q2": "high_fet", "Q3": "enable_fet", "U4": "opamp"}
+_MODEL_OF = {"Q1": "sink_fet", "Q2": "high_fet", "Q3": "enable_fet", "Q6": "hold_bjt", "Q8": "relay_fet", "U4": "opamp"}
 
 
 @dataclass(frozen=True)

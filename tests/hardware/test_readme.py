@@ -14,6 +14,7 @@ BOARD = read()
 VALUES = {
     "R9": "191", "R10": "35.7", "R11": "10", "R12": "115", "R13": "28.0", "R2": "4.7k", "R17": "402k", "R14": "220k",
     "R15": "180k", "R18": "47k", "R19": "100k", "C1": "100n", "C2": "100n", "C4": "22n", "C5": "150n", "D3": "27V",
+    "C22": "1u", "R44": "4.7k", "R45": "180k", "R46": "180k",
 }  # fmt: skip
 
 
@@ -47,6 +48,8 @@ def test_values_are_the_drawing_s(reference: str, value: str) -> None:
         "R14 220k, R15 180k",
         "R18 47k, R19 100k",
         "D3, 27 V",
+        "C22 1u, R45 R46 180k",
+        "R44 4.7k",
     ],
 )
 def test_it_says_these_values(words: str) -> None:

@@ -23,7 +23,7 @@ MAX_STARTS = const(20)
 
 # Of every build: what the hardware takes its time for.
 DEAD_MAN_MS = const(120)  # without a heartbeat no current flows after it: 110 at the worst tolerance, and some more
-RELAY_MS = const(460)  # the polarity relay's driver holds it for up to 440 after its pin went low; operate, bounce
+RELAY_MS = const(400)  # the polarity relay's driver holds it for up to 310 after its pin went low; operate, bounce
 RAMP_SETTLE_MS = const(20)  # after a ramp down: the set-point filter takes 12.6 ms to 0.1 %
 TURN_MS = const(RAMP_SETTLE_MS + DEAD_MAN_MS + RELAY_MS)  # of a reversal, without current
 
