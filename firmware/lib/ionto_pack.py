@@ -1,8 +1,9 @@
 """The firmware's modules in one file, mounted read-only on /ionto, so that a boot looks up one name and not a hundred.
 
 Each import asks the file system four times, and littlefs reads and checks the whole directory every time: 8 ms a
-module on the RP2040. File: magic, CRC-32 of what follows, number of entries, entries (length of the name, offset in the
-file, size; then the name), modules. Written by `ionto_host.packing`.
+module on the RP2040. File: magic, length and CRC-32 of the table, the table (for each module the length of its name,
+offset in the file, size and CRC-32; then the name), modules. Each is read once, and checked before it is used. Written
+by `ionto_host.packing`.
 """
 
 import binascii
@@ -10,15 +11,14 @@ import io
 import struct
 import sys
 
-MAGIC = b"IPK1"
-HEADER_FORMAT = "<4sI"
-COUNT_FORMAT = "<H"
-ENTRY_FORMAT = "<BII"
+MAGIC = b"IPK2"
+HEADER_FORMAT = "<4sII"
+ENTRY_FORMAT = "<BIII"
 PACK_PATH = "/lib/ionto/modules.pack"
 MOUNT_POINT = "/ionto"
 USUAL_PATH = ["", ".frozen", "/lib"]  # MicroPython's sys.path
 NARROW_PATH = [".frozen"]
-_CHUNK_BYTES = 2048
+_DAMAGED = PACK_PATH + " is damaged: flash the board again"
 _IS_FOLDER = (0x4000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 _NO_SUCH_FILE = 2
 
@@ -28,30 +28,30 @@ if TYPE_CHECKING:
 
 
 class Pack:
-    """A read-only file system of one folder; `stream` is an open pack. ValueError when it is damaged."""
+    """A read-only file system of one folder; `stream` is an open pack. ValueError when it, or a module, is damaged."""
 
     def __init__(self, stream: "BinaryIO"):
         self._stream = stream
         header = stream.read(struct.calcsize(HEADER_FORMAT))
-        if header != struct.pack(HEADER_FORMAT, MAGIC, self._checksum()):
-            raise ValueError("%s is damaged: flash the board again" % PACK_PATH)
-        stream.seek(len(header))
+        if len(header) != struct.calcsize(HEADER_FORMAT):
+            raise ValueError(_DAMAGED)
+        magic, length, checksum = struct.unpack(HEADER_FORMAT, header)
+        if magic != MAGIC:
+            raise ValueError(_DAMAGED)
         self._entries = {}
-        for _ in range(self._take(COUNT_FORMAT)[0]):
-            length, offset, size = self._take(ENTRY_FORMAT)
-            self._entries["/" + stream.read(length).decode()] = (offset, size)
+        table = self._checked(length, checksum)
+        at = 0
+        while at < length:
+            name, offset, size, checksum = struct.unpack_from(ENTRY_FORMAT, table, at)
+            at += struct.calcsize(ENTRY_FORMAT) + name
+            self._entries["/" + table[at - name : at].decode()] = (offset, size, checksum)
 
-    def _take(self, form: str) -> tuple:
-        return struct.unpack(form, self._stream.read(struct.calcsize(form)))
-
-    def _checksum(self) -> int:
-        buffer = memoryview(bytearray(_CHUNK_BYTES))
-        checksum = 0
-        while True:
-            count = self._stream.readinto(buffer)
-            if not count:
-                return checksum
-            checksum = binascii.crc32(buffer[:count], checksum)
+    def _checked(self, size: int, checksum: int) -> bytes:
+        """Return the next `size` bytes of the file, whose CRC-32 is `checksum`."""
+        data = self._stream.read(size)
+        if len(data) != size or binascii.crc32(data) != checksum:
+            raise ValueError(_DAMAGED)
+        return data
 
     def _find(self, path: str) -> tuple:
         try:
@@ -76,9 +76,9 @@ class Pack:
 
     def open(self, path: str, mode: str) -> io.BytesIO:
         """Return the module's bytes as a stream."""
-        offset, size = self._find(path)
+        offset, size, checksum = self._find(path)
         self._stream.seek(offset)
-        return io.BytesIO(self._stream.read(size))
+        return io.BytesIO(self._checked(size, checksum))
 
     def ilistdir(self, path: str):
         """Return an iterator of what `os.ilistdir` gives."""

@@ -1,6 +1,6 @@
 """Are the firmware's files what `ionto flash` wrote? Each one's SHA-256 against the manifest, before every session.
 
-The pack's CRC-32, checked at boot (ionto_pack), keeps a damaged module from being imported; this finds what changed
+Each module's CRC-32, checked at boot (ionto_pack), keeps a damaged module from being imported; this finds what changed
 since, and the files outside the pack.
 """
 
