@@ -33,6 +33,7 @@ SELF_TEST_TIMEOUT_S = 15.0
 LOG_WINDOW_BYTES = 64 * 1024
 LOG_STALLS = 5
 OFF_UA = 60  # more than this with the output off is no noise, as the firmware's guard has it
+_SENSOR_FAULTS = (faults.SENSOR_STALE, faults.SENSOR_STUCK, faults.SENSOR_CONFIG, faults.SENSOR_MISSING)
 OFF_SETTLE_S = 0.15  # the dead-man at its worst tolerance, and some more
 
 Progress = Callable[[int, int], None]
@@ -135,9 +136,13 @@ class Status:
 
     @property
     def current_when_off(self) -> bool:
-        """True when current is measured although the output is off, at rest or in a pause."""
+        """True when current is measured although the output is off, at rest or in a pause.
+
+        A sensor that is latched as faulty shows its last reading: then V(SNS) alone counts.
+        """
         at_rest = not self.running or self.state in (protocol.PAUSED, protocol.REVERSING)
-        return at_rest and not self.flag(protocol.FLAG_OUTPUT_ON) and self.current_ua > OFF_UA
+        measured_ua = self.sense_ua if self.fault in _SENSOR_FAULTS else self.current_ua
+        return at_rest and not self.flag(protocol.FLAG_OUTPUT_ON) and measured_ua > OFF_UA
 
     def flag(self, mask: int) -> bool:
         """Return True when the flag `mask` (a `protocol.FLAG_*`) is set."""
@@ -239,6 +244,15 @@ class Device:
         if status.current_when_off:
             time.sleep(patient(OFF_SETTLE_S))
             status = self.status()
+        return status
+
+    def log_written(self, within_s: float = 10.0) -> Status:
+        """Return the status once the last session's log is on flash or has failed to be, or after `within_s`."""
+        end = time.monotonic() + patient(within_s)
+        while (status := self.settled_status()).flag(protocol.FLAG_LOG_OPEN):
+            if status.state == protocol.FAULT or time.monotonic() > end:
+                break
+            time.sleep(patient(0.05))
         return status
 
     def push_dose(self, raw: bytes) -> str:

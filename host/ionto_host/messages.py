@@ -19,7 +19,7 @@ class Message(NamedTuple):
 
 _UPDATE = "Install the firmware that belongs to this host tool with `ionto flash`."
 _CORRECT = "Correct the dose file and push it again; `ionto dose check FILE` explains every number."
-_SERVICE = "Do not use the board on a person or load until this is found; then `ionto clear` and `ionto selftest`."
+_SERVICE = "Connect no load until this is found; then `ionto clear` and `ionto selftest`."
 _LIMITS = "`ionto limits show` prints the limits and their ranges."
 _CLEAR = "Remove the cause, then `ionto clear`."
 
@@ -129,13 +129,10 @@ MESSAGES: dict[int, Message] = {
         "`ionto clear`, unplug USB and start again.",
     ),
     faults.LATE_LOOP: Message("the control loop was late; the output was switched off", _SERVICE),
-    faults.FIRMWARE_EXCEPTION: Message(
-        "the firmware stopped with an error; the output was switched off",
-        "Pull the logs, `ionto flash`, and report it.",
-    ),
     faults.UNPLANNED_RESET: Message(
-        "the board reset by itself; a session that ran was cut short and its log closed",
-        "Check the supply and the wiring, pull the logs, then `ionto clear`.",
+        "the board reset by itself: its firmware hung or stopped with an error, or the supply failed; "
+        "a session that ran was cut short and its log closed",
+        "Pull the logs, check supply and wiring, then `ionto clear`. When it comes again, `ionto flash` and report it.",
     ),
     faults.VARIANT_MISMATCH: Message(
         "the variant strap does not match the board", "Check the strap on GP8; see the build guide."

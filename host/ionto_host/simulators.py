@@ -119,9 +119,12 @@ def load_spec(text: str) -> Any:
 
 def _number_or_word(text: str) -> float | str:
     try:
-        return float(text)
+        ohm = float(text)
     except ValueError:
         return text
+    if not math.isfinite(ohm):
+        raise ValueError("not a finite resistance")
+    return ohm
 
 
 def _speed(text: str) -> str:

@@ -30,7 +30,6 @@ HAZARDS = {
     faults.BATTERY_LOW: "HAZ-26",
     faults.USB_APPEARED: "HAZ-19",
     faults.LATE_LOOP: "HAZ-14",
-    faults.FIRMWARE_EXCEPTION: "HAZ-15",
     faults.UNPLANNED_RESET: "HAZ-21",
     faults.VARIANT_MISMATCH: "HAZ-11",
     faults.LIMITS_BROKEN: "HAZ-11",

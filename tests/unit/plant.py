@@ -514,6 +514,10 @@ class FakeHal:
         reading.start_pressed, reading.stop_open = self.start_pressed, self.stop_open
         reading.vbus, reading.bench_strap = self.vbus, self.bench_strap
 
+    def look_for_usb(self, reading: Reading) -> None:
+        """Read VBUS now."""
+        reading.vbus = self.vbus
+
     def cut_off(self) -> None:
         """Set-point pin, heartbeat and boost low."""
         self.calls.append("cut_off")

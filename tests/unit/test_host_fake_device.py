@@ -13,7 +13,6 @@ import select
 import socket
 import struct
 import threading
-import time
 import tty
 import zlib
 from collections.abc import Iterator
@@ -354,9 +353,7 @@ def test_over_a_pty_and_over_a_socket() -> None:
         fake.logs[1] = make_log(1_400)
         with served(fake) as name, Device.open(name) as device:
             assert device.identity.board_id == BOARD_ID
-            began = time.monotonic()
             assert device.read_log(device.list_logs()[0]) == fake.logs[1]
-            assert time.monotonic() - began < 2.0
 
 
 def test_push_needs_the_bytes_it_hashes() -> None:

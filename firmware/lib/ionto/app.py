@@ -171,10 +171,19 @@ class App:
         verdict = found & kernel.FOUND_VERDICT
         if verdict:
             kernel.count_tail(session.block, reading.block, dt_us)
-            session.fail(VERDICTS[verdict], reading)
+            session.fail(self._cause(VERDICTS[verdict]), reading)
         else:
             session.happened(found >> kernel.FOUND_EVENT_SHIFT, reading)
         self._follow()
+
+    def _cause(self, code: int) -> int:
+        """Return what is behind the verdict `code`: a current that ends may have been ended by the interlock."""
+        if code == faults.OPEN_CIRCUIT or code == faults.UNDER_CURRENT:
+            block = self.reading.block
+            self.hal.look_for_usb(self.reading)
+            if block[kernel.R_VBUS] and not block[kernel.R_STRAP]:
+                return faults.USB_APPEARED
+        return code
 
     @micropython.native
     def _step_at_rest(self, dt_us: int) -> None:

@@ -219,6 +219,10 @@ class Hal:
             kernel.take_sense(block, self._sns(), self._sense_gain)
             self._read_in_turn(block, slot)
 
+    def look_for_usb(self, reading: Reading) -> None:
+        """Read VBUS into `reading` now: the interlock cuts before its turn comes."""
+        reading.block[kernel.R_VBUS] = self._vbus()
+
     @micropython.native
     def _read_in_turn(self, block: "array", slot: int) -> None:
         turn = slot & 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import click
@@ -43,6 +44,10 @@ def show() -> Answer:
 @click.option("--density-ma-cm2", type=float, metavar="MA_CM2", help="Highest current density, in mA/cm2.")
 def set_limits(**given: float | None) -> Answer:
     """Set the limits that are given; the others stay as they are. Refused while a session is under way."""
+    for name, value in given.items():
+        if value is not None and not math.isfinite(value):
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} is {value}", "Give a number: `ionto limits set --current-ma 2`.")
     wanted = {_LIMITS[name][0]: round(value * _LIMITS[name][2]) for name, value in given.items() if value is not None}
     if not wanted:
         raise UsageError("no limit is given", "Give at least one: `ionto limits set --current-ma 2`.")

@@ -31,7 +31,7 @@ def current_warning(status: Status) -> str:
 
 
 def _flows(status: Status) -> str:
-    measured = f"{ma(status.current_ua):.3f} mA measured"
+    measured = f"{ma(max(status.current_ua, status.sense_ua)):.3f} mA measured"
     return f"CURRENT STILL FLOWS although the output is switched off: {measured}. DISCONNECT THE ELECTRODES."
 
 
@@ -94,9 +94,16 @@ def abort() -> Answer:
 
 @click.command(cls=IontoCommand)
 def clear() -> Answer:
-    """Clear a latched fault, when its cause is gone."""
+    """Clear a latched fault, when its cause is gone.
+
+    A log that could not be written is tried again; when that fails too, the fault is latched anew (exit code 5).
+    """
     with _acting() as device:
         device.clear_fault()
+        status = device.log_written()
+        if status.state == protocol.FAULT:
+            text = f"{current_warning(status)}Not cleared: {status.fault_name} is latched again."
+            return Answer(status_data(status), text, ExitCode.FAULT)
         return _after(device, "Cleared.")
 
 
