@@ -15,7 +15,7 @@ from ionto_host.sessionfile import Event, Sample, Session, delivered, has_curren
 from ionto_host.units import ma, ma_min, printable
 
 SIZE_INCH = (10.0, 9.0)
-PAGE_INCH = (7.6, 7.8)  # in a report
+PAGE_INCH = (7.6, 6.6)  # in a report
 DPI = 130
 _SECONDS_TO_MS = 120_000  # shorter sessions are drawn in seconds
 INK, QUIET, GRID = "#1d2733", "#7b8794", "#e3e8ee"
@@ -176,7 +176,7 @@ def _draw_charge(axis: Any, times: list[float], session: Session) -> None:
         label = f"prescribed, {ma_min(dose_uc):g} mA*min"
         axis.axhline(ma_min(dose_uc), color=INK, linestyle=(0, (4, 2)), linewidth=0.9, label=label)
     axis.set_ylabel("charge, mA*min")
-    axis.legend(loc="lower right", fontsize=8, **_LEGEND)
+    axis.legend(loc="best", fontsize=8, **_LEGEND)
 
 
 def colour_of(event: Event) -> str:

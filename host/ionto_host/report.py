@@ -163,7 +163,7 @@ def _facts(session: Session, facts: dict[str, Any]) -> list[Fact]:
             "?" if duration is None else clock(duration),
             "min:s",
             "duration",
-            f"{clock(extended)} of it for poor contact" if extended else "pauses and self-test included",
+            f"{clock(extended)} of it for poor contact" if extended else "from START to the end",
         ),
         Fact(_number(facts["current_max_ma"], 3), "mA", "peak current", "of every 1 ms reading"),
         Fact(_number(facts["load_max_v"], 1), "V", "peak electrode voltage", "while current flows"),
@@ -217,17 +217,19 @@ def _board_rows(session: Session) -> list[tuple[str, str]]:
     rows.append(("clock", _began(session)))
     calibration = header.get("calibration")
     if isinstance(calibration, dict):
-        rows.append(
-            ("nominal parts", ", ".join(f"{human(name, value)} {_part(name)}" for name, value in calibration.items()))
-        )
+        rows.append(("nominal parts", ", ".join(f"{name} {value}" for name, value in map(_part, calibration.items()))))
     zero = session.test.get("zero_ua")
     if zero is not None:
         rows.append(("zero offset taken off", f"{zero} uA"))
     return [(name, printable(text)) for name, text in rows]
 
 
-def _part(name: str) -> str:
-    return name.partition("_")[0]
+def _part(item: tuple[str, Any]) -> tuple[str, str]:
+    """Return name and value of a nominal part: ("shunt", "10 ohm") for ("shunt_mohm", 10000)."""
+    field, value = item
+    if type(value) is int and field.endswith("_mohm"):
+        return field.removesuffix("_mohm"), f"{value / 1_000:g} ohm"
+    return field.removesuffix("_ohm"), f"{value} ohm" if field.endswith("_ohm") else str(value)
 
 
 def _event_row(event: Event) -> dict[str, str]:

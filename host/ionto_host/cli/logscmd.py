@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from ionto_host import logindex, logstore
 from ionto_host.cli.common import (
@@ -168,10 +176,16 @@ def _pull_all(device: Device, entries: list[LogEntry], folder: Path) -> list[Pul
     with bar:
         for entry in entries:
             task = bar.add_task(f"log {entry.id}", total=entry.size_bytes)
-            pulled.append(
-                logstore.pull(device, entry, folder, lambda _, done, total, task=task: bar.update(task, completed=done))
-            )
+            pulled.append(logstore.pull(device, entry, folder, _shown_by(bar, task)))
+            bar.update(task, total=pulled[-1].size_bytes, completed=pulled[-1].size_bytes)
     return pulled
+
+
+def _shown_by(bar: Progress, task: TaskID) -> logstore.Progress:
+    def show(log_id: int, done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total)
+
+    return show
 
 
 def _pulled_line(item: Pulled) -> str:
