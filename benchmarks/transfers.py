@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import struct
 import subprocess
 import sys
 import tempfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,12 +13,11 @@ from typing import Any
 import serial
 from mpremote.transport_serial import SerialTransport
 
+from benchmarks import session_log
 from benchmarks.board import BOARD_ARCHITECTURE, LOAD_OHM, Board, firmware_files, without_start
 from benchmarks.catalogue import Result
 from benchmarks.instant_port import InstantPort
 from benchmarks.options import Options
-from ionto import sessionlog_format as fmt
-from ionto.version import LOG_FORMAT_VERSION
 from ionto_host import firmware_files as host_files
 from ionto_host.device import Device
 from ionto_host.patience import VARIABLE
@@ -28,7 +25,7 @@ from ionto_host.transport.link import Link
 from ionto_sim.client import VirtualPico
 
 _LOG_PATH = "/logs/000001.ilog"
-_LOG_BYTES = 64 * 1024
+_LOG_SAMPLES = 2_700  # 64 KiB and a bit
 _TIMEOUT_S = 900
 _SLOW_MOTION = 10  # virtual time runs at most at a tenth, the host waits ten times as long: the emulator cannot do more
 
@@ -37,7 +34,7 @@ Pulled = tuple[bytes, float]  # what came, and the virtual us it took
 
 def run(options: Options) -> Iterator[Result]:
     """Yield the rows of the group."""
-    log = _log()
+    log = session_log.long_log(_LOG_SAMPLES)
     files = {**firmware_files(options), _LOG_PATH: log}
     options.progress("transfers: log pull")
     ours = _rate_kb_s(log, _pull_with_ionto(options, files))
@@ -46,21 +43,6 @@ def run(options: Options) -> Iterator[Result]:
     with_ionto = _command_s(options, lambda port: ["ionto_host", "--port", port, "flash"])
     yield Result("flash_s", with_ionto, _copy_s(options, firmware_files(options)))
     yield Result("flash_open_s", with_ionto, _copy_s(options, _one_file_a_module(options)))
-
-
-def _log() -> bytes:
-    """Return a whole log of 64 KiB and a bit, as the firmware would have written it."""
-    log = struct.pack(fmt.MAGIC_FORMAT, fmt.MAGIC, LOG_FORMAT_VERSION) + _record(fmt.ARM, 0, b"{}")
-    sequence = 1
-    while len(log) < _LOG_BYTES:
-        log += _record(fmt.SAMPLES, sequence, bytes(fmt.SAMPLE_BYTES * fmt.SAMPLES_PER_RECORD))
-        sequence += 1
-    return log + _record(fmt.END, sequence, b"{}")
-
-
-def _record(kind: int, sequence: int, payload: bytes) -> bytes:
-    body = struct.pack(fmt.RECORD_HEAD_FORMAT, kind, sequence & 0xFF, len(payload)) + payload
-    return body + struct.pack("<I", zlib.crc32(body))
 
 
 def _pull_with_ionto(options: Options, files: Mapping[str, bytes]) -> Pulled:

@@ -69,6 +69,7 @@ def session() -> float:
     metered_uc = meter_uc() - before_uc
     ionto("logs", "pull")
     ionto("logs", "show", "--csv", str(FOLDER / "session.csv"), "--png", str(FOLDER / "session.png"))
+    ionto("report", "--output", str(FOLDER / "report.html"))
     return metered_uc
 
 

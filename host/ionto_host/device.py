@@ -56,6 +56,8 @@ class Hello:
     clock_set: bool = False
     bench_strap: bool = False
     unplanned_resets: int = 0
+    store: str = ""
+    logs: str = "kept"
     kept_dose: str = "nothing"
     starts_left: int = 0
 
@@ -94,6 +96,7 @@ class Status:
     late_max_us: int
     starts_left: int
     second_fault: int
+    log_left: int
 
     @classmethod
     def decode(cls, payload: bytes) -> Status:
@@ -163,10 +166,11 @@ class Check:
 
 @dataclass(frozen=True)
 class LogEntry:
-    """A session log on the device."""
+    """A session log on the device; `pulled`: the device knows that a host has a verified copy."""
 
     id: int
     size_bytes: int
+    pulled: bool = False
 
 
 class Device:
@@ -329,7 +333,7 @@ class Device:
             first = entries[-1].id + 1 if entries else 0
             payload = self.link.request(protocol.LOG_LIST, struct.pack(protocol.LOG_LIST_FORMAT, first))
             body = _json_object(payload, "the answer to LOG_LIST")
-            page = [LogEntry(int(log_id), int(size)) for log_id, size in body.get("logs", [])]
+            page = [LogEntry(int(row[0]), int(row[1]), bool(row[2])) for row in body.get("logs", [])]
             entries += [entry for entry in page if entry.id >= first]
             more = bool(body.get("more")) and bool(page)
         return entries
@@ -375,6 +379,13 @@ class Device:
             if in_order:
                 expected += len(payload) - head
                 yield payload[head:]
+
+    def log_verified(self, log_id: int, chain: bytes) -> None:
+        """Tell the device that a verified copy of `log_id`, whose last record has `chain`, is kept here.
+
+        From then on the device may drop its own for a new session. `RefusedError` when it holds another log.
+        """
+        self.link.request(protocol.LOG_VERIFIED, struct.pack(protocol.LOG_VERIFIED_FORMAT, log_id, chain))
 
     def delete_log(self, log_id: int) -> None:
         """Delete the log `log_id` on the device."""

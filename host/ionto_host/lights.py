@@ -30,6 +30,7 @@ session or at rest; lit, by the self-test, before any dose. `ionto status` names
 def page() -> str:
     """Return the page as Markdown."""
     rows = [_row(protocol.STATES[state], pattern) for state, pattern in sorted(ui.PATTERNS.items())]
+    rows.append(_row("log being written", ui.WRITING))
     rows.append(_row("START pressed and refused, once", ui.REFUSED))
     head = _HEAD.format(round_s=ui.STEPS * ui.STEP_MS / 1_000, quiet_s=ui.QUIET_AFTER_S)
     return head + "".join(rows) + _FAULTS + "".join(_group_row(group) for group in sorted(ui.GROUPS))

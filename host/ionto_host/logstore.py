@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import platformdirs
 
-from ionto_host import sessionfile
+from ionto_host import logindex, sessionfile
 from ionto_host.device import Device, LogEntry
 from ionto_host.errors import IntegrityError, NotALogError, UsageError
 from ionto_host.patience import patient
@@ -19,7 +21,8 @@ from ionto_host.patience import patient
 SUFFIX = ".ilog"
 PART_SUFFIX = ".part"
 DAMAGED_SUFFIX = ".damaged"
-COMPARED_BYTES = 4096
+KEPT_SUFFIXES = (SUFFIX, SUFFIX + DAMAGED_SUFFIX)
+COMPARED_BYTES = 512  # at the beginning and at the end, where the chain over everything stands
 WRITING_WAIT_S = 3.0  # the device writes a whole log in less
 WRITING_POLL_S = 0.1
 
@@ -28,7 +31,10 @@ Progress = Callable[[int, int, int], None]  # (log id, bytes done, bytes in all)
 
 @dataclass(frozen=True)
 class Pulled:
-    """A log that is now on disk: where, whether it was fetched now, and whether every CRC holds."""
+    """A log that is now on disk: where, whether it was fetched now, and whether every CRC and the chain hold.
+
+    `told`: the device knows that there is a verified copy and may drop its own for a new session.
+    """
 
     id: int
     path: Path
@@ -36,6 +42,7 @@ class Pulled:
     fetched: bool
     verified: bool
     damage: tuple[str, ...] = ()
+    told: bool = False
 
 
 def default_folder() -> Path:
@@ -64,13 +71,16 @@ def _copies(folder: Path, log_id: int) -> list[Path]:
 
 
 def stored(root: Path | None = None) -> list[Path]:
-    """Return every log under `root`, by board and id."""
+    """Return every log under `root`, damaged ones too, by board and id."""
     folder = root or default_folder()
-    return sorted(folder.glob(f"**/*{SUFFIX}")) if folder.is_dir() else []
+    return sorted(path for path in folder.glob("*/*") if path.name.endswith(KEPT_SUFFIXES)) if folder.is_dir() else []
 
 
 def find(name: str, root: Path | None = None) -> Path:
-    """Return the log `name`: a path, an id, or "last" for the newest; `UsageError` for none or several."""
+    """Return the log `name`: a path, an id, BOARD/ID, or "last" for the newest; `UsageError` for none or several.
+
+    BOARD is the beginning of a board's id.
+    """
     if Path(name).is_file():
         return Path(name)
     paths = stored(root)
@@ -78,31 +88,43 @@ def find(name: str, root: Path | None = None) -> Path:
         return max(paths, key=lambda path: path.stat().st_mtime)
     if name == "last":
         raise UsageError("no log has been pulled yet", "`ionto logs pull` fetches those of the device.")
-    folders = sorted({path.parent for path in paths})
-    found = [copies[-1] for folder in folders if name.isdigit() and (copies := _copies(folder, int(name)))]
+    board, _, number = name.rpartition("/")
+    folders = sorted({path.parent for path in paths if path.parent.name.startswith(board)})
+    found = [path for folder in folders if number.isdigit() and (path := _newest(folder, int(number)))]
     if not found:
         raise UsageError(f"no pulled log {name}", "`ionto logs pull` fetches them; `ionto logs list` shows them.")
     if len(found) > 1:
-        boards = ", ".join(path.parent.name for path in found)
-        raise UsageError(f"several boards have a log {name}: {boards}", "Give its path instead.")
+        boards = ", ".join(f"{path.parent.name}/{number}" for path in found)
+        raise UsageError(f"several boards have a log {number}: {boards}", "Give one of these, or its path, instead.")
     return found[0]
 
 
+def _newest(folder: Path, log_id: int) -> Path | None:
+    """Return the latest sound copy of a log in `folder`, else a damaged one, else None."""
+    damaged = path_of(folder, log_id).with_name(path_of(folder, log_id).name + DAMAGED_SUFFIX)
+    return next(reversed(_copies(folder, log_id)), damaged if damaged.is_file() else None)
+
+
 def stored_copy(device: Device, entry: LogEntry, folder: Path) -> Path | None:
-    """Return the verified copy of `entry` in `folder`, or None; their beginnings are compared."""
-    candidates = [path for path in _copies(folder, entry.id) if path.stat().st_size == entry.size_bytes]
-    if not candidates:
-        return None
-    head = device.read_log(LogEntry(entry.id, min(entry.size_bytes, COMPARED_BYTES)))
-    for path in candidates:
-        data = path.read_bytes()
-        if data.startswith(head) and _verify(data)[0]:
-            return path
+    """Return the verified copy of `entry` in `folder`, or None; beginning and end are compared."""
+    for path in _copies(folder, entry.id):
+        if path.stat().st_size == entry.size_bytes:
+            data = path.read_bytes()
+            if _same(device, entry, data) and _verify(data)[0]:
+                return path
     return None
 
 
+def _same(device: Device, entry: LogEntry, data: bytes) -> bool:
+    """Return True when the log `entry` begins and ends as `data`."""
+    compared = min(entry.size_bytes, COMPARED_BYTES)
+    tail = entry.size_bytes - compared
+    head = replace(entry, size_bytes=compared)
+    return data[tail:] == device.read_log(entry, tail) and data.startswith(device.read_log(head))
+
+
 def pull(device: Device, entry: LogEntry, folder: Path, progress: Progress) -> Pulled:
-    """Fetch the log `entry` into `folder`, or continue an interrupted fetch, and verify every CRC of it.
+    """Fetch the log `entry` into `folder`, or continue an interrupted fetch, verify it, and tell the device.
 
     The file appears under its name whole or not at all. A log that is damaged on the device is kept beside,
     as `.damaged`, and reported as not verified.
@@ -110,7 +132,8 @@ def pull(device: Device, entry: LogEntry, folder: Path, progress: Progress) -> P
     folder.mkdir(parents=True, exist_ok=True)
     known = stored_copy(device, entry, folder)
     if known:
-        return Pulled(entry.id, known, entry.size_bytes, fetched=False, verified=True)
+        told = entry.pulled or _tell(device, entry.id, known)
+        return Pulled(entry.id, known, entry.size_bytes, fetched=False, verified=True, told=told)
     part = folder / f"{entry.id:06d}{SUFFIX}{PART_SUFFIX}"
     entry = _fetch_to_its_end(device, entry, part, progress)
     verified, damage = _verify(part.read_bytes())
@@ -118,7 +141,58 @@ def pull(device: Device, entry: LogEntry, folder: Path, progress: Progress) -> P
     if not verified:
         target = target.with_name(target.name + DAMAGED_SUFFIX)
     os.replace(part, target)
-    return Pulled(entry.id, target, entry.size_bytes, fetched=True, verified=verified, damage=damage)
+    _sync_folder(folder)
+    told = verified and _tell(device, entry.id, target)
+    return Pulled(entry.id, target, entry.size_bytes, fetched=True, verified=verified, damage=damage, told=told)
+
+
+def _tell(device: Device, log_id: int, path: Path) -> bool:
+    """Tell the device that the copy at `path` is verified; False for a log of format 1, which has no chain."""
+    chain = sessionfile.read(path).chain
+    if chain:
+        device.log_verified(log_id, chain)
+    return bool(chain)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the folder's new entry on the disk, where the system can: the device may drop its own copy after this."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def add(path: Path, root: Path | None = None) -> tuple[Path, bool]:
+    """Copy the log file `path` into the store; return where it is and False when it was there before.
+
+    `NotALogError` for what is no log; `UsageError` for one that does not say of which board it is.
+    """
+    folder = root or default_folder()
+    data = path.read_bytes()
+    session = sessionfile.decode(data)
+    if not session.board_id:
+        raise UsageError(f"{path} does not say of which board it is", "Its arm record is damaged: `ionto logs verify`.")
+    with logindex.opened(folder) as index:
+        index.refresh(stored(folder))
+        known = index.find(hashlib.sha256(data).hexdigest())
+        if known:
+            return known, False
+        target = _place(board_folder(session.board_id, folder), session, path)
+        part = target.with_name(target.name + PART_SUFFIX)
+        part.write_bytes(data)
+        os.replace(part, target)
+        index.refresh(stored(folder))
+    return target, True
+
+
+def _place(folder: Path, session: sessionfile.Session, path: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    number = path.name.split(".")[0].split("-")[0]
+    log_id = session.log_id if session.log_id is not None else int(number) if number.isdigit() else 0
+    target = path_of(folder, log_id, len(_copies(folder, log_id)) + 1)
+    return target if session.verified else target.with_name(target.name + DAMAGED_SUFFIX)
 
 
 def _fetch_to_its_end(device: Device, entry: LogEntry, part: Path, progress: Progress) -> LogEntry:
@@ -166,7 +240,7 @@ def _resume_offset(device: Device, entry: LogEntry, part: Path) -> int:
     offset = sessionfile.good_prefix(data)
     if not 0 < offset <= entry.size_bytes:
         return 0
-    head = device.read_log(LogEntry(entry.id, min(offset, COMPARED_BYTES)))
+    head = device.read_log(replace(entry, size_bytes=min(offset, COMPARED_BYTES)))
     return offset if data.startswith(head) else 0
 
 

@@ -80,6 +80,9 @@ MESSAGES: dict[int, Message] = {
         "the dose is above a limit that was set on this device",
         "Correct the dose file, or raise the limit: `ionto limits show` and `ionto limits set`.",
     ),
+    faults.OTHER_LOG: Message(
+        "the log on the device is not the one that was verified", "Pull it again: `ionto logs pull`; then retry."
+    ),
     faults.SENSOR_STALE: Message("the current sensor gave no fresh sample in time", _SERVICE),
     faults.SENSOR_STUCK: Message("the current sensor gives the same value whatever flows", _SERVICE),
     faults.SENSOR_CONFIG: Message(

@@ -1,45 +1,26 @@
-"""Session logs as the device writes them: read up to and after damage, typed, summed up, exported as CSV."""
+"""Session logs as the device writes them: read up to and after damage, typed, and summed up."""
 
 from __future__ import annotations
 
-import csv
 import json
 import struct
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 from ionto import protocol, settings
 from ionto import sessionlog_format as layout
-from ionto.version import LOG_FORMAT_VERSION
-from ionto_host import messages
-from ionto_host.errors import NotALogError
+from ionto_host import logrecords, messages
+from ionto_host.logrecords import Damage, Record, Sample, good_prefix
 from ionto_host.units import human, ma, ma_min
+
+__all__ = ("Damage", "Event", "Sample", "Session", "decode", "good_prefix", "read", "summary")
 
 NO_END = "the end record is missing"
 
 MIN_LOAD_CURRENT_UA = 50  # below it, voltage over current is noise
 
-_MAGIC = struct.Struct(layout.MAGIC_FORMAT)
-_HEAD = struct.Struct(layout.RECORD_HEAD_FORMAT)
-_CRC = struct.Struct("<I")
-_SAMPLE = struct.Struct(layout.SAMPLE_FORMAT)
 _EVENT = struct.Struct(layout.EVENT_FORMAT)
-
-
-class Sample(NamedTuple):
-    """Means and extremes over the period that ends at `t_ms`; the fields are `layout.SAMPLE_FIELDS`."""
-
-    t_ms: int
-    setpoint_ua: int
-    current_mean_ua: int
-    current_min_ua: int
-    current_max_ua: int
-    load_mv: int
-    state: int
-    charge_uc: int
 
 
 class Event(NamedTuple):
@@ -59,7 +40,7 @@ class Event(NamedTuple):
     def describe(self) -> str:
         """Return what happened, e.g. "state HOLD" or "fault OPEN_CIRCUIT"."""
         if self.event == layout.STATE_CHANGED:
-            return f"state {_state_name(self.code)}"
+            return f"state {state_name(self.code)}"
         if self.event == layout.FAULT_LATCHED:
             return f"fault {messages.name_of(self.code)}"
         if self.event == layout.REQUESTED:
@@ -98,23 +79,12 @@ _COMMANDS = {
 }
 
 
-class Damage(NamedTuple):
-    """A stretch of the file that cannot be trusted, and why."""
-
-    offset: int
-    size_bytes: int
-    reason: str
-
-    def describe(self) -> str:
-        """Return the damage in one line."""
-        return f"byte {self.offset}, {self.size_bytes} bytes: {self.reason}"
-
-
 @dataclass
 class Session:
     """A session log, read. `header`, `test` and `end` are JSON of the arm, test and end records, empty if missing."""
 
     size_bytes: int = 0
+    format: int = 0
     records: int = 0
     header: dict[str, Any] = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
@@ -122,10 +92,11 @@ class Session:
     test: dict[str, Any] = field(default_factory=dict)
     end: dict[str, Any] = field(default_factory=dict)
     damage: list[Damage] = field(default_factory=list)
+    chain: bytes = b""  # SHA-256 chain of the last record; empty in format 1
 
     @property
     def verified(self) -> bool:
-        """True when every byte belongs to a record whose CRC holds, none missing, arm and end are there."""
+        """True when every byte belongs to a record whose CRC and chain hold, none missing, arm and end are there."""
         return not self.damage and bool(self.header) and bool(self.end)
 
     @property
@@ -138,6 +109,25 @@ class Session:
         """The canonical dose in the arm record; empty when the record is missing or holds none."""
         dose = self.header.get("dose")
         return _json_object(dose.encode()) or {} if isinstance(dose, str) else {}
+
+    @property
+    def board_id(self) -> str:
+        """The board that wrote the log, from its header; empty when the header does not say."""
+        value = self.header.get("board_id")
+        return value if isinstance(value, str) else ""
+
+    @property
+    def log_id(self) -> int | None:
+        """The id of the log on its board; None when the header does not say, as in format 1."""
+        value = self.header.get("log")
+        return value if type(value) is int and value >= 0 else None
+
+    @property
+    def started_unix_s(self) -> int | None:
+        """When the session began, s since 1970 UTC; None when the clock of the board was not set."""
+        value = self.header.get("time_unix_s")
+        usable = type(value) is int and protocol.CLOCK_FROM_S <= value <= protocol.CLOCK_TO_S
+        return value if usable and self.header.get("clock_set") is True else None
 
     @property
     def outcome(self) -> str:
@@ -206,112 +196,22 @@ def decode(data: bytes) -> Session:
 
     Raises `NotALogError` when `data` does not begin as a log, or is of an unknown format version.
     """
-    _check_magic(data)
-    session = Session(size_bytes=len(data))
-    expected_sequence = 0
-    for record in _records(data):
-        if isinstance(record, Damage):
-            session.damage.append(record)
-            continue
-        missing = (record.sequence - expected_sequence) & 0xFF
-        if missing and not (session.damage and _adjacent(session.damage[-1], record)):
-            session.damage.append(Damage(record.offset, 0, f"{missing} records are missing before this one"))
-        expected_sequence = (record.sequence + 1) & 0xFF
-        session.records += 1
-        _add(session, record)
+    form = logrecords.format_of(data)
+    session = Session(size_bytes=len(data), format=form.version)
+    for item in logrecords.scan(data):
+        if isinstance(item, Damage):
+            session.damage.append(item)
+        else:
+            session.records += 1
+            session.chain = item.chain
+            _add(session, form, item)
     _check_ends(session)
     return session
 
 
-def good_prefix(data: bytes) -> int:
-    """Return how many bytes from the start are an intact beginning of a log: magic and whole records."""
-    try:
-        _check_magic(data)
-    except NotALogError:
-        return 0
-    position, sequence = _MAGIC.size, 0
-    while (record := _record_at(data, position)) and record.sequence == sequence:
-        position += record.size_bytes
-        sequence = (sequence + 1) & 0xFF
-    return position
-
-
-class _Record(NamedTuple):
-    kind: int
-    sequence: int
-    offset: int
-    payload: bytes
-
-    @property
-    def size_bytes(self) -> int:
-        return layout.RECORD_OVERHEAD_BYTES + len(self.payload)
-
-
-def _check_magic(data: bytes) -> None:
-    if len(data) < _MAGIC.size:
-        raise NotALogError(f"not a session log: only {len(data)} bytes")
-    magic, version = _MAGIC.unpack_from(data)
-    if magic != layout.MAGIC:
-        raise NotALogError("not a session log: it does not begin with IONTOLOG")
-    if version != LOG_FORMAT_VERSION:
-        raise NotALogError(f"log format {version}; this host tool reads format {LOG_FORMAT_VERSION}")
-
-
-def _records(data: bytes) -> Iterator[_Record | Damage]:
-    position = _MAGIC.size
-    while position < len(data):
-        record = _record_at(data, position)
-        if record:
-            position += record.size_bytes
-            yield record
-            continue
-        start, position = position, _next_record(data, position + 1)
-        reason = "cut off" if position == len(data) and _looks_cut(data, start) else "damaged"
-        yield Damage(start, position - start, reason)
-
-
-def _record_at(data: bytes, position: int) -> _Record | None:
-    if len(data) - position < layout.RECORD_OVERHEAD_BYTES:
-        return None
-    kind, sequence, length = _HEAD.unpack_from(data, position)
-    body_end = position + layout.RECORD_HEAD_BYTES + length
-    if body_end + 4 > len(data) or not _plausible(data, kind, position, length):
-        return None
-    if zlib.crc32(memoryview(data)[position:body_end]) != _CRC.unpack_from(data, body_end)[0]:
-        return None
-    return _Record(kind, sequence, position, data[position + layout.RECORD_HEAD_BYTES : body_end])
-
-
-def _plausible(data: bytes, kind: int, position: int, length: int) -> bool:
-    """Return True when a record of `kind` can have `length` bytes; keeps the search after damage fast."""
-    if kind == layout.SAMPLES:
-        return length % layout.SAMPLE_BYTES == 0 and length <= layout.SAMPLES_PER_RECORD * layout.SAMPLE_BYTES
-    if kind == layout.EVENTS:
-        return length % layout.EVENT_BYTES == 0 and length <= layout.EVENTS_PER_RECORD * layout.EVENT_BYTES
-    first = data[position + layout.RECORD_HEAD_BYTES : position + layout.RECORD_HEAD_BYTES + 1]
-    return kind in layout.RECORD_NAMES and first == b"{"
-
-
-def _next_record(data: bytes, position: int) -> int:
-    while position < len(data) and not _record_at(data, position):
-        position += 1
-    return position
-
-
-def _looks_cut(data: bytes, start: int) -> bool:
-    if len(data) - start < layout.RECORD_OVERHEAD_BYTES:
-        return True
-    kind, _, length = _HEAD.unpack_from(data, start)
-    return kind in layout.RECORD_NAMES and start + layout.RECORD_OVERHEAD_BYTES + length > len(data)
-
-
-def _adjacent(damage: Damage, record: _Record) -> bool:
-    return damage.size_bytes > 0 and damage.offset + damage.size_bytes == record.offset
-
-
-def _add(session: Session, record: _Record) -> None:
+def _add(session: Session, form: logrecords.Format, record: Record) -> None:
     if record.kind == layout.SAMPLES:
-        session.samples += map(Sample._make, _SAMPLE.iter_unpack(record.payload))
+        session.samples += [form.to_sample(*fields) for fields in form.sample.iter_unpack(record.payload)]
     elif record.kind == layout.EVENTS:
         session.events += map(Event._make, _EVENT.iter_unpack(record.payload))
     else:
@@ -337,7 +237,7 @@ def _json_object(payload: bytes) -> dict[str, Any] | None:
 
 def _check_ends(session: Session) -> None:
     if not session.header:
-        session.damage.append(Damage(_MAGIC.size, 0, "the arm record is missing"))
+        session.damage.append(Damage(logrecords.MAGIC.size, 0, "the arm record is missing"))
     if not session.end:
         session.damage.append(Damage(session.size_bytes, 0, NO_END))
 
@@ -354,8 +254,11 @@ def summary(session: Session) -> dict[str, Any]:
     """Return the session in a dozen numbers, human units in the names; what a damaged log lacks is None."""
     dose_uc = session.dose.get("dose_uc")
     charge_uc, max_ua = session.charge_uc, session.current_max_ua
-    loaded_mv = [sample.load_mv for sample in session.samples if has_current(sample)]
+    loaded_mv = [sample.load_max_mv for sample in session.samples if has_current(sample)]
     return {
+        "board_id": session.board_id,
+        "log_id": session.log_id,
+        "started_unix_s": session.started_unix_s,
         "outcome": session.outcome,
         "name": session.dose.get("name"),
         "drug": session.dose.get("drug"),
@@ -372,35 +275,11 @@ def summary(session: Session) -> dict[str, Any]:
         "events": len(session.events),
         "records": session.records,
         "size_bytes": session.size_bytes,
+        "format": session.format,
+        "chain": session.chain.hex(),
         "log_verified": session.verified,
         "damage": [item.describe() for item in session.damage],
     }
-
-
-CSV_COLUMNS = (
-    "time_s",
-    "state",
-    "setpoint_ma",
-    "current_mean_ma",
-    "current_min_ma",
-    "current_max_ma",
-    "load_v",
-    "load_kohm",
-    "charge_ma_min",
-    "event",
-)
-
-
-def write_csv(session: Session, out: TextIO) -> None:
-    """Write samples and events to `out` as CSV in order of time, units in the column names.
-
-    An event stands in a row of its own, with its time and its description only.
-    """
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    rows: list[tuple[int, list[Any]]] = [(item.t_ms, _sample_row(item)) for item in session.samples]
-    rows += [(item.t_ms, _event_row(item)) for item in session.events]
-    writer.writerows(row for _, row in sorted(rows, key=lambda pair: pair[0]))
 
 
 def has_current(sample: Sample) -> bool:
@@ -417,25 +296,6 @@ def load_kohm(sample: Sample) -> float | None:
     return sample.load_mv / sample.current_mean_ua if has_current(sample) and steady else None
 
 
-def _sample_row(sample: Sample) -> list[Any]:
-    load = load_kohm(sample)
-    return [
-        sample.t_ms / 1_000,
-        _state_name(sample.state),
-        sample.setpoint_ua / 1_000,
-        sample.current_mean_ua / 1_000,
-        sample.current_min_ua / 1_000,
-        sample.current_max_ua / 1_000,
-        sample.load_mv / 1_000,
-        "" if load is None else f"{load:.3f}",
-        f"{ma_min(sample.charge_uc):.6f}",
-        "",
-    ]
-
-
-def _event_row(event: Event) -> list[Any]:
-    return [event.t_ms / 1_000, *[""] * (len(CSV_COLUMNS) - 2), event.describe()]
-
-
-def _state_name(state: int) -> str:
+def state_name(state: int) -> str:
+    """Return `state` in words, as in `protocol.STATES`."""
     return protocol.STATES[state] if state < len(protocol.STATES) else f"state {state}"

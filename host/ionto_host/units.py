@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from decimal import Decimal
 
 from ionto.limits import UC_PER_MA_MIN
@@ -53,3 +54,8 @@ def clock(duration_s: float) -> str:
     """Return `duration_s` as minutes and seconds, e.g. "10:30"."""
     seconds = max(0, round(duration_s))
     return f"{seconds // 60}:{seconds % 60:02d}"
+
+
+def utc(unix_s: int) -> str:
+    """Return the time `unix_s` (s since 1970) as "2026-11-25 14:03", UTC."""
+    return datetime.fromtimestamp(unix_s, timezone.utc).strftime("%Y-%m-%d %H:%M")

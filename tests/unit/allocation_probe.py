@@ -154,6 +154,7 @@ def main():
     device = app.App(Hal(), Board(), port, bootmode.Boot(0, False), build, Settings(build))
     device._look_at_files = lambda: setattr(device.selftest, "files", (1, ""))
     device.log.arm = device.log.add_test = lambda content: None
+    device.log.last_id = lambda: 0
     device._clock_set = False
     fields = {
         "schema": 1,
@@ -196,6 +197,11 @@ def main():
     measure("damaged", device, port, status[:-1] + b"\x00")
     measure("refused", device, port, frame(protocol.START) * 4)
     measure("unknown", device, port, frame(0x7E) * 4)
+    device.log._samples[:] = b"\x01" * len(device.log._samples)
+    device.log.sample_count = 1000  # the buffer is full enough: two samples become one from now on
+    device.log.window[kernel.W_PERIOD_MS] = 5
+    measure("fold", device, port, b"", 2400)
+    assert device.log._fold_at < 0 and 600 < device.log.sample_count < 1000, device.log.sample_count
     measure("pause", device, port, frame(protocol.PAUSE))
 
 

@@ -393,6 +393,10 @@ class Flash:
         """As os.statvfs: block size at index 0, free blocks at index 3."""
         return (4096, 4096, 212, self.free_blocks, self.free_blocks, 0, 0, 0, 0, 255)
 
+    def urandom(self, size: int) -> bytes:
+        """As os.urandom, and the same in every run."""
+        return bytes(range(size))
+
     def remove(self, path: str) -> None:
         """As os.remove."""
         self.on_write(path)
@@ -437,8 +441,10 @@ class _File:
         self._files[self._path] += data.encode() if isinstance(data, str) else bytes(data)
         return len(data)
 
-    def read(self) -> Any:
-        data = self._files[self._path]
+    def read(self, size: int | None = None) -> Any:
+        data = self._files[self._path][self._at :]
+        data = data if size is None else data[:size]
+        self._at += len(data)
         return data if self._binary else data.decode()
 
     def seek(self, offset: int, whence: int = 0) -> int:
@@ -802,14 +808,18 @@ def read_log(data: bytes) -> list[tuple[str, Any]]:
     An own decoder, from docs/log_format.md and sessionlog_format: JSON records as dicts, the others as rows.
     """
     assert data[:8] == b"IONTOLOG"
-    assert struct.unpack_from("<H", data, 8)[0] == 1
-    at, records = 10, []
+    assert struct.unpack_from("<H", data, 8)[0] == 2
+    at, records, chain = 10, [], data[:10]
     while at < len(data):
-        kind, sequence, length = struct.unpack_from("<BBH", data, at)
-        end = at + 4 + length
-        assert struct.unpack_from("<I", data, end)[0] == zlib.crc32(data[at:end]), "record CRC"
-        assert sequence == len(records) & 0xFF, "record sequence"
-        payload = data[at + 4 : end]
+        mark, kind, sequence, length = struct.unpack_from("<BBHH", data, at)
+        end = at + 6 + length
+        chain = hashlib.sha256(chain + data[at:end]).digest()
+        assert mark == 0xA9
+        assert data[end : end + 32] == chain, "record chain"
+        assert struct.unpack_from("<I", data, end + 32)[0] == zlib.crc32(data[at : end + 32]), "record CRC"
+        assert sequence == len(records), "record sequence"
+        payload = data[at + 6 : end]
+        end += 32
         if kind in (1, 4, 5):
             content: Any = json.loads(payload)
         else:

@@ -22,6 +22,7 @@ STATES = {
     "damaged": protocol.HOLD,
     "refused": protocol.HOLD,
     "unknown": protocol.HOLD,
+    "fold": protocol.HOLD,
     "pause": protocol.RAMP_DOWN,
 }
 

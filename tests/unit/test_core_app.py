@@ -27,7 +27,7 @@ from plant import OPEN_OHM, Board, Device, FakeHal, Flash, Plant, Port, answers,
 
 import ionto
 from ionto import app as app_module
-from ionto import bootmode, dose, faults, limits, protocol
+from ionto import bootmode, dose, faults, kernel, limits, protocol, version
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
 LIVE = (protocol.HELLO, protocol.STATUS, protocol.PAUSE, protocol.ABORT)
@@ -36,7 +36,7 @@ COMMANDS = {
     for name, value in vars(protocol).items()
     if name
     in "HELLO STATUS DOSE_PUSH DOSE_READ START PAUSE RESUME ABORT CLEAR_FAULT SET_CLOCK SELF_TEST MAINTENANCE "
-    "SET_LIMITS LOG_LIST LOG_READ LOG_DELETE".split()
+    "SET_LIMITS LOG_LIST LOG_READ LOG_DELETE LOG_VERIFIED".split()
 }
 LONG = {"current_ua": 2_000, "dose_uc": 60_000}
 
@@ -1072,7 +1072,7 @@ def test_while_current_flows_only_four_commands_are_answered() -> None:
 
 @pytest.mark.hazard("HAZ-28", "HAZ-29")
 def test_every_unknown_command_is_answered_as_such() -> None:
-    """Against a way in that nobody meant. All 241 of them, at rest."""
+    """Against a way in that nobody meant. All 240 of them, at rest."""
     with device() as board:
         for kind in sorted(set(range(256)) - set(COMMANDS.values())):
             told = (protocol.ERROR, struct.pack("<HB", faults.UNKNOWN_COMMAND, kind))
@@ -1080,7 +1080,7 @@ def test_every_unknown_command_is_answered_as_such() -> None:
 
 
 @pytest.mark.hazard("HAZ-28")
-@pytest.mark.parametrize("name", ["SET_CLOCK", "LOG_LIST", "LOG_READ", "LOG_DELETE"])
+@pytest.mark.parametrize("name", ["SET_CLOCK", "LOG_LIST", "LOG_READ", "LOG_DELETE", "LOG_VERIFIED"])
 @pytest.mark.parametrize("length", [0, 1, 3, 5, 11, 13, 100])
 def test_a_payload_of_the_wrong_length_is_refused(name: str, length: int) -> None:
     with device() as board:
@@ -1103,7 +1103,7 @@ def test_hello_says_who_the_board_is() -> None:
     with device("B") as board:
         told = json.loads(board.ask(protocol.HELLO, b"\x01")[1])
         assert told["board_id"] == board.board.board_id()
-        assert (told["variant"], told["protocol"], told["micropython"]) == ("B", 2, "1.29.0")
+        assert (told["variant"], told["protocol"], told["micropython"]) == ("B", 6, "1.29.0")
         assert told["reset_cause"] == bootmode.POWER_ON
         assert told["limits"] == board.build.public()
         assert len(json.dumps(told)) <= protocol.MAX_PAYLOAD_BYTES
@@ -1237,7 +1237,7 @@ def test_a_self_test_by_command_is_answered_when_it_is_over() -> None:
         rows = json.loads(content)["results"]
         assert len(rows) == 13 and all(row[1] for row in rows)
         assert board.state == protocol.IDLE
-        assert board.flash.files == {}
+        assert board.flash.logs == {}
         assert json.loads(board.ask(protocol.SELF_TEST, protocol.SELF_TEST_LAST)[1])["results"] == rows
         assert board.state == protocol.IDLE
 
@@ -1340,9 +1340,99 @@ def test_logs_are_listed_from_an_id_on_sixty_at_a_time(first: int) -> None:
         with_logs(board, {log_id: 20_000 + log_id for log_id in range(1, 100)})
         held = memoryview(board.app.link.payload())
         told = json.loads(board.ask(protocol.LOG_LIST, struct.pack("<I", first))[1])
-        expected = [[log_id, 20_000 + log_id] for log_id in range(max(first, 1), 100)]
+        expected = [[log_id, 20_000 + log_id, 0] for log_id in range(max(first, 1), 100)]
         assert told == {"logs": expected[:60], "more": len(expected) > 60}
         assert len(held) >= protocol.MAX_PAYLOAD_BYTES
+
+
+def chain_of(board: Device, log_id: int) -> bytes:
+    """Return the chain at the end of a log."""
+    return board.flash.files[f"/logs/{log_id:06d}.ilog"][-36:-4]
+
+
+def session_on(board: Device) -> None:
+    """Run one short session to its end, its log written."""
+    board.hal.bench_strap = True
+    board.run(2)
+    board.start(dose_uc=8_000)
+    board.finish()
+
+
+@pytest.mark.hazard("HAZ-31", "HAZ-32")
+def test_a_full_disk_drops_pulled_logs_only_and_else_refuses() -> None:
+    """Against a lost log. What no host has verified stays, and START says that the disk is full."""
+    with device() as board:
+        flash = board.flash
+        for _ in range(3):
+            session_on(board)
+        verified = struct.pack("<I32s", 2, chain_of(board, 2))
+        assert board.code(protocol.LOG_VERIFIED, verified) == 0
+        assert board.code(protocol.LOG_VERIFIED, verified) == 0, "told again"
+        assert board.code(protocol.LOG_VERIFIED, struct.pack("<I32s", 1, chain_of(board, 2))) == faults.OTHER_LOG
+        assert board.code(protocol.LOG_VERIFIED, struct.pack("<I32s", 9, bytes(32))) == faults.NO_SUCH_LOG
+        rows = json.loads(board.ask(protocol.LOG_LIST, struct.pack("<I", 0))[1])["logs"]
+        assert [(row[0], row[2]) for row in rows] == [(1, 0), (2, 1), (3, 0)]
+    flash.free_blocks = 2
+
+    def count_room(path: str) -> None:
+        flash.free_blocks = 200 if path == "/logs/000002.ilog" else flash.free_blocks
+
+    with device(flash=flash) as board:  # the mark was on flash
+        flash.on_write = count_room
+        session_on(board)
+        assert sorted(flash.logs) == ["/logs/000001.ilog", "/logs/000003.ilog", "/logs/000004.ilog"]
+        flash.free_blocks = 2
+        before = dict(flash.logs)
+        assert board.push(dose_uc=8_000) == 0
+        assert board.code(protocol.START) == faults.FILESYSTEM_FULL
+        assert flash.logs == before
+
+
+@pytest.mark.hazard("HAZ-31")
+def test_a_log_folder_that_cannot_be_read_is_a_fault_and_is_told() -> None:
+    """Against a damaged file system that is passed over."""
+    flash = Flash()
+    flash.folders = set()
+    flash.fail = lambda operation: (_ for _ in ()).throw(OSError(84)) if operation == "mkdir" else None
+    with device(flash=flash) as board:
+        board.run(2)
+        assert board.app.session.fault == faults.LOG_WRITE_FAILED
+        told = json.loads(board.ask(protocol.HELLO, bytes([version.PROTOCOL_VERSION]))[1])
+        assert told["logs"] == "unreadable"
+
+
+@pytest.mark.hazard("HAZ-31")
+def test_the_book_of_logs_is_kept_and_a_new_file_system_has_another_name() -> None:
+    """Against a reformatted file system that passes for the old one."""
+    with device() as board:
+        board.run(2)
+        first = json.loads(board.ask(protocol.HELLO, bytes([version.PROTOCOL_VERSION]))[1])
+        assert first["logs"] == "new" and len(first["store"]) == 8
+        flash = board.flash
+    with device(flash=flash) as board:
+        again = json.loads(board.ask(protocol.HELLO, bytes([version.PROTOCOL_VERSION]))[1])
+        assert (again["logs"], again["store"]) == ("kept", first["store"])
+    flash.files["/logs/book"] = b"{} torn"
+    with device(flash=flash) as board:
+        assert json.loads(board.ask(protocol.HELLO, bytes([version.PROTOCOL_VERSION]))[1])["logs"] == "damaged"
+
+
+@pytest.mark.hazard("HAZ-31")
+def test_the_status_tells_how_much_of_the_log_is_still_to_be_written() -> None:
+    with device() as board:
+        board.hal.bench_strap = True
+        board.run(2)
+        board.start(dose_uc=8_000)
+        seen = []
+        for _ in range(60_000):
+            board.run(1)
+            values = board.app.commands._values
+            board.app.fill_status(values)
+            seen.append(values[kernel.T_LOG_LEFT])
+            if board.state == protocol.DONE and not board.app._log_open:
+                break
+        left = [value for value in seen if value]
+        assert left and left == sorted(left, reverse=True) and seen[-1] == 0
 
 
 @pytest.mark.hazard("HAZ-31")

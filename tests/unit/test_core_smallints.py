@@ -22,7 +22,7 @@ from ionto.pins import PWM_TOP
 from ionto.reading import Reading
 from ionto.selftest import SelfTest
 from ionto.session import Session
-from ionto.sessionlog import SessionLog
+from ionto.sessionlog import _MAX_PERIOD_MS, SessionLog
 
 VARIANTS = pytest.mark.parametrize("variant", ["A", "B"])
 SMALL_BITS, VIPER_BITS = 30, 31  # besides the sign
@@ -246,7 +246,8 @@ def test_log_window(variant: str) -> None:
     """The sums of the longest period at the largest current and voltage."""
     build = limits.for_variant(variant)
     log = SessionLog("/logs")
-    log.reset(build.max_session_ms * 3 // 2)
+    log.window[kernel.W_PERIOD_MS] = _MAX_PERIOD_MS
+    kernel.open_window(log.window, 0)
     log.window = Block(log.window)
     largest = reading(current_ua=sensor_ua(variant), load_mv=36_300)
     plan = Block([0] * kernel.S_SIZE)

@@ -14,12 +14,12 @@ import socket
 import struct
 import threading
 import tty
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from benchmarks import session_log
 from ionto import dose, faults, limits, protocol
 from ionto import sessionlog_format as layout
 from ionto.version import FIRMWARE_VERSION, LOG_FORMAT_VERSION, PROTOCOL_VERSION
@@ -52,22 +52,13 @@ BENCH_DOSE = dose.canonical(
 )
 
 
-def record(kind: int, sequence: int, payload: bytes) -> bytes:
-    """Return one log record."""
-    body = struct.pack(layout.RECORD_HEAD_FORMAT, kind, sequence & 0xFF, len(payload)) + payload
-    return body + zlib.crc32(body).to_bytes(4, "little")
-
-
 def make_log(
     samples: int = 120, *, charge_uc: int = 60_000, events: bool = True, end: dict[str, object] | None = None
 ) -> bytes:
     """Return a sound log with `samples` samples over a minute, four `events` and an `end` record."""
-    header = {"dose": BENCH_DOSE.decode(), "board_id": BOARD_ID, "variant": "A"}
-    parts = [struct.pack(layout.MAGIC_FORMAT, layout.MAGIC, LOG_FORMAT_VERSION)]
-    records = [(layout.ARM, json.dumps(header).encode())]
+    header = {"dose": BENCH_DOSE.decode(), "board_id": BOARD_ID, "variant": "A", "log": 1}
     packed = [_sample(index, samples, charge_uc) for index in range(samples)]
-    for start in range(0, samples, layout.SAMPLES_PER_RECORD):
-        records.append((layout.SAMPLES, b"".join(packed[start : start + layout.SAMPLES_PER_RECORD])))
+    blocks = [(layout.SAMPLES, block) for block in session_log.split(packed, layout.SAMPLES_PER_RECORD)]
     changes = [
         (0, protocol.RAMP_UP),
         (2_000, protocol.HOLD),
@@ -75,11 +66,10 @@ def make_log(
         (62_000, protocol.DONE),
     ]
     stored = [struct.pack(layout.EVENT_FORMAT, t, layout.STATE_CHANGED, state, 0, 0) for t, state in changes]
-    records += [(layout.EVENTS, b"".join(stored))] if events else []
+    told = [(layout.EVENTS, b"".join(stored))] if events else []
     end = end or {"outcome": protocol.COMPLETE, "charge_uc": charge_uc, "t_ms": 62_000}
-    records.append((layout.END, json.dumps(end).encode()))
-    parts += [record(kind, index, payload) for index, (kind, payload) in enumerate(records)]
-    return b"".join(parts)
+    ends = [(layout.ARM, json.dumps(header).encode()), (layout.END, json.dumps(end).encode())]
+    return session_log.log([ends[0], *blocks, *told, ends[1]])
 
 
 def _sample(index: int, count: int, charge_uc: int) -> bytes:
@@ -87,7 +77,8 @@ def _sample(index: int, count: int, charge_uc: int) -> bytes:
     ramp = max(0, min(t_ms, 62_000 - t_ms, 2_000))
     current = 1_000 * ramp // 2_000
     charge = charge_uc * (index + 1) // count
-    values = (t_ms, current, current, current - 2, current + 2, current * 4, protocol.HOLD, charge)
+    least, most = max(0, current - 2), current + 2
+    values = (t_ms, charge, current, current, least, most, current * 4, current * 4, 62_000 // count, protocol.HOLD, 0)
     return struct.pack(layout.SAMPLE_FORMAT, *values)
 
 
@@ -102,6 +93,8 @@ class FakeDevice:
         self.flags = protocol.FLAG_VBUS | protocol.FLAG_BENCH_STRAP
         self.dose = b""
         self.logs: dict[int, bytes] = {1: make_log()}
+        self.released: set[int] = set()  # logs that a host has told to be verified
+        self.store = "0a0b0c0d"
         self.starts = 0
         self.charge_uc = 0
         self.leak_ua = 0  # flows while the output is off
@@ -172,6 +165,7 @@ class FakeDevice:
             "limits": self.limits.public(),
             "settings": self.settings,
             "clock_set": bool(self.clock),
+            "store": self.store,
             "bench_strap": True,
             "unplanned_resets": 0,
             "from_a_newer_firmware": 1,
@@ -266,7 +260,11 @@ class FakeDevice:
 
     def _on_10(self, payload: bytes) -> bytes:
         (first,) = struct.unpack(protocol.LOG_LIST_FORMAT, payload)
-        rows = [[log_id, len(data)] for log_id, data in sorted(self.logs.items()) if log_id >= first]
+        rows = [
+            [log_id, len(data), int(log_id in self.released)]
+            for log_id, data in sorted(self.logs.items())
+            if log_id >= first
+        ]
         return json.dumps({"logs": rows[:3], "more": len(rows) > 3}).encode()
 
     def _on_11(self, payload: bytes) -> list[bytes]:
@@ -282,6 +280,13 @@ class FakeDevice:
                 continue
             frames.append(struct.pack(protocol.LOG_DATA_FORMAT, offset + start) + chunk)
         return [*frames, struct.pack(protocol.LOG_DATA_FORMAT, offset + len(data))]
+
+    def _on_13(self, payload: bytes) -> bytes:
+        log_id, chain = struct.unpack(protocol.LOG_VERIFIED_FORMAT, payload)
+        if log_id not in self.logs or session_log.chain_of(self.logs[log_id]) != chain:
+            raise faults.Refusal(faults.OTHER_LOG)
+        self.released.add(log_id)
+        return b""
 
     def _on_12(self, payload: bytes) -> bytes:
         (log_id,) = struct.unpack(protocol.LOG_DELETE_FORMAT, payload)

@@ -109,7 +109,7 @@ def test_a_log_damaged_on_the_device(device: Device, fake: FakeDevice, tmp_path:
 def test_a_log_that_is_still_being_written(device: Device, fake: FakeDevice, tmp_path: Path) -> None:
     """Right after a session the end record may be missing; the pull waits for it."""
     answer = fake._on_10
-    fake.logs[1] = LOG[: LOG.rindex(b"{") - 4]
+    fake.logs[1] = LOG[: LOG.rindex(b"{") - 6]
 
     def list_and_finish(payload: bytes) -> bytes:
         listed = answer(payload)

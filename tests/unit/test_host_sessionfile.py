@@ -6,15 +6,17 @@ import io
 import json
 import struct
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_host_fake_device import make_log, record
+from test_host_fake_device import make_log
 
+from benchmarks.session_log import HEAD, chain_of, log, record
 from ionto import protocol
 from ionto import sessionlog_format as layout
-from ionto_host import sessionfile
+from ionto_host import logdiff, logexport, sessionfile
 from ionto_host.errors import NotALogError
 from ionto_host.sessionfile import Event, Sample
 
@@ -23,10 +25,13 @@ LOG = make_log(120)
 
 def head_of(kind: int, sequence: int, length: int) -> int:
     """Return where the record of this head begins in `LOG`."""
-    return LOG.index(struct.pack(layout.RECORD_HEAD_FORMAT, kind, sequence, length))
+    return LOG.index(struct.pack(layout.RECORD_HEAD_FORMAT, layout.RECORD_MARK, kind, sequence, length))
 
 
-SECOND_SAMPLES = head_of(layout.SAMPLES, 2, 1_000)
+SECOND_SAMPLES = head_of(layout.SAMPLES, 2, 40 * layout.SAMPLE_BYTES)
+EVENTS = head_of(layout.EVENTS, 3, 4 * layout.EVENT_BYTES)
+LAST = LOG.rindex(struct.pack("<BBH", layout.RECORD_MARK, layout.END, 4))
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def test_field_names_are_those_of_the_format() -> None:
@@ -39,7 +44,7 @@ def test_a_sound_log() -> None:
     """Every record is read, verified and summed up."""
     session = sessionfile.decode(LOG)
     assert session.verified and not session.damage
-    assert (len(session.samples), len(session.events), session.records) == (120, 4, 6)
+    assert (len(session.samples), len(session.events), session.records) == (120, 4, 5)
     facts = sessionfile.summary(session)
     assert facts["outcome"] == "complete"
     assert facts["dose_prescribed_ma_min"] == facts["dose_delivered_ma_min"] == 1.0
@@ -50,9 +55,9 @@ def test_a_sound_log() -> None:
 def test_csv_has_units_in_its_columns() -> None:
     """Samples and events stand in order of time."""
     out = io.StringIO()
-    sessionfile.write_csv(sessionfile.decode(LOG), out)
+    logexport.write_csv(sessionfile.decode(LOG), out)
     lines = out.getvalue().splitlines()
-    assert lines[0].split(",") == list(sessionfile.CSV_COLUMNS)
+    assert lines[0].split(",") == list(logexport.CSV_COLUMNS)
     assert len(lines) == 1 + 120 + 4
     times = [float(line.split(",")[0]) for line in lines[1:]]
     assert times == sorted(times)
@@ -68,21 +73,88 @@ def test_a_damaged_record_is_named_and_read_past() -> None:
     session = sessionfile.decode(bytes(damaged))
     assert not session.verified
     assert [(item.offset, item.reason) for item in session.damage] == [(position, "damaged")]
-    assert (len(session.samples), session.outcome) == (70, "complete")
+    assert (len(session.samples), session.outcome) == (80, "complete")
 
 
 @pytest.mark.hazard("HAZ-32")
 def test_a_missing_record_is_named() -> None:
     """A record that was cut out whole leaves a gap in the sequence."""
-    start, end = SECOND_SAMPLES, head_of(layout.SAMPLES, 3, 400)
+    start, end = SECOND_SAMPLES, EVENTS
     session = sessionfile.decode(LOG[:start] + LOG[end:])
     assert [item.reason for item in session.damage] == ["1 records are missing before this one"]
 
 
 @pytest.mark.hazard("HAZ-32")
+def test_an_altered_record_with_a_sound_checksum_breaks_the_chain() -> None:
+    """Against a number changed on purpose, CRC and all: the chain tells; so does a record taken from another log."""
+    start, end = SECOND_SAMPLES, EVENTS
+    payload = bytearray(LOG[start + 6 : end - 36])
+    payload[8] ^= 1
+    forged = record(layout.SAMPLES, 2, bytes(payload), chain_of(LOG[:start]))
+    session = sessionfile.decode(LOG[:start] + forged + LOG[end:])
+    assert not session.verified
+    assert [item.offset for item in session.damage] == [end], "what follows does not continue it"
+    other = make_log(120, charge_uc=30_000)
+    session = sessionfile.decode(LOG[:start] + other[start:end] + LOG[end:])
+    assert not session.verified and "chain" in session.damage[0].reason
+
+
+@pytest.mark.hazard("HAZ-32")
+@pytest.mark.parametrize("version", [1, 2])
+def test_golden_logs_of_every_version(version: int) -> None:
+    """Real sessions of the virtual Pico, one for each format that ever was: 2 mA, 0.15 mA*min, one reversal."""
+    session = sessionfile.read(GOLDEN / f"format_{version}.ilog")
+    assert session.verified and session.format == version, session.damage
+    assert (session.outcome, session.dose["dose_uc"], session.charge_uc) == (
+        "complete",
+        9_000,
+        session.end["charge_uc"],
+    )
+    assert session.charge_uc == pytest.approx(9_000, rel=0.005)
+    assert [event.code for event in session.events if event.event == layout.POLARITY] == [1, 2]
+    assert max(sample.current_max_ua for sample in session.samples) == session.current_max_ua
+    assert [sample.t_ms for sample in session.samples] == sorted(sample.t_ms for sample in session.samples)
+    assert all(sample.current_min_ua <= sample.current_mean_ua <= sample.current_max_ua for sample in session.samples)
+    assert bool(session.chain) == (version == 2)
+    if version == 2:
+        assert session.chain.hex() == "6fb905837078f01292513d5393d33648d989c62e119b059f20f722024412721b"
+        assert sum(sample.cycles for sample in session.samples) > 6_000
+
+
+@pytest.mark.hazard("HAZ-32")
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from([1, 2]),
+    st.lists(
+        st.tuples(st.integers(0, 4_400), st.sampled_from(["flip", "cut", "insert"]), st.binary(max_size=9)), max_size=4
+    ),
+)
+def test_damaged_golden_logs_are_read_in_every_use(version: int, harm: list[tuple[int, str, bytes]]) -> None:
+    """Flipped, cut and inserted bytes: never an exception but the documented one, in no use of the session."""
+    whole = (GOLDEN / f"format_{version}.ilog").read_bytes()
+    data = bytearray(whole)
+    for at, kind, extra in harm:
+        if kind == "flip" and data:
+            data[at % len(data)] ^= 1 + (extra[0] if extra else 0) % 255
+        elif kind == "cut":
+            del data[at : at + len(extra)]
+        else:
+            data[at:at] = extra
+    try:
+        session = sessionfile.decode(bytes(data))
+    except NotALogError:
+        return
+    assert session.verified == (bytes(data) == whole)
+    sessionfile.summary(session)
+    logdiff.compare(session)
+    for write in (logexport.write_csv, logexport.write_json):
+        write(session, io.StringIO())
+
+
+@pytest.mark.hazard("HAZ-32")
 def test_a_log_that_is_still_open() -> None:
     """Without its end record a log is not verified, and is told apart from a damaged one."""
-    session = sessionfile.decode(LOG[: LOG.rindex(bytes([layout.END, 5]))])
+    session = sessionfile.decode(LOG[:LAST])
     assert session.open_ended and not session.verified
     assert session.outcome == "unknown"
 
@@ -90,7 +162,7 @@ def test_a_log_that_is_still_open() -> None:
 @pytest.mark.hazard("HAZ-24", "HAZ-31")
 def test_what_an_interrupted_log_knows() -> None:
     """Samples without an end give the least that was delivered; the end's own charge comes first."""
-    session = sessionfile.decode(LOG[: LOG.rindex(bytes([layout.END, 5]))])
+    session = sessionfile.decode(LOG[:LAST])
     facts = sessionfile.summary(session)
     assert facts["at_least"] and sessionfile.delivered(facts) == "at least 1.000"
     end: dict[str, object] = {"outcome": protocol.INTERRUPTED}
@@ -103,8 +175,7 @@ def test_what_an_interrupted_log_knows() -> None:
 
 def test_the_self_test_is_a_record_of_its_own() -> None:
     """It is read, and not taken for the end."""
-    data = struct.pack(layout.MAGIC_FORMAT, layout.MAGIC, 1)
-    data += record(layout.ARM, 0, b'{"variant":"A"}') + record(layout.TEST, 1, b'{"zero_ua":3}')
+    data = log([(layout.ARM, b'{"variant":"A"}'), (layout.TEST, b'{"zero_ua":3}')])
     session = sessionfile.decode(data)
     assert session.test == {"zero_ua": 3} and not session.end and session.open_ended
 
@@ -168,10 +239,10 @@ RECORDS = st.lists(
 @given(RECORDS, st.binary(max_size=40))
 def test_any_records_and_garbage(records: list[tuple[int, int, bytes]], tail: bytes) -> None:
     """Records with sound checksums and nonsense inside raise nothing, in any use of the session."""
-    data = struct.pack(layout.MAGIC_FORMAT, layout.MAGIC, 1) + b"".join(record(*item) for item in records) + tail
+    data = HEAD + b"".join(record(*item) for item in records) + tail
     session = sessionfile.decode(data)
     sessionfile.summary(session)
-    sessionfile.write_csv(session, io.StringIO())
+    logexport.write_csv(session, io.StringIO())
 
 
 @given(
@@ -183,8 +254,7 @@ def test_any_records_and_garbage(records: list[tuple[int, int, bytes]], tail: by
 def test_any_json_in_arm_and_end(body: dict[str, object]) -> None:
     """JSON of the wrong types is summed up as unknown, never a traceback."""
     payload = json.dumps(body).encode()
-    data = struct.pack(layout.MAGIC_FORMAT, layout.MAGIC, 1)
-    data += record(layout.ARM, 0, payload) + record(layout.END, 1, payload)
+    data = log([(layout.ARM, payload), (layout.END, payload)])
     assert json.dumps(sessionfile.summary(sessionfile.decode(data)))
 
 
@@ -192,7 +262,7 @@ def test_any_json_in_arm_and_end(body: dict[str, object]) -> None:
 @given(st.binary(max_size=2_000))
 def test_random_bytes(data: bytes) -> None:
     """Random bytes after the magic are damage."""
-    session = sessionfile.decode(struct.pack(layout.MAGIC_FORMAT, layout.MAGIC, 1) + data)
+    session = sessionfile.decode(HEAD + data)
     assert not session.verified
 
 
@@ -202,7 +272,7 @@ def test_speed() -> None:
     began = time.monotonic()
     assert sessionfile.decode(data).verified
     assert time.monotonic() - began < 0.3
-    hostile = struct.pack(layout.MAGIC_FORMAT, layout.MAGIC, 1) + bytes([layout.END, 1, 0xFF, 0x7B]) * 15_000
+    hostile = HEAD + bytes([layout.RECORD_MARK, layout.END, 1, 0, 0xFF, 0x0F, 0x7B]) * 9_000
     began = time.monotonic()
     sessionfile.decode(hostile)
     assert time.monotonic() - began < 3.0

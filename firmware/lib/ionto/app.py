@@ -14,7 +14,7 @@ from ionto.guards import VERDICTS, Guards
 from ionto.hand import Hand
 from ionto.keptdose import KeptDose
 from ionto.kernel import K_DUTY, R_FRESH, cycle
-from ionto.limits import RELAY_MS, TURN_MS, Limits
+from ionto.limits import RELAY_MS, Limits
 from ionto.pins import PWM_TOP
 from ionto.protocol import SELF_TESTING
 from ionto.reading import Reading
@@ -41,10 +41,10 @@ _LONGEST_PRESS_MS = const(10_000)
 _RECOVER_MS = const(1_000)
 _STABLE_MS = const(60_000)  # after which unplanned resets are no longer "in a row"
 _FREE_FLASH_BYTES = const(0x10000)  # a session's log, twice over
-_PAUSES_SHIFT = const(1)  # the log's period is chosen for half as long again as the dose, or as it may take
 _POLE_CODES = (2, 1)  # of the log's event, by "the pole is +"
 _BUTTON_START = const(1)
 
+_CALIBRATION = ("shunt_mohm", "sense_mohm", "series_ohm")  # what the numbers of the log rest on
 _LEAVE_WITHIN_MS = const(200)
 _TURNS = const(0x7F)  # what can wait has its turn in a round of 128 cycles: one job a cycle while current flows
 _SHOW_TURN = const(0)
@@ -301,6 +301,9 @@ class App:
             self.hal.show(self._lights.refused(step))
             return
         session = self.session
+        if self._todo in _CLOSING and not session.fault:
+            self.hal.show(self._lights.writing(step))
+            return
         self.hal.show(self._lights.at(session.state, session.fault, step, self._state_ms // 1_000))
 
     @micropython.native
@@ -366,19 +369,17 @@ class App:
         """Begin a session if everything allows it; return a code of ionto.faults, or raise `faults.Refusal`."""
         if self._todo != _NOTHING or self._log_open:
             return faults.WRONG_STATE
-        if not self._room_for_log():
-            return faults.FILESYSTEM_FULL
         code = self.session.may_start(self.reading)
         dose = self.session.dose
         if code or dose is None:
             return code or faults.NO_DOSE
         if not self.kept.starts_left:
             return faults.NO_STARTS_LEFT
+        if not self.log.make_room(self._room_for_log, self.hal.feed):
+            return faults.FILESYSTEM_FULL
         self.settings.admit(dose)
         self._look_at_files()
-        duration_ms = dose.duration_ms()
-        longest_ms = dose.max_on_ms(self.limits) + dose.turns() * TURN_MS
-        self.log.reset(max(longest_ms, duration_ms + (duration_ms >> _PAUSES_SHIFT)))
+        self.log.reset()
         self.late_max_us = 0
         return self._use_start(dose) or self._write_arm_record(dose) or self.session.start(self.reading)
 
@@ -444,6 +445,7 @@ class App:
         late_us = self.late_max_us
         values[kernel.T_LATE_MAX_US] = late_us if late_us < _WORD else _WORD
         values[kernel.T_SECOND_FAULT] = session.second_fault
+        values[kernel.T_LOG_LEFT] = self.log.records_left() if self._todo == _FLUSH else 0
 
     @micropython.native
     def flags(self) -> int:
@@ -486,6 +488,8 @@ class App:
             "reset_cause": self.boot.cause,
             "unplanned_resets": self.boot.unplanned,
             "clock_set": self._clock_set,
+            "store": self.log.book.store,
+            "logs": self.log.book.state,
             "bench_strap": self.reading.bench_strap,
             "kept_dose": self.kept.state,
             "starts_left": self.kept.starts_left,
@@ -496,15 +500,22 @@ class App:
     # Logs.
 
     def _open_logs(self) -> None:
+        """Close what the last session left open. A file system that cannot be read latches a fault, unmended."""
         self._clock_set = self.board.unix_time_s() > protocol.CLOCK_FROM_S
-        if LOG_FOLDER[1:] not in os.listdir("/"):
-            os.mkdir(LOG_FOLDER)
         if not self.settings.kept:
             self._keep_settings()
-        ids = sessionlog.list_ids(LOG_FOLDER)
-        self.log.log_id = sessionlog.last_id(LOG_FOLDER)
-        if ids:
-            self._close_lost(ids[-1])
+        log = self.log
+        try:
+            if LOG_FOLDER[1:] not in os.listdir("/"):
+                os.mkdir(LOG_FOLDER)
+            log.book.open()
+            ids = sessionlog.list_ids(LOG_FOLDER)
+            log.log_id = log.last_id()
+            if ids:
+                self._close_lost(ids[-1])
+        except OSError:
+            log.book.state = sessionlog.UNREADABLE
+            self.session.fail(faults.LOG_WRITE_FAILED, self.reading)
 
     def _keep_settings(self) -> None:
         """The first boot of a blank board: from now on it is of the variant that its strap says."""
@@ -514,15 +525,15 @@ class App:
             self.session.fail(faults.LOG_WRITE_FAILED, self.reading)
 
     def _close_lost(self, log_id: int) -> None:
-        """Close the log of a session that a reset or a power cut ended, with what is known of it."""
-        try:
-            sequence, ended = sessionlog.scan(self.log_path(log_id))
-            if not sequence:
-                self.log.delete(log_id)  # its arm record never was on flash, so nothing has flowed
-            elif not ended:
-                self.log.close_interrupted(log_id, sequence, self._lost_summary(log_id))
-        except OSError:
-            self.session.fail(faults.LOG_WRITE_FAILED, self.reading)
+        """Close the log of a session that a reset or a power cut ended, with what is known of it. Raises OSError."""
+        sequence, chain, ended, sound = sessionlog.scan(self.log_path(log_id))
+        if not sequence:
+            self.log.delete(log_id)  # its arm record never was on flash, so nothing has flowed
+            return
+        if not sound:
+            self.log.book.state = sessionlog.DAMAGED
+        if not ended:
+            self.log.close_interrupted(log_id, sequence, chain, self._lost_summary(log_id))
 
     def _lost_summary(self, log_id: int) -> dict:
         summary = {"outcome": protocol.INTERRUPTED, "cause": self.boot.cause, "closed_at_boot": True}
@@ -549,9 +560,14 @@ class App:
         return os.stat(self.log_path(log_id))[6]
 
     def log_rows(self, first: int, most: int) -> list:
-        """Return up to `most` rows [id, bytes] of the logs from id `first` on."""
+        """Return up to `most` rows [id, bytes, 1 when a host has a verified copy] of the logs from id `first` on."""
         ids = [log_id for log_id in sessionlog.list_ids(LOG_FOLDER) if log_id >= first]
-        return [[log_id, self.log_bytes(log_id)] for log_id in ids[:most]]
+        pulled = self.log.book.pulled
+        return [[log_id, self.log_bytes(log_id), int(log_id in pulled)] for log_id in ids[:most]]
+
+    def log_verified(self, log_id: int, chain: bytes) -> bool:
+        """Note that a host has verified its copy of log `log_id`; False when `chain` is not the end of this log."""
+        return self.log.verified(log_id, chain)
 
     def delete_log(self, log_id: int) -> None:
         """Delete log `log_id`; the open one is refused."""
@@ -562,8 +578,10 @@ class App:
     def _write_arm_record(self, dose: Dose) -> int:
         """Put the arm record on flash, before any current; return 0 or the code of what failed."""
         header = self.identity()
+        header["log"] = self.log.last_id() + 1
         header["time_unix_s"] = self.board.unix_time_s()
         header["files"] = files.manifest_digest(self.hal.feed)
+        header["calibration"] = {name: getattr(self.limits, name) for name in _CALIBRATION}
         header["dose"] = dose.raw.decode()
         header["digest"] = dose.digest()
         try:
@@ -649,6 +667,8 @@ class App:
             "on_ms": session.on_ms,
             "planned_on_ms": session.planned_on_ms,
             "max_current_ua": session.max_current_ua,
+            "max_load_mv": self.log.max_load_mv,
+            "period_ms": self.log.window[kernel.W_PERIOD_MS],
             "late_max_us": self.late_max_us,
             "samples": self.log.sample_count,
             "events": self.log.event_count,

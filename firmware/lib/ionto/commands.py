@@ -46,6 +46,7 @@ class Commands:
             protocol.LOG_LIST: self._log_list,
             protocol.LOG_READ: self._log_read,
             protocol.LOG_DELETE: self._log_delete,
+            protocol.LOG_VERIFIED: self._log_verified,
         }
         self._values = array("i", [0] * kernel.T_SIZE)
         self._status_sequence = 0
@@ -266,3 +267,10 @@ class Commands:
         self._log_path(log_id)
         self._app.delete_log(log_id)
         return faults.NONE
+
+    def _log_verified(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        if length != struct.calcsize(protocol.LOG_VERIFIED_FORMAT):
+            return faults.BAD_PAYLOAD
+        log_id, chain = struct.unpack_from(protocol.LOG_VERIFIED_FORMAT, buffer, start)
+        self._log_path(log_id)
+        return faults.NONE if self._app.log_verified(log_id, chain) else faults.OTHER_LOG

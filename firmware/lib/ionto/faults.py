@@ -37,6 +37,7 @@ STOP_OPEN = const(38)
 NEEDS_HAND = const(39)
 NO_STARTS_LEFT = const(40)
 LIMITS_EXCEEDED = const(41)
+OTHER_LOG = const(42)
 
 FAULT_BAND = const(100)
 SENSOR_STALE = const(100)

@@ -8,7 +8,7 @@ Cells are never negative: viper loads them unsigned on a 64-bit machine. Viper i
 RP2040 and wrap. The greatest product is a current of 32 mA times `MAX_DT_US`: 1.92e9.
 """
 
-from ionto.compat import const, micropython, ptr32
+from ionto.compat import const, micropython, ptr8, ptr32
 
 MAX_DT_US = const(60_000)  # counted of one cycle at most; the dead-man has cut by then
 _UC_PC = const(1_000_000)
@@ -208,7 +208,8 @@ T_SESSION_ID = const(16)
 T_LATE_MAX_US = const(17)
 T_STARTS_LEFT = const(18)
 T_SECOND_FAULT = const(19)
-T_SIZE = const(20)
+T_LOG_LEFT = const(20)
+T_SIZE = const(21)
 _MAX_LOAD_OHM = const(1_000_000)
 _LOAD_FROM_UA = const(20)
 
@@ -220,19 +221,32 @@ W_MIN_UA = const(3)
 W_MAX_UA = const(4)
 W_DUE_MS = const(5)
 W_PERIOD_MS = const(6)
-W_SIZE = const(7)
+W_MAX_MV = const(7)
+W_SIZE = const(8)
 _NO_MIN_UA = const(0x7FFF)
+_LOAD_MAX_FROM_UA = const(50)  # with less the drain hangs on its divider, and the voltage is the rail's
 
 # Sample block: the fields of sessionlog_format.SAMPLE_FIELDS, in their order.
 L_T_MS = const(0)
-L_SETPOINT_UA = const(1)
-L_MEAN_UA = const(2)
-L_MIN_UA = const(3)
-L_MAX_UA = const(4)
-L_LOAD_MV = const(5)
-L_STATE = const(6)
-L_CHARGE_UC = const(7)
-L_SIZE = const(8)
+L_CHARGE_UC = const(1)
+L_SETPOINT_UA = const(2)
+L_MEAN_UA = const(3)
+L_MIN_UA = const(4)
+L_MAX_UA = const(5)
+L_LOAD_MV = const(6)
+L_LOAD_MAX_MV = const(7)
+L_CYCLES = const(8)
+L_STATE = const(9)
+L_FLAGS = const(10)
+L_SIZE = const(11)
+# Where they lie in a packed sample: what `fold` keeps of the later one, and the words that it merges.
+_B_MEAN = const(10)
+_B_MIN = const(12)
+_B_LOAD = const(16)
+_B_CYCLES = const(20)
+_B_STATE = const(22)
+_B_FLAGS = const(23)
+_B_SIZE = const(24)
 
 # Analogue inputs.
 _VREF_MV = const(3_300)
@@ -635,9 +649,12 @@ def control(k: ptr32, setpoint_ua: int, measured_ua: int, steady: int) -> int:
 def window(w: ptr32, r: ptr32, t_ms: int) -> int:
     """Fold this cycle into the log's open window; return 1 when its period has passed."""
     current_ua = r[R_CURRENT_UA]
+    load_mv = r[R_LOAD_MV]
     w[W_SUM_UA] += current_ua
-    w[W_SUM_MV] += r[R_LOAD_MV]
+    w[W_SUM_MV] += load_mv
     w[W_COUNT] += 1
+    if load_mv > w[W_MAX_MV] and current_ua > _LOAD_MAX_FROM_UA:
+        w[W_MAX_MV] = load_mv
     if current_ua < w[W_MIN_UA]:
         w[W_MIN_UA] = current_ua
     if current_ua > w[W_MAX_UA]:
@@ -653,6 +670,7 @@ def open_window(w: ptr32, t_ms: int):
     w[W_COUNT] = 0
     w[W_MIN_UA] = _NO_MIN_UA
     w[W_MAX_UA] = 0
+    w[W_MAX_MV] = 0
     w[W_DUE_MS] = t_ms + w[W_PERIOD_MS]
 
 
@@ -666,8 +684,49 @@ def take_window(sample: ptr32, w: ptr32, s: ptr32, state: int):
     sample[L_MIN_UA] = w[W_MIN_UA]
     sample[L_MAX_UA] = w[W_MAX_UA]
     sample[L_LOAD_MV] = w[W_SUM_MV] // count
+    sample[L_LOAD_MAX_MV] = w[W_MAX_MV]
+    sample[L_CYCLES] = count
     sample[L_STATE] = state
+    sample[L_FLAGS] = s[S_LIMITED]
     sample[L_CHARGE_UC] = s[S_CHARGE_UC]
+
+
+@micropython.viper
+def fold(b: ptr8, to: int, at: int):
+    """Merge the packed sample at b[at] and the one after it into one at b[to], `to` not after `at`.
+
+    Time, charge, set-point and state are the later one's, means are weighted by their cycles, extremes stay.
+    """
+    later = at + _B_SIZE
+    one = b[at + _B_CYCLES] | b[at + _B_CYCLES + 1] << 8
+    two = b[later + _B_CYCLES] | b[later + _B_CYCLES + 1] << 8
+    both = one + two
+    for place in range(_B_MEAN):
+        b[to + place] = b[later + place]
+    place = _B_MEAN
+    while place < _B_CYCLES:
+        value = b[at + place] | b[at + place + 1] << 8
+        second = b[later + place] | b[later + place + 1] << 8
+        if place == _B_MEAN or place == _B_LOAD:  # noqa: SIM109 - viper has no tuples
+            value = (value * one + second * two + (both >> 1)) // both
+        elif place == _B_MIN:
+            value = second if second < value else value
+        elif second > value:
+            value = second
+        b[to + place] = value & 0xFF
+        b[to + place + 1] = value >> 8
+        place += 2
+    b[to + _B_CYCLES] = both & 0xFF
+    b[to + _B_CYCLES + 1] = both >> 8
+    b[to + _B_STATE] = b[later + _B_STATE]
+    b[to + _B_FLAGS] = b[at + _B_FLAGS] | b[later + _B_FLAGS]
+
+
+@micropython.viper
+def move(b: ptr8, to: int, at: int):
+    """Copy the packed sample at b[at] to b[to]."""
+    for place in range(_B_SIZE):
+        b[to + place] = b[at + place]
 
 
 @micropython.viper

@@ -12,7 +12,7 @@ HEADER_BYTES = const(8)
 CRC_BYTES = const(4)
 OVERHEAD_BYTES = const(12)
 MAX_REQUEST_BYTES = const(768)
-MAX_PAYLOAD_BYTES = const(1040)  # a log chunk with its offset
+MAX_PAYLOAD_BYTES = const(2064)  # a log chunk with its offset
 
 RESPONSE = const(0x80)  # set in the type of an answer
 ERROR = const(0xFF)
@@ -34,12 +34,14 @@ SET_LIMITS = const(0x0D)  # JSON {"max_current_ua": ...} of what changes; answer
 LOG_LIST = const(0x10)
 LOG_READ = const(0x11)
 LOG_DELETE = const(0x12)
+LOG_VERIFIED = const(0x13)
 
-LOG_LIST_FORMAT = "<I"  # first id wanted; the answer is JSON {"logs": [[id, bytes], ...], "more": bool}
+LOG_LIST_FORMAT = "<I"  # first id wanted; the answer is JSON {"logs": [[id, bytes, pulled], ...], "more": bool}
 LOG_READ_FORMAT = "<III"  # id, offset, length; answered by frames of LOG_DATA_FORMAT + bytes, all of one sequence
 LOG_DATA_FORMAT = "<I"  # offset; a frame with no bytes after the offset ends the answer
-LOG_CHUNK_BYTES = const(1024)
+LOG_CHUNK_BYTES = const(2048)
 LOG_DELETE_FORMAT = "<I"
+LOG_VERIFIED_FORMAT = "<I32s"  # id, chain of its last record: a host has verified its copy, the device may drop its own
 SELF_TEST_LAST = b"\x01"  # payload that asks for the results of the last self-test, without a new one
 CLOCK_FORMAT = "<I"  # Unix time, s
 CLOCK_FROM_S = const(1_700_000_000)  # November 2023; a clock that shows less was never set
@@ -125,6 +127,7 @@ STATUS_FIELDS = (
     ("late_max_us", "H"),
     ("starts_left", "B"),
     ("second_fault", "H"),
+    ("log_left", "B"),
 )
 STATUS_FORMAT = "<" + "".join([code for _, code in STATUS_FIELDS])
 

@@ -3,6 +3,8 @@
 During a session only `sample` and `event` are called; they pack into buffers made at boot and allocate nothing.
 """
 
+import binascii
+import hashlib
 import json
 import os
 import struct
@@ -13,16 +15,25 @@ from ionto import sessionlog_format as fmt
 from ionto.compat import const, micropython
 from ionto.version import LOG_FORMAT_VERSION
 
-_MAX_SAMPLES = const(1_400)
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MAX_SAMPLES = const(1_200)
+_FOLD_FROM = const(1_000)  # samples held when two begin to be made one; even
+_FOLD_UNITS = const(4)  # merged or moved with each new sample: done before the rest of the buffer is full
 _MAX_EVENTS = const(200)  # a session with all its reversals, twice as many when the contact is poor
 _MIN_PERIOD_MS = const(100)
+_MAX_PERIOD_MS = const(12_800)  # whose sums fit 31 bits; 3.5 h of samples
 _RECORD_MAX_BYTES = const(3_072)  # an arm record with the longest dose
-_REQUEST_ROOM = const(48)  # event slots that host requests may not take
+_COMMON_ROOM = const(48)  # event slots that host requests and a poor contact may not take
+_COMMON = (fmt.REQUESTED, fmt.CONTACT_LIMITED)
 _EFBIG = const(27)
 _SAMPLE_SIZES = bytearray([struct.calcsize(code) for _, code in fmt.SAMPLE_FIELDS])
 _EVENT_SIZES = bytearray([struct.calcsize(code) for _, code in fmt.EVENT_FIELDS])
 _EVENT_CELLS = const(5)
-_LAST_ID_FILE = "last"
+_BOOK_FILE = "book"
+KEPT, NEW, DAMAGED, UNREADABLE = "kept", "new", "damaged", "unreadable"
 
 
 def file_name(log_id: int) -> str:
@@ -30,8 +41,54 @@ def file_name(log_id: int) -> str:
     return "%06d.ilog" % log_id
 
 
+def file_head() -> bytes:
+    """Return the first bytes of a log, with which its chain begins."""
+    return struct.pack(fmt.MAGIC_FORMAT, fmt.MAGIC, LOG_FORMAT_VERSION)
+
+
+class Book:
+    """What is known of the logs in `folder` beyond their files, in a file of its own.
+
+    `store` names this file system, 8 hex digits; another one means that it was made anew. `last` is the newest id that
+    was deleted, `pulled` has the ids whose copies a host has verified. `state` is a word above.
+    """
+
+    def __init__(self, folder: str):
+        self._path = folder + "/" + _BOOK_FILE
+        self.store = ""
+        self.last = 0
+        self.pulled = []
+        self.state = NEW
+
+    def open(self) -> None:
+        """Read the file; without one, or with a damaged one, begin anew and forget what was pulled. Raises OSError."""
+        try:
+            with open(self._path, "rb") as stream:
+                body, _, checksum = stream.read().partition(b"\n")
+        except OSError:
+            body = checksum = b""
+        try:
+            kept = json.loads(body) if checksum == _checksum(body) else {}
+            self.store, self.last, self.pulled = kept["store"], kept["last"], kept["pulled"]
+            self.state = KEPT
+        except (ValueError, KeyError, TypeError):
+            self.state = DAMAGED if body else NEW
+            self.store = binascii.hexlify(os.urandom(4)).decode()
+            self.write()
+
+    def write(self) -> None:
+        """Put what is known on flash. Raises OSError; the file is as before then."""
+        body = json.dumps({"store": self.store, "last": self.last, "pulled": self.pulled}).encode()
+        with open(self._path, "wb") as stream:
+            stream.write(body + b"\n" + _checksum(body))
+
+
+def _checksum(body: bytes) -> bytes:
+    return b"%08x" % binascii.crc32(body)
+
+
 class SessionLog:
-    """The log of the current session in `folder`; ids count up and never repeat while a log is kept."""
+    """The log of the current session in `folder`; ids count up and never repeat while the book is kept."""
 
     def __init__(self, folder: str):
         self._folder = folder
@@ -42,27 +99,25 @@ class SessionLog:
         self._event = array("i", [0] * _EVENT_CELLS)
         self.window = array("i", [0] * kernel.W_SIZE)
         self._record = bytearray(_RECORD_MAX_BYTES)
+        self.book = Book(folder)
         self.log_id = 0
-        self._forget()
+        self.reset()
 
-    def _forget(self) -> None:
+    def reset(self) -> None:
+        """Begin collecting for a session."""
         self._sequence = 0
+        self._chain = file_head()
         self.sample_count = 0
         self.event_count = 0
         self.events_lost = 0
         self.samples_lost = 0
+        self.max_load_mv = 0
+        self._fold_at = self._fold_to = -1
+        self._fold_end = 0
         self._written_samples = 0
         self._written_events = 0
-        self._begin_window(_MIN_PERIOD_MS)
-
-    def _begin_window(self, period_ms: int) -> None:
-        self.window[kernel.W_PERIOD_MS] = period_ms
+        self.window[kernel.W_PERIOD_MS] = _MIN_PERIOD_MS
         kernel.open_window(self.window, 0)
-
-    def reset(self, longest_ms: int) -> None:
-        """Begin collecting for a session of at most `longest_ms`; the sample period follows from the buffer."""
-        self._forget()
-        self._begin_window(max(_MIN_PERIOD_MS, -(-longest_ms // (_MAX_SAMPLES - 8))))
 
     # While current flows: no allocation, no flash. `plan` is the session's block, which knows time and charge.
 
@@ -74,29 +129,59 @@ class SessionLog:
 
     @micropython.native
     def store(self, plan: "array", state: int) -> None:
-        """Store the open window as one sample and open the next."""
+        """Store the open window as one sample and open the next, twice as long each time the buffer has filled."""
         window = self.window
         count = self.sample_count
         if count < _MAX_SAMPLES:
             sample = self._sample
             kernel.take_window(sample, window, plan, state)
+            if sample[kernel.L_LOAD_MAX_MV] > self.max_load_mv:
+                self.max_load_mv = sample[kernel.L_LOAD_MAX_MV]
             frames.pack(self._samples, count * fmt.SAMPLE_BYTES, sample, _SAMPLE_SIZES, kernel.L_SIZE)
             self.sample_count = count + 1
         else:
             self.samples_lost += 1
+        if self._fold_at >= 0:
+            self._fold(_FOLD_UNITS)
+        elif count >= _FOLD_FROM and window[kernel.W_PERIOD_MS] < _MAX_PERIOD_MS:
+            window[kernel.W_PERIOD_MS] *= 2
+            self._fold_at = self._fold_to = 0
+            self._fold_end = _FOLD_FROM
         kernel.open_window(window, plan[kernel.S_T_MS])
 
+    @micropython.native
+    def _fold(self, units: int) -> None:
+        """Go on making two samples one: merge those before `_fold_end` in pairs, move those after it down."""
+        at, to = self._fold_at, self._fold_to
+        samples = self._samples
+        size = fmt.SAMPLE_BYTES
+        while units > 0 and at < self.sample_count:
+            if at < self._fold_end:
+                kernel.fold(samples, to * size, at * size)
+                at += 2
+            else:
+                kernel.move(samples, to * size, at * size)
+                at += 1
+            to += 1
+            units -= 1
+        self._fold_at, self._fold_to = at, to
+        if at >= self.sample_count:
+            self.sample_count = to
+            self._fold_at = -1
+
     def close_window(self, plan: "array", state: int) -> None:
-        """Store what the open window has, if anything: the session is over and its extremes count."""
+        """The session is over: store what the open window has, if anything, and end a folding that is under way."""
         if self.window[kernel.W_COUNT]:
             self.store(plan, state)
+        if self._fold_at >= 0:
+            self._fold(_MAX_SAMPLES)
 
     @micropython.native
     def event(self, t_ms: int, event: int, code: int, a: int, b: int) -> None:
         """Store one event; when the buffer is full it is counted in `events_lost`, which the end record carries."""
         count = self.event_count
         room = _MAX_EVENTS - count
-        if room == 0 or (event == fmt.REQUESTED and room <= _REQUEST_ROOM):
+        if room == 0 or (room <= _COMMON_ROOM and event in _COMMON):
             self.events_lost += 1
             return
         values = self._event
@@ -118,19 +203,26 @@ class SessionLog:
         length = len(payload)
         if length > _RECORD_MAX_BYTES - fmt.RECORD_OVERHEAD_BYTES:
             raise OSError(_EFBIG)
-        struct.pack_into(fmt.RECORD_HEAD_FORMAT, record, 0, kind, self._sequence & 0xFF, length)
+        struct.pack_into(fmt.RECORD_HEAD_FORMAT, record, 0, fmt.RECORD_MARK, kind, self._sequence & 0xFFFF, length)
         end = fmt.RECORD_HEAD_BYTES + length
         record[fmt.RECORD_HEAD_BYTES : end] = payload
+        view = memoryview(record)
+        link = hashlib.sha256(self._chain)
+        link.update(view[:end])
+        chain = link.digest()
+        record[end : end + fmt.CHAIN_BYTES] = chain
+        end += fmt.CHAIN_BYTES
         crc.store(self._table, record, 0, end)
         with open(path, mode) as stream:
             if mode == "wb":
-                stream.write(struct.pack(fmt.MAGIC_FORMAT, fmt.MAGIC, LOG_FORMAT_VERSION))
-            stream.write(memoryview(record)[: end + 4])
+                stream.write(file_head())
+            stream.write(view[: end + 4])
         self._sequence += 1
+        self._chain = chain
 
     def arm(self, header: dict) -> None:
         """Create the file with the arm record `header` (dict). Raises OSError when flash refuses; no file is left."""
-        self.log_id = last_id(self._folder) + 1
+        self.log_id = self.last_id() + 1
         path = self._path(self.log_id)
         try:
             self._append(path, "wb", fmt.ARM, json.dumps(header).encode())
@@ -142,6 +234,12 @@ class SessionLog:
     def add_test(self, content: dict) -> None:
         """Add the record `content` (dict) of the self-test. Raises OSError."""
         self._append(self._path(self.log_id), "ab", fmt.TEST, json.dumps(content).encode())
+
+    def records_left(self) -> int:
+        """Return how many records are still to be written, the end record not counted."""
+        samples = self.sample_count - self._written_samples + fmt.SAMPLES_PER_RECORD - 1
+        events = self.event_count - self._written_events + fmt.EVENTS_PER_RECORD - 1
+        return samples // fmt.SAMPLES_PER_RECORD + events // fmt.EVENTS_PER_RECORD
 
     def flush_step(self) -> bool:
         """Write one record of what RAM holds; True when nothing is left to write. Raises OSError."""
@@ -174,16 +272,47 @@ class SessionLog:
         """Write the end record `summary` (dict); the log is complete. Raises OSError."""
         self._append(self._path(self.log_id), "ab", fmt.END, json.dumps(summary).encode())
 
+    def last_id(self) -> int:
+        """Return the newest id ever used, 0 for none."""
+        ids = list_ids(self._folder)
+        return max(ids[-1] if ids else 0, self.book.last)
+
     def delete(self, log_id: int) -> None:
-        """Delete log `log_id`; its id is remembered if it is the newest, so that ids never repeat."""
-        if log_id == last_id(self._folder):
-            with open(self._folder + "/" + _LAST_ID_FILE, "w") as stream:
-                stream.write(str(log_id))
+        """Delete log `log_id`; its id is remembered if it is the newest, so that ids never repeat. Raises OSError."""
+        book = self.book
+        if log_id in book.pulled or log_id == self.last_id():
+            book.last = max(book.last, log_id)
+            book.pulled = [other for other in book.pulled if other != log_id]
+            book.write()
         os.remove(self._path(log_id))
 
-    def close_interrupted(self, log_id: int, sequence: int, summary: dict) -> None:
-        """Write the end record of session `log_id` that a reset or a power cut left open."""
+    def make_room(self, enough: "Callable[[], bool]", feed: "Callable[[], None]") -> bool:
+        """Delete the oldest logs whose copies are verified until there is `enough`; False when that is not enough."""
+        while not enough():
+            ids = [log_id for log_id in list_ids(self._folder) if log_id in self.book.pulled]
+            if not ids:
+                return False
+            feed()
+            self.delete(ids[0])
+        return True
+
+    def verified(self, log_id: int, chain: bytes) -> bool:
+        """A host has verified its copy of log `log_id`, whose last chain is `chain`; False when that is not this log.
+
+        Raises OSError.
+        """
+        sequence, last, ended, _ = scan(self._path(log_id))
+        if not sequence or not ended or last != chain:
+            return False
+        if log_id not in self.book.pulled:
+            self.book.pulled = sorted(self.book.pulled + [log_id])
+            self.book.write()
+        return True
+
+    def close_interrupted(self, log_id: int, sequence: int, chain: bytes, summary: dict) -> None:
+        """Write the end record of session `log_id` that a reset or a power cut left open, as `scan` found it."""
         self._sequence = sequence
+        self._chain = chain
         self._append(self._path(log_id), "ab", fmt.END, json.dumps(summary).encode())
 
 
@@ -192,28 +321,33 @@ def list_ids(folder: str) -> list:
     return sorted([int(name[:-5]) for name in os.listdir(folder) if name.endswith(".ilog") and name[:-5].isdigit()])
 
 
-def last_id(folder: str) -> int:
-    """Return the newest id ever used in `folder`, 0 for none."""
-    ids = list_ids(folder)
-    newest = ids[-1] if ids else 0
-    if _LAST_ID_FILE in os.listdir(folder):
-        with open(folder + "/" + _LAST_ID_FILE) as stream:
-            text = stream.read()
-        if text.isdigit():
-            newest = max(newest, int(text))
-    return newest
-
-
 def scan(path: str) -> tuple:
-    """Return `(sequence of the next record, True when an end record is there)` of a log file."""
+    """Return (sequence of the next record, last chain, True when an end record is there, True when sound) of a log.
+
+    Looks at the heads only. Of another format nothing is known but that it is not to be added to.
+    """
+    start = file_head()
     head = bytearray(fmt.RECORD_HEAD_BYTES)
+    chain = start
     sequence = 0
     ended = False
+    size = os.stat(path)[6]
+    at = len(start)
     with open(path, "rb") as stream:
-        stream.seek(struct.calcsize(fmt.MAGIC_FORMAT))
-        while stream.readinto(head) == fmt.RECORD_HEAD_BYTES:
-            kind, _, length = struct.unpack(fmt.RECORD_HEAD_FORMAT, head)
+        if stream.read(at) != start:
+            return (1, b"", True, False) if size >= at else (0, b"", False, False)
+        while at < size:
+            stream.seek(at)
+            if stream.readinto(head) != fmt.RECORD_HEAD_BYTES:
+                break
+            mark, kind, number, length = struct.unpack(fmt.RECORD_HEAD_FORMAT, head)
+            end = at + fmt.RECORD_OVERHEAD_BYTES + length
+            if mark != fmt.RECORD_MARK or number != sequence & 0xFFFF or end > size:
+                break
             ended = kind == fmt.END
             sequence += 1
-            stream.seek(length + 4, 1)
-    return sequence, ended
+            at = end
+        if sequence:
+            stream.seek(at - 4 - fmt.CHAIN_BYTES)
+            chain = stream.read(fmt.CHAIN_BYTES)
+    return sequence, chain, ended, at == size

@@ -1,16 +1,19 @@
 """Layout of a session log file, for the device that writes it and the host that reads it. Prose: docs/log_format.md.
 
-A log is a series of records: head (type u8, sequence u8, length u16), payload, CRC-32 over both. The arm
-record is on flash before the first microampere, the self-test's included; the rest follows with the output off.
+A log is a series of records: head (mark u8, kind u8, sequence u16, length u16), payload, chain (SHA-256 of the
+chain before it and of this record's head and payload), CRC-32 of all three. The arm record is on flash before the first
+microampere, the self-test's included; the rest follows with the output off.
 """
 
 from ionto.compat import const
 
-MAGIC = b"IONTOLOG"  # first bytes of the file, then LOG_FORMAT_VERSION as u16
+MAGIC = b"IONTOLOG"  # first bytes of the file, then LOG_FORMAT_VERSION as u16; the chain begins with these ten
 MAGIC_FORMAT = "<8sH"
-RECORD_HEAD_FORMAT = "<BBH"
-RECORD_HEAD_BYTES = const(4)
-RECORD_OVERHEAD_BYTES = const(8)
+RECORD_MARK = const(0xA9)  # first byte of every record
+RECORD_HEAD_FORMAT = "<BBHH"
+RECORD_HEAD_BYTES = const(6)
+CHAIN_BYTES = const(32)
+RECORD_OVERHEAD_BYTES = const(42)
 
 ARM = const(1)  # JSON: firmware, board, dose, clock
 SAMPLES = const(2)  # up to SAMPLES_PER_RECORD samples
@@ -19,26 +22,30 @@ END = const(4)  # JSON: outcome, charges, extremes
 TEST = const(5)  # JSON: zero offset and self-test results; the second record of a session that came so far
 RECORD_NAMES = {ARM: "arm", SAMPLES: "samples", EVENTS: "events", END: "end", TEST: "test"}
 
-# One sample: means and extremes over the period that ends at t_ms. (field, struct code)
+# One sample: means and extremes over the `cycles` of 1 ms since the one before. (field, struct code)
 SAMPLE_FIELDS = (
     ("t_ms", "I"),
-    ("setpoint_ua", "H"),
-    ("current_mean_ua", "h"),
-    ("current_min_ua", "h"),
-    ("current_max_ua", "h"),
-    ("load_mv", "H"),
-    ("state", "H"),
     ("charge_uc", "I"),
+    ("setpoint_ua", "H"),
+    ("current_mean_ua", "H"),
+    ("current_min_ua", "H"),
+    ("current_max_ua", "H"),
+    ("load_mv", "H"),
+    ("load_max_mv", "H"),
+    ("cycles", "H"),
+    ("state", "B"),
+    ("flags", "B"),
 )
 SAMPLE_FORMAT = "<" + "".join([code for _, code in SAMPLE_FIELDS])
-SAMPLE_BYTES = const(20)
-SAMPLES_PER_RECORD = const(50)
+SAMPLE_BYTES = const(24)
+SAMPLES_PER_RECORD = const(80)
+SAMPLE_LIMITED = const(1)  # flag: the contact, not the set-point, decided the current
 
 # One event: when, what, and two numbers whose meaning the event names.
 EVENT_FIELDS = (("t_ms", "I"), ("event", "H"), ("code", "H"), ("value_a", "i"), ("value_b", "i"))
 EVENT_FORMAT = "<" + "".join([code for _, code in EVENT_FIELDS])
 EVENT_BYTES = const(16)
-EVENTS_PER_RECORD = const(60)
+EVENTS_PER_RECORD = const(100)
 
 STATE_CHANGED = const(1)  # code: new state; a: old state, b: charge_uc
 FAULT_LATCHED = const(2)  # code: fault; a: current_ua, b: set-point_ua

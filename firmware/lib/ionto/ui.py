@@ -25,6 +25,7 @@ PATTERNS = {
     protocol.IN_MAINTENANCE: (_ON, _OFF, _ON, _OFF),
 }
 REFUSED = (_OFF, _OFF, "####....####....", "####............")  # START was pressed and is not obeyed; one round
+WRITING = ("#.#.........#.#.", _OFF, _OFF, _OFF)  # the session is over, its log goes to flash: leave the power on
 
 # Group of a fault: what it is about, and how often the fault LED flashes before it rests.
 SENSOR, CURRENT_GROUP, LOAD, POWER, FIRMWARE, STORAGE = range(1, 7)
@@ -101,6 +102,7 @@ class Lights:
         self._found = [_compile(fault_pattern(group, False)) for group in sorted(GROUPS)]
         self._tested = [_compile(fault_pattern(group, True)) for group in sorted(GROUPS)]
         self._refused = _compile(REFUSED)
+        self._writing = _compile(WRITING)
 
     @micropython.native
     def at(self, state: int, fault: int, step: int, in_state_s: int) -> int:
@@ -115,3 +117,7 @@ class Lights:
     def refused(self, step: int) -> int:
         """Return the bits to show at `step` when START was pressed and is not obeyed."""
         return self._refused[step]
+
+    def writing(self, step: int) -> int:
+        """Return the bits to show at `step` while a log is being written."""
+        return self._writing[step]

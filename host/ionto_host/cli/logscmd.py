@@ -1,4 +1,4 @@
-"""Commands about session logs: list, pull, show, delete."""
+"""Commands about the logs on a device: list, pull, delete. Those about a log that is here: logusecmd."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
-from ionto import protocol
-from ionto_host import logstore, sessionfile
+from ionto_host import logindex, logstore
 from ionto_host.cli.common import (
     Answer,
     IontoGroup,
@@ -22,62 +29,118 @@ from ionto_host.cli.common import (
     table,
 )
 from ionto_host.device import Device, LogEntry
-from ionto_host.errors import ExitCode, NoDeviceError, RefusedError, UsageError
+from ionto_host.errors import ExitCode, NoDeviceError, RefusedError, TransportError, UsageError
 from ionto_host.logstore import Pulled
-from ionto_host.units import clock, printable
+from ionto_host.units import clock, printable, utc
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
-_OUT_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.group(cls=IontoGroup)
 def logs() -> None:
-    """Session logs: list, pull, show, delete."""
+    """Session logs: list, pull, show, verify, plot, export, compare, delete."""
 
 
 @logs.command("list")
-def logs_list() -> Answer:
-    """List the logs on the device, and those already pulled."""
+@click.option("--board", metavar="BOARD", help="Only logs of boards whose id begins so.")
+def logs_list(board: str | None) -> Answer:
+    """List the logs on the device, and those already pulled, of every board."""
     on_device: list[dict[str, Any]] = []
+    told: list[str] = []
     try:
         with open_device() as device:
+            told = _look_at_store(device)
             folder = _folder(device, None)
             for entry in device.list_logs():
                 pulled = logstore.stored_copy(device, entry, folder)
-                on_device.append({"id": entry.id, "size_bytes": entry.size_bytes, "pulled": pulled})
+                row = {"id": entry.id, "size_bytes": entry.size_bytes, "pulled": pulled, "released": entry.pulled}
+                on_device.append(row)
     except NoDeviceError as error:
         note(f"{error.message}: showing pulled logs only.")
-    stored = logstore.stored()
+    stored = [row for row in _index_rows() if row.board_id.startswith(board or "")]
     rows = [[str(item["id"]), str(item["size_bytes"]), str(item["pulled"] or "no")] for item in on_device]
     parts = [table(rows, ["id", "bytes", "pulled"])] if rows else ["No logs on a device."]
-    parts += ["", "Pulled:", *(str(path) for path in stored)] if stored else []
-    return Answer({"device": on_device, "stored": stored}, "\n".join(parts))
+    parts += ["", "Pulled:", table([_stored_line(row) for row in stored], _STORED_HEADS)] if stored else []
+    return Answer({"device": on_device, "notes": told, "stored": stored}, "\n".join(parts))
+
+
+_STORED_HEADS = ["board/id", "began (UTC)", "name", "outcome", "mA*min", "of", "min:s", "log"]
+
+
+def _index_rows() -> list[logindex.Row]:
+    root = logstore.default_folder()
+    if not root.is_dir():
+        return []
+    with logindex.opened(root) as index:
+        return index.refresh(logstore.stored(root))
+
+
+def _stored_line(row: logindex.Row) -> list[str]:
+    began = "clock not set" if row.started_unix_s is None else utc(row.started_unix_s)
+    name = printable(row.name)
+    return [
+        f"{row.board_id}/{row.log_id}",
+        began,
+        name if len(name) <= 28 else name[:25] + "...",
+        printable(row.outcome),
+        "?" if row.dose_delivered_ma_min is None else f"{row.dose_delivered_ma_min:.3f}",
+        "?" if row.dose_prescribed_ma_min is None else f"{row.dose_prescribed_ma_min:g}",
+        "?" if row.duration_s is None else clock(row.duration_s),
+        "ALTERED" if row.altered else "verified" if row.verified else "DAMAGED",
+    ]
+
+
+def _look_at_store(device: Device) -> list[str]:
+    """Return, and tell, what is wrong with the board's log store: made anew since the last visit, or damaged."""
+    hello = device.identity
+    told: list[str] = []
+    with logindex.opened(logstore.default_folder()) as index:
+        if hello.store and index.meet(hello.board_id, hello.store):
+            told.append(
+                "This board's file system was made anew since it was last here: logs not pulled by then are lost."
+            )
+    if hello.logs == "damaged":
+        told.append(
+            "The board found damage among its logs when it booted: pull them all, `ionto logs verify` names it."
+        )
+    if hello.logs == "unreadable":
+        told.append("The board cannot read its log folder: its flash is damaged. No session will start.")
+    for line in told:
+        note(f"Warning: {line}")
+    return told
 
 
 @logs.command("pull")
 @click.argument("ids", type=click.IntRange(min=0), nargs=-1, metavar="[ID]...")
+@click.option("--all", "everything", is_flag=True, help="All logs; the default without an ID.")
 @click.option("--output", type=_FOLDER, help="Folder for the logs. Default: IONTO_LOGS, or the user data folder.")
 @click.option("--delete", is_flag=True, help="Delete each on the device after its copy is verified.")
-def logs_pull(ids: tuple[int, ...], output: Path | None, delete: bool) -> Answer:
-    """Fetch logs from the device (all, or those of the IDs) and verify every checksum.
+def logs_pull(ids: tuple[int, ...], everything: bool, output: Path | None, delete: bool) -> Answer:
+    """Fetch logs from the device (all, or those of the IDs) and verify every checksum and the chain.
 
-    A log appears in the folder whole or not at all; an interrupted pull goes on where it stopped.
+    A log appears in the folder whole or not at all; an interrupted pull goes on where it stopped. The device is told
+    of each verified copy: when its flash is full, it drops those logs, oldest first, and no others.
     """
+    if everything and ids:
+        raise UsageError("--all and an ID exclude each other")
     with open_device() as device:
+        told = _look_at_store(device)
         entries = _chosen(device, ids)
         folder = _folder(device, output)
         try:
             pulled = _pull_all(device, entries, folder)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, TransportError):
             note("Interrupted: what came is kept; `ionto logs pull` goes on from there.")
             raise
         deleted = [item.id for item in pulled if delete and item.verified]
         for log_id in deleted:
             device.delete_log(log_id)
+    if output is None:
+        _index_rows()
     good = all(item.verified for item in pulled)
     text = "\n".join([*(_pulled_line(item) for item in pulled), *_deleted_lines(deleted)])
     return Answer(
-        {"folder": folder, "logs": pulled, "deleted": deleted},
+        {"folder": folder, "notes": told, "logs": pulled, "deleted": deleted},
         text or "No logs on the device.",
         ExitCode.OK if good else ExitCode.INTEGRITY,
     )
@@ -105,6 +168,7 @@ def _pull_all(device: Device, entries: list[LogEntry], folder: Path) -> list[Pul
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
+        TimeRemainingColumn(),
         console=stderr(),
         disable=settings().json or not is_terminal(),
     )
@@ -112,10 +176,16 @@ def _pull_all(device: Device, entries: list[LogEntry], folder: Path) -> list[Pul
     with bar:
         for entry in entries:
             task = bar.add_task(f"log {entry.id}", total=entry.size_bytes)
-            pulled.append(
-                logstore.pull(device, entry, folder, lambda _, done, total, task=task: bar.update(task, completed=done))
-            )
+            pulled.append(logstore.pull(device, entry, folder, _shown_by(bar, task)))
+            bar.update(task, total=pulled[-1].size_bytes, completed=pulled[-1].size_bytes)
     return pulled
+
+
+def _shown_by(bar: Progress, task: TaskID) -> logstore.Progress:
+    def show(log_id: int, done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total)
+
+    return show
 
 
 def _pulled_line(item: Pulled) -> str:
@@ -127,67 +197,6 @@ def _pulled_line(item: Pulled) -> str:
 
 def _deleted_lines(deleted: list[int]) -> list[str]:
     return [f"Deleted on the device: {', '.join(map(str, deleted))}."] if deleted else []
-
-
-@logs.command("show")
-@click.argument("log", default="last", metavar="[ID|FILE]")
-@click.option("--csv", "csv_path", type=_OUT_FILE, help="Write samples and events as CSV.")
-@click.option("--png", "png_path", type=_OUT_FILE, help="Draw the session.")
-def logs_show(log: str, csv_path: Path | None, png_path: Path | None) -> Answer:
-    """Show a pulled log: the newest, the one of an ID, or a FILE."""
-    path = logstore.find(log)
-    session = sessionfile.read(path)
-    if csv_path:
-        with csv_path.open("w", encoding="utf-8", newline="") as out:
-            sessionfile.write_csv(session, out)
-        note(f"CSV written to {csv_path}")
-    if png_path:
-        from ionto_host import plot
-
-        plot.save_png(session, png_path)
-        note(f"plot written to {png_path}")
-    facts = {"path": path, **sessionfile.summary(session)}
-    exit_code = ExitCode.OK if session.verified else ExitCode.INTEGRITY
-    return Answer(
-        {**facts, "header": session.header, "test": session.test, "end": session.end}, _show_text(facts), exit_code
-    )
-
-
-def _show_text(facts: dict[str, Any]) -> str:
-    prescribed = facts["dose_prescribed_ma_min"]
-    unknown = facts["dose_delivered_ma_min"] is None
-    dose = "unknown how much was delivered" if unknown else f"{sessionfile.delivered(facts)} mA*min delivered"
-    dose += f" of {prescribed:g} prescribed" if prescribed is not None else ""
-    if facts["outcome"] == protocol.OUTCOMES[protocol.TIME_ENDED] and facts["shortfall_ma_min"]:
-        dose += f", {facts['shortfall_ma_min']:.3f} SHORT: the contact was too poor for the time allowed"
-    rows = [
-        ["log", str(facts["path"])],
-        ["dose", printable(f"{facts['name']}, {facts['drug']}") if facts["name"] else "unknown"],
-        ["outcome", ", ".join([printable(facts["outcome"]), *facts["faults"]])],
-        ["charge", dose],
-        ["time", _time(facts)],
-        ["extremes", _extremes(facts)],
-        ["records", f"{facts['records']}: {facts['samples']} samples, {facts['events']} events"],
-        ["verified", "yes, every checksum holds" if facts["log_verified"] else "NO"],
-        *(["damage", line] for line in facts["damage"]),
-    ]
-    return "\n".join(f"{name:<9} {value}" for name, value in rows)
-
-
-def _time(facts: dict[str, Any]) -> str:
-    if facts["duration_s"] is None:
-        return "unknown"
-    time = f"{'at least ' if facts['at_least'] else ''}{clock(facts['duration_s'])} min:s"
-    return f"{time}, {clock(facts['extended_s'])} of it for poor contact" if facts["extended_s"] else time
-
-
-def _extremes(facts: dict[str, Any]) -> str:
-    """Return the greatest current and voltage that the log knows of."""
-    if facts["current_max_ma"] is None:
-        return "unknown"
-    volts = "" if facts["load_max_v"] is None else f" and {facts['load_max_v']:.2f} V"
-    seen = ", as far as it is recorded" if facts["at_least"] else ""
-    return f"at most {facts['current_max_ma']:.3f} mA{volts}{seen}"
 
 
 @logs.command("delete")
@@ -214,7 +223,6 @@ def logs_delete(ids: tuple[int, ...], yes: bool, force: bool) -> Answer:
 examples("ionto logs list", "ionto logs pull", "ionto logs show")(logs)
 examples("ionto logs list", "ionto logs list --json")(logs_list)
 examples("ionto logs pull", "ionto logs pull 3 4 --output my_logs", "ionto logs pull --delete")(logs_pull)
-examples("ionto logs show", "ionto logs show 3 --csv session.csv --png session.png")(logs_show)
 examples("ionto logs delete 3")(logs_delete)
 
 COMMANDS = (logs,)

@@ -1,0 +1,238 @@
+"""Commands about session logs that are here: show, verify, plot, export, diff, import; and the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ionto import protocol
+from ionto_host import logdiff, logexport, logindex, logstore, sessionfile
+from ionto_host.cli.common import Answer, IontoCommand, examples, note, table
+from ionto_host.cli.logscmd import logs
+from ionto_host.errors import ExitCode, NotALogError
+from ionto_host.sessionfile import Session
+from ionto_host.units import clock, printable, utc
+
+_OUT_FILE = click.Path(dir_okay=False, path_type=Path)
+_log = click.argument("log", default="last", metavar="[ID|FILE]")
+
+
+def _load(log: str) -> tuple[Path, Session, bool]:
+    """Return the path of `log`, its session, and whether the file was altered since it was pulled."""
+    path = logstore.find(log)
+    session = sessionfile.read(path)
+    altered = _altered(path)
+    if altered:
+        note(f"Warning: {path} is not the file that was pulled: it was altered on this disk.")
+    return path, session, altered
+
+
+def _altered(path: Path) -> bool:
+    root = logstore.default_folder()
+    if not (root / logindex.FILE).is_file():
+        return False
+    with logindex.opened(root) as index:
+        return index.altered(path)
+
+
+def _code(session: Session, altered: bool = False) -> ExitCode:
+    return ExitCode.OK if session.verified and not altered else ExitCode.INTEGRITY
+
+
+@logs.command("show")
+@_log
+@click.option("--csv", "csv_path", type=_OUT_FILE, help="Write samples and events as CSV.")
+@click.option("--png", "png_path", type=_OUT_FILE, help="Draw the session.")
+def logs_show(log: str, csv_path: Path | None, png_path: Path | None) -> Answer:
+    """Show a pulled log: the newest, the one of an ID (or BOARD/ID), or a FILE."""
+    path, session, altered = _load(log)
+    if csv_path:
+        logexport.export(session, "csv", csv_path)
+        note(f"CSV written to {csv_path}")
+    if png_path:
+        _draw(session, png_path)
+    facts = {"path": path, **sessionfile.summary(session), "altered": altered}
+    data = {**facts, "header": session.header, "test": session.test, "end": session.end}
+    return Answer(data, _show_text(facts), _code(session, altered))
+
+
+def _draw(session: Session, path: Path) -> None:
+    from ionto_host import plot
+
+    plot.save(session, path)
+    note(f"plot written to {path}")
+
+
+def _show_text(facts: dict[str, Any]) -> str:
+    prescribed = facts["dose_prescribed_ma_min"]
+    unknown = facts["dose_delivered_ma_min"] is None
+    dose = "unknown how much was delivered" if unknown else f"{sessionfile.delivered(facts)} mA*min delivered"
+    dose += f" of {prescribed:g} prescribed" if prescribed is not None else ""
+    if facts["outcome"] == protocol.OUTCOMES[protocol.TIME_ENDED] and facts["shortfall_ma_min"]:
+        dose += f", {facts['shortfall_ma_min']:.3f} SHORT: the contact was too poor for the time allowed"
+    began = facts["started_unix_s"]
+    rows = [
+        ["log", str(facts["path"])],
+        ["began", "unknown, the clock was not set" if began is None else f"{utc(began)} UTC"],
+        ["dose", printable(f"{facts['name']}, {facts['drug']}") if facts["name"] else "unknown"],
+        ["outcome", ", ".join([printable(facts["outcome"]), *facts["faults"]])],
+        ["charge", dose],
+        ["time", _time(facts)],
+        ["extremes", _extremes(facts)],
+        ["records", f"{facts['records']}: {facts['samples']} samples, {facts['events']} events"],
+        ["verified", _proof(facts)],
+        *(["damage", line] for line in facts["damage"]),
+    ]
+    return "\n".join(f"{name:<9} {value}" for name, value in rows)
+
+
+def _time(facts: dict[str, Any]) -> str:
+    if facts["duration_s"] is None:
+        return "unknown"
+    time = f"{'at least ' if facts['at_least'] else ''}{clock(facts['duration_s'])} min:s"
+    return f"{time}, {clock(facts['extended_s'])} of it for poor contact" if facts["extended_s"] else time
+
+
+def _extremes(facts: dict[str, Any]) -> str:
+    """Return the greatest current and voltage that the log knows of."""
+    if facts["current_max_ma"] is None:
+        return "unknown"
+    volts = "" if facts["load_max_v"] is None else f" and {facts['load_max_v']:.2f} V"
+    seen = ", as far as it is recorded" if facts["at_least"] else ""
+    return f"at most {facts['current_max_ma']:.3f} mA{volts}{seen}"
+
+
+def _proof(facts: dict[str, Any]) -> str:
+    if not facts["log_verified"]:
+        return "NO"
+    if facts.get("altered"):
+        return "NO: every checksum holds, but this is not the file that was pulled"
+    return "yes, every checksum holds" + (" and the chain is unbroken" if facts["chain"] else "")
+
+
+@logs.command("verify")
+@click.argument("names", nargs=-1, metavar="[ID|FILE]...")
+def logs_verify(names: tuple[str, ...]) -> Answer:
+    """Verify logs: every checksum, the chain, the sequence, and that the file is the one that was pulled.
+
+    Without a name all pulled logs. Damage is named byte for byte; exit code 7 when anything is wrong.
+    """
+    paths = [logstore.find(name) for name in names] or logstore.stored()
+    found = [_verdict(path) for path in paths]
+    lines = [line for row in found for line in _verdict_lines(row)]
+    good = all(row["ok"] for row in found)
+    return Answer(
+        {"logs": found, "ok": good},
+        "\n".join(lines) or "No logs here: `ionto logs pull` fetches those of the device.",
+        ExitCode.OK if good else ExitCode.INTEGRITY,
+    )
+
+
+def _verdict(path: Path) -> dict[str, Any]:
+    try:
+        session = sessionfile.read(path)
+    except NotALogError as error:
+        return {"path": path, "ok": False, "error": error.message, "damage": [], "records": 0, "chain": ""}
+    altered = _altered(path)
+    damage = [item.describe() for item in session.damage]
+    if altered:
+        damage.append("the file is not the one that was pulled: it was altered on this disk")
+    return {
+        "path": path,
+        "ok": session.verified and not altered,
+        "error": "",
+        "damage": damage,
+        "records": session.records,
+        "chain": session.chain.hex(),
+    }
+
+
+def _verdict_lines(row: dict[str, Any]) -> list[str]:
+    if row["error"]:
+        return [f"NOT A LOG  {row['path']}: {row['error']}"]
+    mark = "ok      " if row["ok"] else "DAMAGED "
+    chain = f", chain {row['chain'][:16]}..." if row["chain"] else ""
+    return [
+        f"{mark}   {row['path']}: {row['records']} records{chain}",
+        *(f"           {line}" for line in row["damage"]),
+    ]
+
+
+@logs.command("plot")
+@_log
+@click.option("--output", "-o", type=_OUT_FILE, help="PNG, SVG or PDF file. Default: named after the log, PNG.")
+def logs_plot(log: str, output: Path | None) -> Answer:
+    """Draw a session: current, electrode voltage, load, charge, events."""
+    path, session, altered = _load(log)
+    target = output or Path(path.name).with_suffix(".png")
+    _draw(session, target)
+    return Answer({"path": path, "plot": target}, "", _code(session, altered))
+
+
+@logs.command("export")
+@_log
+@click.option("--format", "kind", type=click.Choice(logexport.FORMATS), default="csv", show_default=True)
+@click.option("--output", "-o", type=_OUT_FILE, help="Default: named after the log, in this folder.")
+def logs_export(log: str, kind: str, output: Path | None) -> Answer:
+    """Write a session for another program; units are in the names of the columns.
+
+    csv: samples and events by time. json: everything. parquet: samples as a table, the rest in its metadata (needs the
+    extra `parquet`). influx: line protocol, for sessions whose clock was set.
+    """
+    path, session, altered = _load(log)
+    target = output or Path(path.name).with_suffix(logexport.SUFFIXES[kind])
+    logexport.export(session, kind, target)
+    facts = {"path": path, "export": target, "format": kind, "samples": len(session.samples)}
+    text = f"{target}: {len(session.samples)} samples, {len(session.events)} events"
+    if not session.verified:
+        note(f"Warning: the log is damaged or incomplete; what could be read is in {target}.")
+    return Answer({**facts, "events": len(session.events)}, text, _code(session, altered))
+
+
+@logs.command("diff")
+@_log
+def logs_diff(log: str) -> Answer:
+    """Compare a session with its dose: charge by three counts, current, density, ramps, time, polarity, faults."""
+    path, session, altered = _load(log)
+    lines = logdiff.compare(session)
+    marks = {True: "ok", False: "DIFFERS", None: "-"}
+    rows = [[line.what, line.prescribed, printable(line.found), marks[line.agrees]] for line in lines]
+    data = {"path": path, "agrees": all(line.agrees is not False for line in lines), "lines": lines}
+    return Answer(data, table(rows, ["", "dose", "session", ""]), _code(session, altered))
+
+
+@logs.command("import")
+@click.argument("files", type=click.Path(exists=True, dir_okay=False, path_type=Path), nargs=-1, required=True)
+def logs_import(files: tuple[Path, ...]) -> Answer:
+    """Take log FILES into the store, by the board that wrote them. The same log twice is one log."""
+    done = [(file, *logstore.add(file)) for file in files]
+    lines = [f"{file}: {'taken in as' if new else 'already here:'} {path}" for file, path, new in done]
+    return Answer([{"file": file, "path": path, "new": new} for file, path, new in done], "\n".join(lines))
+
+
+@click.command(cls=IontoCommand)
+@_log
+@click.option("--output", "-o", type=_OUT_FILE, help="HTML file. Default: named after the log, in this folder.")
+def report(log: str, output: Path | None) -> Answer:
+    """Write a session's report: one HTML page that needs nothing else, for the screen and for A4 paper."""
+    from ionto_host import report as maker
+
+    path, session, altered = _load(log)
+    target = output or Path(path.name).with_suffix(".html")
+    maker.write(session, path, target, altered=altered)
+    return Answer({"path": path, "report": target}, f"Report written to {target}", _code(session, altered))
+
+
+examples("ionto logs show", "ionto logs show 3", "ionto logs show e660/3 --csv session.csv --png session.png")(
+    logs_show
+)
+examples("ionto logs verify", "ionto logs verify 3 copy.ilog")(logs_verify)
+examples("ionto logs plot", "ionto logs plot 3 -o session.svg")(logs_plot)
+examples("ionto logs export 3 --format csv", "ionto logs export last --format influx -o session.lp")(logs_export)
+examples("ionto logs diff", "ionto logs diff 3 --json")(logs_diff)
+examples("ionto logs import usb_stick/*.ilog")(logs_import)
+examples("ionto report", "ionto report 3 -o report.html")(report)
+
+COMMANDS = (report,)

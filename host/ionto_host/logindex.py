@@ -1,0 +1,173 @@
+"""The index of the pulled logs: what each is in a line, and its SHA-256 of the day it came, in SQLite.
+
+It lists a thousand sessions without reading them, and finds a file that was altered since.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import astuple, dataclass, fields, replace
+from pathlib import Path
+
+from ionto_host import sessionfile
+from ionto_host.errors import NotALogError
+
+FILE = "index.sqlite"
+_VERSION = 1  # of the tables; another one is built anew
+_DAMAGED_SUFFIX = ".damaged"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One pulled log. `path` is relative to the store's folder; `altered`: its bytes are not those that came."""
+
+    path: str
+    board_id: str
+    log_id: int
+    size_bytes: int
+    mtime_ns: int
+    sha256: str
+    chain: str
+    verified: bool
+    altered: bool
+    outcome: str
+    name: str
+    started_unix_s: int | None
+    duration_s: float | None
+    dose_prescribed_ma_min: float | None
+    dose_delivered_ma_min: float | None
+    indexed_unix_s: int
+
+
+_NAMES = [item.name for item in fields(Row)]
+
+
+class Index:
+    """The index of the logs under `root`; use `opened`."""
+
+    def __init__(self, root: Path, base: sqlite3.Connection) -> None:
+        self._root = root
+        self._base = base
+
+    def rows(self) -> list[Row]:
+        """Return what is known of every log, by board and id."""
+        found = self._base.execute(f"SELECT {', '.join(_NAMES)} FROM logs ORDER BY board_id, log_id, path")
+        rows = [Row(**dict(zip(_NAMES, row, strict=True))) for row in found]
+        return [replace(row, verified=bool(row.verified), altered=bool(row.altered)) for row in rows]
+
+    def refresh(self, paths: Iterable[Path]) -> list[Row]:
+        """Bring the index up to the files `paths` and return its rows; only new and changed files are read."""
+        known = {row.path: row for row in self.rows()}
+        seen: set[str] = set()
+        for path in paths:
+            name = path.relative_to(self._root).as_posix()
+            seen.add(name)
+            self._look(path, name, known.get(name))
+        for name in known.keys() - seen:
+            self._base.execute("DELETE FROM logs WHERE path = ?", (name,))
+        self._base.commit()
+        return self.rows()
+
+    def _look(self, path: Path, name: str, known: Row | None) -> None:
+        status = path.stat()
+        if known and (known.size_bytes, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
+            return
+        data = path.read_bytes()
+        row = row_of(name, data, status.st_mtime_ns)
+        if known and known.sha256 != row.sha256:
+            self._base.execute("UPDATE logs SET altered = 1 WHERE path = ?", (name,))
+        else:
+            self._put(row)
+
+    def _put(self, row: Row) -> None:
+        marks = ", ".join("?" * len(_NAMES))
+        self._base.execute(f"INSERT OR REPLACE INTO logs ({', '.join(_NAMES)}) VALUES ({marks})", astuple(row))
+
+    def altered(self, path: Path) -> bool:
+        """Return True when the file `path` of the store has other bytes than those that came; False for others."""
+        if not path.resolve().is_relative_to(self._root.resolve()):
+            return False
+        name = path.resolve().relative_to(self._root.resolve()).as_posix()
+        row = self._base.execute("SELECT sha256 FROM logs WHERE path = ?", (name,)).fetchone()
+        return row is not None and row[0] != hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def find(self, sha256: str) -> Path | None:
+        """Return the path of the log with these bytes, None for none."""
+        row = self._base.execute("SELECT path FROM logs WHERE sha256 = ? AND altered = 0", (sha256,)).fetchone()
+        return self._root / row[0] if row and (self._root / row[0]).is_file() else None
+
+    def meet(self, board_id: str, store: str) -> bool:
+        """Remember the file system `store` of a board; return True when it had another one before."""
+        row = self._base.execute("SELECT store FROM boards WHERE board_id = ?", (board_id,)).fetchone()
+        self._base.execute("INSERT OR REPLACE INTO boards (board_id, store) VALUES (?, ?)", (board_id, store))
+        self._base.commit()
+        return row is not None and row[0] != store
+
+
+def row_of(name: str, data: bytes, mtime_ns: int) -> Row:
+    """Return the row of the log `data` at `name`; what is no log gets a row that says so."""
+    digest = hashlib.sha256(data).hexdigest()
+    folder, _, file = name.rpartition("/")
+    number = file.split(".")[0].split("-")[0]
+    log_id = int(number) if number.isdigit() else 0
+    now = int(time.time())
+    try:
+        session = sessionfile.decode(data)
+    except NotALogError:
+        nothing = (None, None, None, None)
+        return Row(name, folder, log_id, len(data), mtime_ns, digest, "", False, False, "no log", "", *nothing, now)
+    facts = sessionfile.summary(session)
+    return Row(
+        path=name,
+        board_id=session.board_id or folder,
+        log_id=log_id if session.log_id is None else session.log_id,
+        size_bytes=len(data),
+        mtime_ns=mtime_ns,
+        sha256=digest,
+        chain=session.chain.hex(),
+        verified=session.verified,
+        altered=False,
+        outcome=session.outcome,
+        name=str(facts["name"] or ""),
+        started_unix_s=session.started_unix_s,
+        duration_s=facts["duration_s"],
+        dose_prescribed_ma_min=facts["dose_prescribed_ma_min"],
+        dose_delivered_ma_min=facts["dose_delivered_ma_min"],
+        indexed_unix_s=now,
+    )
+
+
+@contextmanager
+def opened(root: Path) -> Iterator[Index]:
+    """Yield the index of the folder `root`; one that cannot be read is built anew from the files."""
+    root.mkdir(parents=True, exist_ok=True)
+    path = root / FILE
+    try:
+        base = _connect(path)
+    except sqlite3.DatabaseError:
+        path.unlink(missing_ok=True)
+        base = _connect(path)
+    with closing(base):
+        yield Index(root, base)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    base = sqlite3.connect(path, timeout=10)
+    try:
+        (version,) = base.execute("PRAGMA user_version").fetchone()
+        if version != _VERSION:
+            base.execute("DROP TABLE IF EXISTS logs")
+            base.execute("CREATE TABLE IF NOT EXISTS boards (board_id TEXT PRIMARY KEY, store TEXT)")
+            base.execute(f"CREATE TABLE logs (path TEXT PRIMARY KEY, {', '.join(_NAMES[1:])})")
+            base.execute("CREATE INDEX logs_sha256 ON logs (sha256)")
+            base.execute(f"PRAGMA user_version = {_VERSION}")
+            base.commit()
+        base.execute("SELECT count(*) FROM logs").fetchone()
+    except sqlite3.DatabaseError:
+        base.close()
+        raise
+    return base

@@ -1,0 +1,54 @@
+"""Session logs from Python.
+
+>>> from ionto_host import logs
+>>> session = logs.read("tests/golden/format_2.ilog")
+>>> session.outcome, session.verified
+('complete', True)
+>>> session.dose["current_ua"]
+2000
+>>> samples = logs.array(session)
+>>> samples.dtype.names[:3]
+('t_ms', 'charge_uc', 'setpoint_ua')
+>>> holding = samples[samples["state"] == 4]
+>>> abs(int(holding["current_mean_ua"].mean()) - 2000) < 20
+True
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ionto import sessionlog_format as layout
+from ionto_host import sessionfile
+from ionto_host.logrecords import Damage, Sample
+from ionto_host.sessionfile import Event, Session, decode, summary
+
+if TYPE_CHECKING:
+    import numpy
+
+__all__ = ("Damage", "Event", "Sample", "Session", "array", "decode", "events_array", "read", "summary")
+
+
+def read(path: str | Path) -> Session:
+    """Return the session in the log file `path`: typed records, and what is damaged in `Session.damage`.
+
+    Raises `ionto_host.errors.NotALogError` for a file that is no log, OSError for one that cannot be read.
+    """
+    return sessionfile.read(Path(path))
+
+
+def array(session: Session) -> numpy.ndarray[Any, Any]:
+    """Return the samples as a structured array of shape (n,): the fields and units of `Sample`."""
+    return _structured(session.samples, layout.SAMPLE_FIELDS)
+
+
+def events_array(session: Session) -> numpy.ndarray[Any, Any]:
+    """Return the events as a structured array of shape (n,): the fields of `Event`."""
+    return _structured(session.events, layout.EVENT_FIELDS)
+
+
+def _structured(rows: list[Any], fields: tuple[tuple[str, str], ...]) -> numpy.ndarray[Any, Any]:
+    import numpy
+
+    return numpy.array(rows, dtype=[(name, f"<{code}") for name, code in fields])

@@ -1,0 +1,300 @@
+"""Power is cut, or the chip resets, at every flash operation of a session: littlefs on a flash that tears, and a model.
+
+The real `SessionLog` works on the real littlefs. A cut ends the operation in its middle: an erase leaves half of its
+block undone, a program half of its page. Then the board boots as `App._open_logs` does, may be cut again, and boots.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from littlefs import LittleFS
+from littlefs.context import UserContext
+from littlefs.errors import LittleFSError
+from plant import read_log
+
+from ionto import kernel, protocol, sessionlog
+from ionto import sessionlog_format as fmt
+from ionto.reading import Reading
+from ionto.sessionlog import SessionLog
+from ionto_host import sessionfile
+
+BLOCK, BLOCKS, PAGE = 4_096, 40, 256
+FOLDER = "/logs"
+
+
+class Chip(UserContext):
+    """Flash that remembers every erase, and every program of a page, since `began`."""
+
+    def __init__(self, content: bytes = b"") -> None:
+        super().__init__(BLOCK * BLOCKS)
+        self.buffer = bytearray(content or b"\xff" * BLOCK * BLOCKS)
+        self.began = bytes(self.buffer)
+        self.operations: list[tuple[int, bytes]] = []
+
+    def read(self, cfg: Any, block: int, off: int, size: int) -> bytearray:
+        """As littlefs asks for it."""
+        at = block * BLOCK + off
+        return self.buffer[at : at + size]
+
+    def prog(self, cfg: Any, block: int, off: int, data: bytes) -> int:
+        """Program page by page."""
+        for at in range(0, len(data), PAGE):
+            self._operate(block * BLOCK + off + at, bytes(data[at : at + PAGE]))
+        return 0
+
+    def erase(self, cfg: Any, block: int) -> int:
+        """Erase one block."""
+        self._operate(block * BLOCK, b"\xff" * BLOCK)
+        return 0
+
+    def sync(self, cfg: Any) -> int:
+        """Nothing is held back."""
+        return 0
+
+    def _operate(self, at: int, data: bytes) -> None:
+        self.operations.append((at, data))
+        self.buffer[at : at + len(data)] = data
+
+    def begin(self) -> None:
+        """Remember from here on."""
+        self.began = bytes(self.buffer)
+        self.operations.clear()
+
+    def cut(self, number: int, torn: int = 128) -> bytes:
+        """Return what is on the flash when the power goes in operation `number`, from 1, with `torn`/256 of it done."""
+        content = bytearray(self.began)
+        for index, (at, data) in enumerate(self.operations[:number], 1):
+            done = data[: len(data) * torn // PAGE] if index == number else data
+            content[at : at + len(done)] = done
+        return bytes(content)
+
+
+class Disk:
+    """The part of `os` and `open` that the firmware uses, on littlefs."""
+
+    def __init__(self, chip: Chip, blank: bool = False) -> None:
+        self.chip = chip
+        self.fs = LittleFS(
+            context=chip,
+            mount=False,
+            block_size=BLOCK,
+            block_count=BLOCKS,
+            read_size=256,
+            prog_size=256,
+            cache_size=256,
+        )
+        if blank:
+            self.fs.format()
+        self.fs.mount()
+        if blank:
+            self.fs.mkdir(FOLDER)
+
+    def listdir(self, path: str) -> list[str]:
+        """As os.listdir."""
+        return self.fs.listdir(path)
+
+    def stat(self, path: str) -> tuple[int, ...]:
+        """As os.stat, the size at index 6."""
+        return (0, 0, 0, 0, 0, 0, self.fs.stat(path).size, 0, 0, 0)
+
+    def remove(self, path: str) -> None:
+        """As os.remove."""
+        self.fs.remove(path)
+
+    def urandom(self, size: int) -> bytes:
+        """Return the same every time."""
+        return bytes(range(size))
+
+    def open(self, path: str, mode: str = "r") -> Any:
+        """As open; a write is on flash when the file is closed."""
+        try:
+            return self.fs.open(path, mode)
+        except LittleFSError as error:
+            raise OSError(-error.code, str(error)) from error
+
+    def logs(self) -> dict[int, bytes]:
+        """Return every log's bytes by id."""
+        with booted(self):
+            ids = sessionlog.list_ids(FOLDER)
+        found: dict[int, bytes] = {}
+        for log_id in ids:
+            with self.fs.open(f"{FOLDER}/{sessionlog.file_name(log_id)}", "rb") as stream:
+                found[log_id] = stream.read()
+        return found
+
+
+@contextmanager
+def booted(disk: Disk) -> Iterator[None]:
+    """Let the firmware's module see `disk`."""
+    with patch.object(sessionlog, "os", disk), patch.object(sessionlog, "open", disk.open, create=True):
+        yield
+
+
+def boot(disk: Disk) -> SessionLog:
+    """Do with the logs what `App._open_logs` does, without numbers of the chip."""
+    log = SessionLog(FOLDER)
+    log.book.open()
+    ids = sessionlog.list_ids(FOLDER)
+    if ids:
+        sequence, chain, ended, _ = sessionlog.scan(f"{FOLDER}/{sessionlog.file_name(ids[-1])}")
+        if not sequence:
+            log.delete(ids[-1])
+        elif not ended:
+            log.close_interrupted(ids[-1], sequence, chain, {"outcome": protocol.INTERRUPTED})
+    return log
+
+
+def run_session(log: SessionLog, samples: int, events: int, done: Callable[[str], None]) -> None:
+    """Run one session; `done` is told of each record that the firmware knows to be on flash."""
+    log.reset()
+    log.arm({"dose": "{}", "board_id": "b", "digest": "d" * 64})
+    done("arm")
+    log.add_test({"zero_ua": 3, "selftest": []})
+    done("test")
+    plan, reading = array("i", bytes(4 * kernel.S_SIZE)), Reading()
+    for index in range(samples):
+        plan[kernel.S_T_MS], reading.current_ua = (index + 1) * log.window[kernel.W_PERIOD_MS], 1_000 + index % 50
+        log.sample(plan, reading.block, protocol.HOLD)
+    for index in range(events):
+        log.event(index, fmt.STATE_CHANGED, protocol.HOLD, index, 0)
+    left = log.records_left()
+    while not log.flush_step():
+        done("data")
+        left -= 1
+        assert log.records_left() == left
+    log.close({"outcome": protocol.COMPLETE, "charge_uc": 1})
+    done("end")
+
+
+@cache
+def prepared(older: int) -> tuple[bytes, dict[int, bytes]]:
+    """Return a flash with `older` sessions, the first of them pulled and verified, and their logs."""
+    disk = Disk(Chip(), blank=True)
+    with booted(disk):
+        log = boot(disk)
+        for _ in range(older):
+            run_session(log, 90, 4, lambda name: None)
+        logs = disk.logs()
+        if logs:
+            assert log.verified(1, logs[1][-36:-4])
+    return bytes(disk.chip.buffer), logs
+
+
+def sessions_cut(
+    older: int, samples: int, events: int, numbers: Iterable[int] | None = None, torn: int = 128
+) -> Iterator[Any]:
+    """Run one session after `older` ones; yield for each cut the flash and the records that were known to be on it.
+
+    `numbers`: of the operations that are cut; all without it.
+    """
+    start, _ = prepared(older)
+    disk = Disk(Chip(start))
+    known: list[tuple[int, str]] = []
+    with booted(disk):
+        log = boot(disk)
+        disk.chip.begin()
+        run_session(log, samples, events, lambda name: known.append((len(disk.chip.operations), name)))
+    most = len(disk.chip.operations)
+    for number in numbers or range(1, most + 1):
+        yield disk.chip.cut(min(number, most), torn), [name for after, name in known if after < min(number, most)]
+
+
+def rebooted(content: bytes, again_at: int = 0) -> tuple[Disk, SessionLog]:
+    """Return the disk after the boot that follows a cut; with `again_at` that boot is cut too, and another follows."""
+    disk = Disk(Chip(content))
+    disk.chip.begin()
+    with booted(disk):
+        log = boot(disk)
+    if again_at and disk.chip.operations:
+        return rebooted(disk.chip.cut(min(again_at, len(disk.chip.operations))))
+    return disk, log
+
+
+def judge(content: bytes, older: dict[int, bytes], known: list[str], again_at: int = 0) -> None:
+    """The model: what was acknowledged is there, the session is closed, what was there before is as it was."""
+    disk, log = rebooted(content, again_at)
+    logs, pulled = disk.logs(), log.book.pulled
+    for log_id, data in older.items():
+        assert logs.pop(log_id) == data, "an older log was touched"
+    assert pulled == ([1] if older else []), "the mark of a verified copy was lost"
+    assert len(logs) <= 1
+    if known:
+        (data,) = logs.values()
+        names = [name if name not in ("samples", "events") else "data" for name, _ in read_log(data)]
+        assert names[: len(known)] == known, "an acknowledged record is gone"
+    for data in logs.values():
+        session = sessionfile.decode(data)
+        assert session.verified, session.damage
+        assert session.outcome in ("complete", "interrupted")
+        assert session.outcome == "complete" or known[-1:] != ["end"]
+
+
+@pytest.mark.hazard("HAZ-26", "HAZ-31", "HAZ-32")
+@pytest.mark.parametrize("older", [0, 3])
+def test_every_flash_operation_of_a_session(older: int) -> None:
+    """Against a lost or half-written log: a cut at each operation in turn, from the arm record to the end."""
+    _, logs = prepared(older)
+    cuts = 0
+    for content, known in sessions_cut(older, 300, 30):
+        judge(content, logs, known)
+        cuts += 1
+    assert cuts > 40, "the session was cut at every operation"
+    assert known[0] == "arm" and "data" in known
+
+
+@pytest.mark.hazard("HAZ-26", "HAZ-31", "HAZ-32")
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 1_300),
+    st.integers(0, 200),
+    st.integers(0, 2),
+    st.integers(1, 200),
+    st.integers(0, 12),
+    st.integers(0, PAGE),
+)
+def test_any_session_cut_twice(samples: int, events: int, older: int, cut_at: int, again_at: int, torn: int) -> None:
+    """Also when the power goes again while the boot closes what the first cut left."""
+    _, logs = prepared(older)
+    for content, known in sessions_cut(older, samples, events, [cut_at], torn):
+        judge(content, logs, known, again_at)
+
+
+@pytest.mark.hazard("HAZ-31")
+def test_a_cut_while_a_log_is_marked_and_deleted() -> None:
+    """Either it is gone or it is whole; an id never comes again."""
+    start, logs = prepared(2)
+    disk = Disk(Chip(start))
+    with booted(disk):
+        log = boot(disk)
+        disk.chip.begin()
+        log.verified(2, logs[2][-36:-4])
+        log.delete(2)
+    for number in range(1, len(disk.chip.operations) + 1):
+        after, log = rebooted(disk.chip.cut(number))
+        left = after.logs()
+        assert left.pop(1) == logs[1]
+        assert left in ({}, {2: logs[2]})
+        with booted(after):
+            assert log.last_id() == 2
+            log.arm({})
+            assert log.log_id == 3
+
+
+def test_the_tear_is_real() -> None:
+    """The model would notice: after its first operation a file is not there."""
+    disk = Disk(Chip(), blank=True)
+    disk.chip.begin()
+    with disk.open("/logs/000001.ilog", "wb") as stream:
+        stream.write(b"x" * 10_000)
+    most = len(disk.chip.operations)
+    sizes = [len(Disk(Chip(disk.chip.cut(number))).logs().get(1, b"")) for number in (1, most + 1)]
+    assert sizes == [0, 10_000]
