@@ -145,6 +145,12 @@ class BoardError(TransportError):
     action = "Unplug the board, plug it in again and run `ionto flash` again: it completes what is missing."
 
 
+class BootselError(TransportError):
+    """Raised when the drive of a board in BOOTSEL does not come, does not take the image, or goes too early."""
+
+    action = "Unplug the Pico, hold BOOTSEL, plug it in, let go; then `ionto flash` again."
+
+
 class CompileError(IontoError):
     """Raised when a firmware file cannot be compiled for the board."""
 

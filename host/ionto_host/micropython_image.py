@@ -42,6 +42,11 @@ def fetched_path() -> Path:
     return Path(platformdirs.user_cache_dir("ionto", appauthor=False)) / FILE_NAME
 
 
+def named() -> bool:
+    """Return True when IONTO_UF2 names an image."""
+    return bool(os.environ.get(VARIABLE))
+
+
 def find(explicit: Path | None = None) -> Image:
     """Return the image to use: `explicit`, the one IONTO_UF2 names, or the fetched one; `MissingPartError` if none."""
     if explicit is not None:

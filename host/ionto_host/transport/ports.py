@@ -52,6 +52,7 @@ def _simulators() -> list[PortInfo]:
     return [
         PortInfo(entry.port, "simulator", entry.serial_number, f"virtual Pico in {entry.state_dir}")
         for entry in simulators.running()
+        if Path(entry.port).exists()  # not with its cable out, nor in BOOTSEL
     ]
 
 
