@@ -90,6 +90,12 @@ class DoseFileError(RefusedError):
     action = "Correct the dose file; `ionto dose new --help` shows a complete one."
 
 
+class CalibrationError(RefusedError):
+    """Raised when a calibration would be implausible: meter, shunt or wiring is wrong then, not the scale."""
+
+    action = "Check the reference meter, its range and leads, the resistor and the shunt; nothing was written."
+
+
 class VersionMismatchError(RefusedError):
     """Raised when device and host do not speak the same protocol version."""
 

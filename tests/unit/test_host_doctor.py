@@ -127,9 +127,11 @@ def test_no_device_at_all_says_it_may_be_the_cable(capsys: pytest.CaptureFixture
 
 
 def test_a_port_in_use_names_who_holds_it(tmp_path: Path, monkeypatch: Any) -> None:
-    script = "import serial,sys,time; p = serial.Serial(sys.argv[1],exclusive=True); print('held',flush=True); time.sleep(60)"
+    script = "import serial,sys; p = serial.Serial(sys.argv[1], exclusive=True); print('held', flush=True); input()"
     with on_pty(FakeDevice()) as port:
-        held = subprocess.Popen([sys.executable, "-c", script, port], stdout=subprocess.PIPE, text=True)
+        held = subprocess.Popen(
+            [sys.executable, "-c", script, port], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         try:
             assert held.stdout is not None and held.stdout.readline() == "held\n"
             info = doctor_computer.PortInfo(port, "board", "", "Board in FS mode")

@@ -11,6 +11,7 @@ from ionto.version import FIRMWARE_VERSION, PROTOCOL_VERSION
 from ionto_host import errors
 from ionto_host.cli import (
     board,
+    calibratecmd,
     doctorcmd,
     dosecmd,
     firmwarecmd,
@@ -47,7 +48,19 @@ examples(
     "ionto monitor",
 )(root)
 
-for _module in (board, doctorcmd, flashcmd, limitscmd, dosecmd, session, monitorcmd, logscmd, simcmd, firmwarecmd):
+for _module in (
+    board,
+    doctorcmd,
+    calibratecmd,
+    flashcmd,
+    limitscmd,
+    dosecmd,
+    session,
+    monitorcmd,
+    logscmd,
+    simcmd,
+    firmwarecmd,
+):
     for _command in _module.COMMANDS:
         root.add_command(_command)
 
