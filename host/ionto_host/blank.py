@@ -10,11 +10,11 @@ from ionto.version import FIRMWARE_VERSION
 from ionto_host import bootsel, micropython_image, uf2
 from ionto_host.bootsel import Drive
 from ionto_host.errors import MissingPartError, NoDeviceError
-from ionto_host.flashing import PROMPT_WAIT_S, PortFinder, Stage, Watch, leave_application
+from ionto_host.flashing import PROMPT_WAIT_S, Stage, Watch, leave_application
 from ionto_host.micropython_image import Image
 from ionto_host.mpremote_link import wait_for_prompt
 from ionto_host.patience import patient
-from ionto_host.transport.ports import discover
+from ionto_host.transport.ports import PortFinder, discover
 
 DRIVE_WAIT_S = 20.0
 PORT_WAIT_S = 30.0

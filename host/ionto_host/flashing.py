@@ -45,7 +45,7 @@ from ionto_host.hand import with_hand
 from ionto_host.mpremote_link import Implementation, Prompt, wait_for_prompt
 from ionto_host.patience import patient
 from ionto_host.transport.link import Link
-from ionto_host.transport.ports import discover, open_port
+from ionto_host.transport.ports import PortFinder, open_port
 
 FOLDERS = ["/lib", LIB_FOLDER]
 PROMPT_WAIT_S = 15.0
@@ -353,20 +353,6 @@ def _silent_board(error: IontoError) -> BoardError:
     printed = str(error.details.get("text", "")).strip()
     tail = f"; the board printed: {printed[-300:]}" if printed else ""
     return BoardError(f"the firmware is installed and does not answer: {error.message}{tail}")
-
-
-class PortFinder:
-    """Names the board's port, also when it comes back under another name after a restart."""
-
-    def __init__(self, port: str) -> None:
-        self.port = port
-        self.serial_number = next((info.serial_number for info in discover() if info.port == port), "")
-
-    def current(self) -> str:
-        """Return the port the board has now, or the last one it had."""
-        if self.serial_number:
-            self.port = next((info.port for info in discover() if info.serial_number == self.serial_number), self.port)
-        return self.port
 
 
 def _result(port: str, implementation: Implementation, bundle: Bundle, plan: Plan, hello: Hello | None) -> FlashResult:

@@ -77,6 +77,20 @@ def resolve(name: str | None) -> str:
     return found[0].port
 
 
+class PortFinder:
+    """Names the board's port, also when it comes back under another name after a restart."""
+
+    def __init__(self, port: str) -> None:
+        self.port = port
+        self.serial_number = next((info.serial_number for info in discover() if info.port == port), "")
+
+    def current(self) -> str:
+        """Return the port the board has now, or the last one it had."""
+        if self.serial_number:
+            self.port = next((info.port for info in discover() if info.serial_number == self.serial_number), self.port)
+        return self.port
+
+
 def open_port(port: str) -> serial.Serial:
     """Return `port` opened for this process alone.
 
