@@ -47,6 +47,7 @@ def monitor(timeout: float | None, interval: float, wait: bool, plot: bool) -> A
     stderr is no terminal, every event is one.
     """
     history = History()
+    settings().opened = True
     looks = watch(port_name(), interval_s=interval, timeout_s=timeout, wait=wait)
     try:
         with _screen(history) as refresh, _window(plot, history) as draw:
@@ -55,7 +56,7 @@ def monitor(timeout: float | None, interval: float, wait: bool, plot: bool) -> A
                 refresh()
                 draw()
     except KeyboardInterrupt:
-        note("No longer watching; the session goes on. `ionto abort` ends it.")
+        note("No longer watching.")
         raise
     return _answer(history.status)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from ionto_host import patience, simulators
 from ionto_host.cli.common import Answer, IontoGroup, examples, print_json, settings
@@ -68,8 +69,14 @@ def _tell(port: str, config: SimConfig) -> None:
     click.echo(f"Port: {port}\nCtrl-C ends it.")
 
 
+def _complete_fault(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [
+        CompletionItem(name, help=text) for name, text in simulators.faults().items() if name.startswith(incomplete)
+    ]
+
+
 @sim.command("fault")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=_complete_fault)
 @click.option("--off", is_flag=True, help="Switch it off.")
 @_STATE_DIR
 def sim_fault(name: str | None, off: bool, state_dir: Path | None) -> Answer:
