@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ionto_sim.config import SimConfig
 
 
+_EXTRA = "Install the extra: pipx install 'iontopico[sim]'."
 _SIM_HELP = "See `ionto sim --help`."
 
 
@@ -215,7 +216,7 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise MissingPartError(f"the virtual Pico does not run here: {error}") from error
+        raise MissingPartError(f"the virtual Pico does not run here: {error}", _EXTRA) from error
     except Exception as error:
         if not type(error).__module__.startswith("ionto_sim"):
             raise

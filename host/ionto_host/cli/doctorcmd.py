@@ -6,7 +6,6 @@ import click
 from rich.console import Console
 
 from ionto_host.cli.common import Answer, IontoCommand, examples, port_name, settings
-from ionto_host.doctor import examine
 from ionto_host.errors import ExitCode
 from ionto_host.findings import FAIL, OK, Finding
 
@@ -21,6 +20,8 @@ def doctor(self_test: bool) -> Answer:
     Each line is ok, warning or fail. Nothing is changed, and no current flows without --self-test. The exit code is 0
     without a fail, otherwise that of the first one.
     """
+    from ionto_host.doctor import examine
+
     found: list[Finding] = []
     console = Console(highlight=False, soft_wrap=True)
     for finding in examine(port_name(), self_test):
