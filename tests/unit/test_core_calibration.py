@@ -192,6 +192,10 @@ def test_health_tells_what_a_doctor_asks() -> None:
         assert told["sensor_ok"] is True and told["logs"] == 0 and told["heap_free_bytes"] > 0
         board.app.set_clock(1_780_000_000)
         assert json.loads(board.ask(protocol.HEALTH)[1])["time_unix_s"] - 1_780_000_000 in (0, 1)
+        assert board.app.self_test() == 0
+        assert board.code(protocol.HEALTH) == faults.WRONG_STATE, "a collection would disturb it"
+        board.until(protocol.IDLE)
+        board.run(3)
         board.plant.sensor = "stale"
         board.run(3)
         assert json.loads(board.ask(protocol.HEALTH)[1])["sensor_ok"] is False

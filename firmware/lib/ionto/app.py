@@ -503,7 +503,8 @@ class App:
         }
 
     def health(self) -> dict:
-        """Return what HEALTH tells: clock, flash, heap and sensor as they are now."""
+        """Return what HEALTH tells: clock, flash, heap and sensor as they are now. Collects, so at rest only."""
+        gc.collect()
         flash = os.statvfs("/")
         return {
             "time_unix_s": self.board.unix_time_s(),

@@ -217,6 +217,8 @@ class Commands:
         return code or self._answer_json(protocol.CALIBRATION, sequence, app.calibration.public())
 
     def _health(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        if self._app.session.state == protocol.SELF_TESTING:
+            return faults.WRONG_STATE
         return self._answer_json(protocol.HEALTH, sequence, self._app.health())
 
     def _log_list(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:

@@ -79,7 +79,12 @@ def load_text(status: Status) -> str:
 def _charge(status: Status) -> Table:
     table = Table.grid(padding=(0, 1))
     share = f"{status.charge_uc / status.dose_uc:.0%}" if status.dose_uc else "no dose"
-    bar = ProgressBar(total=status.dose_uc or 1, completed=min(status.charge_uc, status.dose_uc), width=36)
+    bar = ProgressBar(
+        total=status.dose_uc or 1,
+        completed=min(status.charge_uc, status.dose_uc),
+        width=36,
+        complete_style=_colour(status),
+    )
     charge = f"{ma_min(status.charge_uc):.3f} of {ma_min(status.dose_uc):g} mA*min"
     table.add_row(Text("charge  ", style="dim"), bar, share, charge)
     return table
