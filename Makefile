@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 FIRMWARE := $(wildcard firmware/*.py firmware/lib/*.py firmware/lib/ionto/*.py)
 
-.PHONY: help demo test faults emu hardware check trace benchmark clean
+.PHONY: help demo test faults emu hardware check trace benchmark dist docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -48,6 +48,12 @@ trace: $(STAMP) ## every hazard of docs/hazards.md against its tests, running th
 
 benchmark: $(STAMP) ## speed and memory as numbers (half an hour on CPython 3.10): build/benchmark.json
 	$(BIN)/python -m benchmarks
+
+docs: $(STAMP) ## the pages of docs/ as a site in build/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+dist: $(STAMP) ## wheel, sdist and firmware bundle into dist/, each installed and run from a clean environment
+	$(BIN)/python -m release
 
 clean: ## remove the environment and everything built
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis

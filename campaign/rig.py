@@ -70,7 +70,7 @@ _WAITS = Trigger({})
 def flash_image(folder: Path) -> Path:
     """Install the firmware on a blank virtual Pico as `ionto flash` does; return the flash image, in `folder`."""
     with VirtualPico(state_dir=folder / "blank", bench_strap=True) as pico:
-        flashing.flash(pico.port, lambda *what: None)
+        flashing.flash(pico.port, flashing.Watch())
     return Paths(folder / "blank").image
 
 

@@ -53,6 +53,7 @@ class Hello:
     reset_cause: str
     limits: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
     clock_set: bool = False
     bench_strap: bool = False
     unplanned_resets: int = 0
@@ -162,6 +163,18 @@ class Check:
     unit: str
     low: float | None
     high: float | None
+
+
+@dataclass(frozen=True)
+class Health:
+    """How the device is at rest: clock (s since 1970 UTC), flash and heap (bytes), sensor, number of logs."""
+
+    time_unix_s: int
+    flash_bytes: int
+    flash_free_bytes: int
+    heap_free_bytes: int
+    sensor_ok: bool
+    logs: int
 
 
 @dataclass(frozen=True)
@@ -317,6 +330,26 @@ class Device:
         """
         request = json.dumps(wanted, separators=(",", ":")).encode()
         return _json_object(self.link.request(protocol.SET_LIMITS, request), "the answer to SET_LIMITS")
+
+    def health(self) -> Health:
+        """Return clock, flash, heap and sensor as they are now; `RefusedError` while current flows."""
+        body = _json_object(self.link.request(protocol.HEALTH), "the answer to HEALTH")
+        try:
+            return Health(**{item.name: body[item.name] for item in fields(Health)})
+        except KeyError as error:
+            raise ProtocolError(f"the answer to HEALTH lacks {error}") from error
+
+    def read_calibration(self) -> dict[str, Any]:
+        """Return the calibration: `state` ("none", "kept", "damaged") and the fields of `ionto.calibration.FIELDS`."""
+        return _json_object(self.link.request(protocol.CALIBRATION), "the answer to CALIBRATION")
+
+    def write_calibration(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Let the device keep the calibration `wanted` ({} for none); return what holds then.
+
+        `RefusedError` for implausible values, while a session is under way, and without a hand on the board.
+        """
+        request = json.dumps(wanted, separators=(",", ":")).encode()
+        return _json_object(self.link.request(protocol.CALIBRATION, request), "the answer to CALIBRATION")
 
     def enter_maintenance(self) -> None:
         """Send the application to the MicroPython prompt; refused while current flows, and without a hand on the board.

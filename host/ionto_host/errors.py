@@ -90,6 +90,12 @@ class DoseFileError(RefusedError):
     action = "Correct the dose file; `ionto dose new --help` shows a complete one."
 
 
+class CalibrationError(RefusedError):
+    """Raised when a calibration would be implausible: meter, shunt or wiring is wrong then, not the scale."""
+
+    action = "Check the reference meter, its range and leads, the resistor and the shunt; nothing was written."
+
+
 class VersionMismatchError(RefusedError):
     """Raised when device and host do not speak the same protocol version."""
 
@@ -143,6 +149,12 @@ class BoardError(TransportError):
     """Raised when the MicroPython prompt of a board does not do as it is told while flashing."""
 
     action = "Unplug the board, plug it in again and run `ionto flash` again: it completes what is missing."
+
+
+class BootselError(TransportError):
+    """Raised when the drive of a board in BOOTSEL does not come, does not take the image, or goes too early."""
+
+    action = "Unplug the Pico, hold BOOTSEL, plug it in, let go; then `ionto flash` again."
 
 
 class CompileError(IontoError):

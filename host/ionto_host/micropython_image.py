@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +39,11 @@ class Image:
 def fetched_path() -> Path:
     """Return where `fetch` puts the official image: in the user's cache folder."""
     return Path(platformdirs.user_cache_dir("ionto", appauthor=False)) / FILE_NAME
+
+
+def named() -> bool:
+    """Return True when IONTO_UF2 names an image."""
+    return bool(os.environ.get(VARIABLE))
 
 
 def find(explicit: Path | None = None) -> Image:
@@ -96,6 +100,8 @@ def fetch(progress: Progress, force: bool = False, url: str = URL) -> tuple[Imag
 
 
 def _download(url: str, progress: Progress) -> bytes:
+    import urllib.request  # takes 30 ms, which every command would
+
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
             total = int(answer.headers.get("Content-Length") or 0)

@@ -142,10 +142,22 @@ class Prompt:
         with self._errors(f"remove {path}"):
             self._transport.fs_rmfile(path)
 
+    def read(self, path: str) -> bytes | None:
+        """Return the content of the file `path`, None when there is none."""
+        with self._errors(f"read {path}"):
+            return self._transport.fs_readfile(path) if self._transport.fs_exists(path) else None
+
     def reset(self) -> None:
         """Restart the board as a power-on would; the port may vanish for a moment."""
-        with self._errors("restart the board"):
-            self._transport.exec_raw_no_follow("import machine\nmachine.reset()")
+        self._leave("restart the board", "reset")
+
+    def bootloader(self) -> None:
+        """Send the board to the boot ROM, which shows a drive instead of a port."""
+        self._leave("enter the bootloader", "bootloader")
+
+    def _leave(self, doing: str, function: str) -> None:
+        with self._errors(doing):
+            self._transport.exec_raw_no_follow(f"import machine\nmachine.{function}()")
             time.sleep(0.1)
         self._transport.in_raw_repl = False
         self.close()

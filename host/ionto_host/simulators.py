@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ionto_sim.config import SimConfig
 
 
+_EXTRA = "Install the extra: pipx install 'iontopico[sim]'."
 _SIM_HELP = "See `ionto sim --help`."
 
 
@@ -66,6 +67,11 @@ def running() -> list[Running]:
     return found
 
 
+def bootsel_folders() -> list[Path]:
+    """Return the drives that running simulators in BOOTSEL show."""
+    return [path for entry in running() if (path := Path(entry.state_dir) / "RPI-RP2").is_dir()]
+
+
 def _alive(pid: int) -> bool:
     """Return True when the process `pid` is there; elsewhere than on POSIX no virtual Pico runs."""
     if os.name != "posix":
@@ -87,17 +93,22 @@ def configuration(
     erase: bool,
     emulator: bool = False,
     image: Path | None = None,
+    bootsel: bool = False,
     **options: Any,
 ) -> SimConfig:
     """Return the settings of a virtual Pico, or of an emulated one; with `erase` its flash is made blank."""
     if image is not None and not emulator:
         raise UsageError("--image is the image of an emulated Pico, which --emulator asks for", _SIM_HELP)
+    if bootsel and emulator:
+        raise UsageError("--bootsel is the boot ROM of a virtual Pico; the emulated one has none", _SIM_HELP)
     found = str(micropython_image.find(image).path) if emulator else ""
     with _errors():
         from ionto_sim.config import Paths, SimConfig
 
         folder = state_dir or data_folder() / ("emulated" if emulator else "default")
-        config = SimConfig(state_dir=str(folder), load=load_spec(load), speed=_speed(speed), image=found, **options)
+        config = SimConfig(
+            state_dir=str(folder), load=load_spec(load), speed=_speed(speed), image=found, bootsel=bootsel, **options
+        )
         config.for_vm()
     if erase:
         for path in (Paths(folder).image, Paths(folder).state):
@@ -208,7 +219,7 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise MissingPartError(f"the virtual Pico does not run here: {error}") from error
+        raise MissingPartError(f"the virtual Pico does not run here: {error}", _EXTRA) from error
     except Exception as error:
         if not type(error).__module__.startswith("ionto_sim"):
             raise

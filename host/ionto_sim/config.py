@@ -29,6 +29,8 @@ class SimConfig:
 
     `clock_us` is the virtual time at which a new state directory begins.
 
+    With `bootsel` it begins in its boot ROM, as a Pico with BOOTSEL held: a drive, and no port until it gets an image.
+
     A VM that has not answered for `stuck_s` of wall time is in a loop of Python, in which virtual time stands still:
     an armed watchdog then resets it.
 
@@ -53,6 +55,7 @@ class SimConfig:
     sensor_address: int = 0
     unique_id: str = ""
     image: str = ""
+    bootsel: bool = False
 
     def to_json(self) -> str:
         """Return the settings as JSON."""
@@ -118,6 +121,7 @@ class Paths:
         self.port = self.root / "port"
         self.socket = self.root / "control.sock"
         self.lock = self.root / "lock"
+        self.bootsel = self.root / "RPI-RP2"
         self.errors = self.root / "vm-errors.txt"
 
 

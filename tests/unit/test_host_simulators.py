@@ -30,7 +30,8 @@ def register(folder: Path, pid: int, serial_number: str = "e6") -> Path:
     """Write the entry of a virtual Pico of process `pid`."""
     path = folder / "running" / f"{serial_number}.json"
     path.parent.mkdir(exist_ok=True)
-    entry = simulators.Running(pid, f"/dev/{serial_number}", str(folder / serial_number), serial_number)
+    (folder / f"port-{serial_number}").touch()
+    entry = simulators.Running(pid, str(folder / f"port-{serial_number}"), str(folder / serial_number), serial_number)
     path.write_text(json.dumps(vars(entry)))
     return path
 
@@ -43,7 +44,9 @@ def test_those_that_run_are_found(folder: Path) -> None:
     (folder / "running" / "broken.json").write_text("{")
     assert [entry.serial_number for entry in simulators.running()] == ["e6"]
     assert not stale.exists()
-    assert [info.port for info in ports.discover() if info.kind == "simulator"] == ["/dev/e6"]
+    assert [info.port for info in ports.discover() if info.kind == "simulator"] == [str(folder / "port-e6")]
+    (folder / "port-e6").unlink()  # its cable is out
+    assert not [info for info in ports.discover() if info.kind == "simulator"]
 
 
 def test_choosing_one_to_control(folder: Path) -> None:

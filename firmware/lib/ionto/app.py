@@ -6,6 +6,7 @@ import sys
 from array import array
 
 from ionto import bootmode, faults, files, kernel, protocol, sessionlog, ui
+from ionto.calibration import Calibration
 from ionto.commands import Commands
 from ionto.compat import const, micropython
 from ionto.controller import Controller
@@ -81,6 +82,8 @@ class App:
         self.limits = limits
         self.boot = boot
         self.settings = settings
+        self.calibration = Calibration()
+        self._calibrate()
         self.hand = Hand()
         self.reading = Reading()
         self.reading.start_pressed = True  # until it is seen released: a stuck button starts nothing
@@ -255,7 +258,7 @@ class App:
         if state == protocol.SELF_TESTING:
             hal.zero_ua = 0
         elif state == protocol.ARMED:
-            hal.zero_ua = self.selftest.zero_ua
+            hal.zero_ua = self.selftest.zero_ua + self.calibration.zero_ua
             self._todo = _WRITE_TEST
         if self._log_open and state in _ENDED and self._todo not in _CLOSING:
             self._todo = _TAIL
@@ -410,6 +413,20 @@ class App:
         self.hand.used()
         return faults.NONE
 
+    def set_calibration(self, wanted: dict) -> int:
+        """Keep the calibration `wanted` ({} for none); return a code of ionto.faults, or raise Refusal."""
+        if self._todo != _NOTHING or self._log_open or self.session.state == SELF_TESTING:
+            return faults.WRONG_STATE
+        self.calibration.change(wanted, self.hand.there(self.reading.block))
+        self.hand.used()
+        self._calibrate()
+        return faults.NONE
+
+    def _calibrate(self) -> None:
+        """Let the board measure with the calibration that holds; a session begins with a zero of its own."""
+        self.hal.zero_ua = self.calibration.zero_ua
+        self.hal.gain_q15 = self.calibration.gain_q15
+
     def clear_fault(self) -> int:
         """Clear a latched fault whose cause is gone; return a code of ionto.faults."""
         if self._todo != _NOTHING:
@@ -495,6 +512,20 @@ class App:
             "starts_left": self.kept.starts_left,
             "limits": self.limits.public(),
             "settings": self.settings.public(),
+            "calibration": self.calibration.public(),
+        }
+
+    def health(self) -> dict:
+        """Return what HEALTH tells: clock, flash, heap and sensor as they are now. Collects, so at rest only."""
+        gc.collect()
+        flash = os.statvfs("/")
+        return {
+            "time_unix_s": self.board.unix_time_s(),
+            "flash_bytes": flash[0] * flash[2],
+            "flash_free_bytes": flash[0] * flash[3],
+            "heap_free_bytes": gc.mem_free(),
+            "sensor_ok": self.reading.fresh and self.reading.sensor_ok,
+            "logs": len(sessionlog.list_ids(LOG_FOLDER)),
         }
 
     # Logs.

@@ -43,6 +43,8 @@ class Commands:
             protocol.SELF_TEST: self._self_test,
             protocol.MAINTENANCE: self._maintenance,
             protocol.SET_LIMITS: self._set_limits,
+            protocol.CALIBRATION: self._calibration,
+            protocol.HEALTH: self._health,
             protocol.LOG_LIST: self._log_list,
             protocol.LOG_READ: self._log_read,
             protocol.LOG_DELETE: self._log_delete,
@@ -204,14 +206,21 @@ class Commands:
         return self._with_hand(faults.NONE) or self._app.leave_for_maintenance()
 
     def _set_limits(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        try:
-            wanted = json.loads(bytes(buffer[start : start + length]))
-        except ValueError:
-            wanted = None
-        if not isinstance(wanted, dict):
-            return faults.BAD_PAYLOAD
-        code = self._app.set_limits(wanted)
+        wanted = _object(buffer, start, length)
+        code = faults.BAD_PAYLOAD if wanted is None else self._app.set_limits(wanted)
         return code or self._answer_json(protocol.SET_LIMITS, sequence, self._app.settings.public())
+
+    def _calibration(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        app, code = self._app, faults.NONE
+        if length:
+            wanted = _object(buffer, start, length)
+            code = faults.BAD_PAYLOAD if wanted is None else app.set_calibration(wanted)
+        return code or self._answer_json(protocol.CALIBRATION, sequence, app.calibration.public())
+
+    def _health(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        if self._app.session.state == protocol.SELF_TESTING:
+            return faults.WRONG_STATE
+        return self._answer_json(protocol.HEALTH, sequence, self._app.health())
 
     def _log_list(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         if length != struct.calcsize(protocol.LOG_LIST_FORMAT):
@@ -274,3 +283,12 @@ class Commands:
         log_id, chain = struct.unpack_from(protocol.LOG_VERIFIED_FORMAT, buffer, start)
         self._log_path(log_id)
         return faults.NONE if self._app.log_verified(log_id, chain) else faults.OTHER_LOG
+
+
+def _object(buffer: bytearray, start: int, length: int) -> "dict | None":
+    """Return the JSON object in `length` bytes at `buffer[start]`, None when it is none."""
+    try:
+        found = json.loads(bytes(buffer[start : start + length]))
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

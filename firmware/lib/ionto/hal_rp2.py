@@ -10,6 +10,7 @@ from array import array
 import machine
 
 from ionto import kernel, pins, ui
+from ionto.calibration import UNITY_Q15
 from ionto.compat import const, micropython
 from ionto.ina219 import Ina219, recover_bus
 from ionto.limits import DEAD_MAN_MS, Limits
@@ -55,6 +56,7 @@ class Hal:
         self._series_ohm = limits.series_ohm
         self._limits = limits
         self.zero_ua = 0
+        self.gain_q15 = UNITY_Q15
         self._slot = 0
         self._watchdog = None
         self._next_us = time.ticks_us()
@@ -207,7 +209,9 @@ class Hal:
         block = reading.block
         sensor = self._sensor
         if sensor.sample():
-            kernel.take_current(block, sensor.raw, sensor.ua_per_lsb, self.zero_ua, sensor.full_scale_raw)
+            kernel.take_current(
+                block, sensor.raw, sensor.ua_per_lsb, self.zero_ua, self.gain_q15, sensor.full_scale_raw
+            )
         else:
             block[kernel.R_FRESH] = 0
         slot = (self._slot + 1) & 7

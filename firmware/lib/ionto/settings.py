@@ -9,9 +9,14 @@ import binascii
 import json
 
 from ionto import faults
+from ionto.compat import const
 from ionto.dose import Dose
 from ionto.faults import Refusal
 from ionto.limits import Limits
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any
 
 PATH = "/settings.json"
 # A settable limit, which is the highest value that is accepted, and the compiled limit that it cannot go below.
@@ -42,17 +47,15 @@ class Settings:
 
     def _load(self) -> None:
         try:
-            with open(PATH, "rb") as stream:
-                body, _, checksum = stream.read().partition(b"\n")
+            kept = read_checked(PATH)
         except OSError:
             return
         self.kept = True
         try:
-            kept = json.loads(body) if checksum == _checksum(body) else {}
             values = {name: kept["limits"][name] for name, _ in FIELDS}
             self.damaged = not all(low <= values[name] <= high for name, low, high in self._ranges())
             self.variant, self.changes = kept["variant"], kept["changes"]
-        except (ValueError, KeyError, TypeError):
+        except (KeyError, TypeError):
             self.damaged = True
         self.values = {name: low for name, low, _ in self._ranges()} if self.damaged else values
 
@@ -67,9 +70,7 @@ class Settings:
     def store(self) -> None:
         """Write the file. Raises OSError when flash refuses."""
         kept = {"variant": self._limits.variant, "changes": self.changes, "limits": self.values}
-        body = json.dumps(kept).encode()
-        with open(PATH, "wb") as stream:
-            stream.write(body + b"\n" + _checksum(body))
+        write_checked(PATH, kept)
 
     def public(self) -> dict:
         """Return what HELLO and the log's header say."""
@@ -119,6 +120,23 @@ class Settings:
         for place, (name, _) in enumerate(FIELDS):
             if self.values[name] != before[name]:
                 self.unlogged.append((place, before[name], self.values[name]))
+
+
+def read_checked(path: str) -> "Any":
+    """Return what `write_checked` put into the file `path`, None when it is damaged. Raises OSError for no file."""
+    with open(path, "rb") as stream:
+        body, _, checksum = stream.read().partition(b"\n")
+    try:
+        return json.loads(body) if checksum == _checksum(body) else None
+    except ValueError:
+        return None
+
+
+def write_checked(path: str, content: dict) -> None:
+    """Write `content` to the file `path` with its CRC-32. Raises OSError when flash refuses."""
+    body = json.dumps(content).encode()
+    with open(path, "wb") as stream:
+        stream.write(body + b"\n" + _checksum(body))
 
 
 def _checksum(body: bytes) -> bytes:

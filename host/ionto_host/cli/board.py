@@ -1,4 +1,4 @@
-"""Commands about the board itself: which there are, flashing, clock, maintenance."""
+"""Commands about the board itself: which there are, who one is, clock, maintenance."""
 
 from __future__ import annotations
 
@@ -6,29 +6,23 @@ import time
 from typing import Any
 
 import click
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from ionto.limits import UC_PER_MA_MIN
-from ionto_host import flashing
+from ionto_host import bootsel
 from ionto_host.cli.common import (
     Answer,
     IontoCommand,
     IontoGroup,
     examples,
-    is_terminal,
     note,
     open_device,
-    port_name,
-    settings,
-    stderr,
     table,
 )
 from ionto_host.device import Device
 from ionto_host.errors import IontoError, NoFirmwareError, RefusedError
-from ionto_host.flashing import FlashResult
 from ionto_host.hand import with_hand
 from ionto_host.transport.link import Link
-from ionto_host.transport.ports import PortInfo, discover, open_port, resolve
+from ionto_host.transport.ports import PortInfo, discover, open_port
 
 
 @click.command(cls=IontoCommand)
@@ -39,11 +33,17 @@ def devices(no_probe: bool) -> Answer:
     Each is asked who it is; a board without the firmware is shown as blank.
     """
     found = [{**vars(info), **({} if no_probe else _probe(info))} for info in discover()]
+    found += [_in_bootsel(drive) for drive in bootsel.drives()]
     if not found:
         return Answer([], "No IontoPico found. Plug a board in, or run `ionto sim` in another terminal.")
     heads = ["port", "kind", "serial_number", "runs"]
     rows = [[str(item.get(head) or "-") for head in heads] for item in found]
     return Answer(found, table(rows, [head.replace("_", " ") for head in heads]))
+
+
+def _in_bootsel(drive: bootsel.Drive) -> dict[str, Any]:
+    runs = "nothing yet, waits for MicroPython: `ionto flash`"
+    return {"port": str(drive.path), "kind": "bootsel", "serial_number": "", "description": drive.board, "runs": runs}
 
 
 def _probe(info: PortInfo) -> dict[str, Any]:
@@ -68,65 +68,6 @@ def _probe(info: PortInfo) -> dict[str, Any]:
 
 def _what_else(link: Link) -> str:
     return "MicroPython without the firmware: `ionto flash`" if link.at_prompt() else "no answer"
-
-
-@click.command(cls=IontoCommand)
-@click.option("--dry-run", is_flag=True, help="Say what would be copied; change nothing.")
-def flash(dry_run: bool) -> Answer:
-    """Install the firmware on a board that runs MicroPython.
-
-    Compiles it for the board, copies what changed, verifies every file by its hash, restarts the board and
-    shakes hands. An interrupted run is completed by the next one. Refused while current flows. A board that runs
-    the application wants a hand on it: its bench strap, or START pressed within 10 s.
-
-    With --dry-run a board at its MicroPython prompt is compared file by file. A running application is not
-    ended for that: only its version is compared.
-    """
-    port = resolve(port_name())
-    if dry_run:
-        return _dry_run(port)
-    note(f"flashing {port}")
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        console=stderr(),
-        disable=settings().json or not is_terminal(),
-    )
-    with bar:
-        task = bar.add_task("connecting", total=None)
-
-        def progress(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total or None)
-
-        try:
-            result = flashing.flash(port, progress, note)
-        except KeyboardInterrupt:
-            note("Interrupted: the board may hold half a firmware and do nothing; `ionto flash` completes it.")
-            raise
-    return Answer(result, _flash_text(result))
-
-
-def _dry_run(port: str) -> Answer:
-    compared = flashing.dry_run(port)
-    if isinstance(compared, FlashResult):
-        return Answer(compared, _flash_text(compared))
-    text = f"{port} runs firmware {compared.running}; `ionto flash` installs {compared.firmware}."
-    return Answer(compared, f"{text}\nIts files were not compared: that would end the application.")
-
-
-def _flash_text(result: FlashResult) -> str:
-    count, size = len(result.written), f"{result.size_bytes / 1000:.1f} kB"
-    target = f"{result.machine}, MicroPython {result.micropython}, {result.architecture or 'no native code'}"
-    if result.dry_run:
-        lines = [f"Would write {count} files, {size}, to {result.port} ({target}):", *result.written]
-        return "\n  ".join([*lines, *(f"remove {path}" for path in result.removed)])
-    did = f"{count} files, {size} written" if count else "everything was up to date"
-    text = f"Firmware {result.firmware} on {result.port} ({target}): {did}, {len(result.unchanged)} unchanged."
-    if result.hello is None:
-        return text
-    hello, highest = result.hello, result.hello.limits.get("max_current_ua", 0) / 1_000
-    return f"{text}\nBoard {hello.board_id}, variant {hello.variant} (up to {highest:g} mA), answers."
 
 
 @click.group(cls=IontoGroup)
@@ -173,17 +114,27 @@ def info() -> Answer:
         ["current", f"{limits['min_current_ua'] / 1000:g} to {limits['max_current_ua'] / 1000:g} mA"],
         ["dose", f"up to {limits['max_dose_uc'] / UC_PER_MA_MIN:g} mA*min"],
         ["last reset", f"{hello.reset_cause}, {hello.unplanned_resets} unplanned in a row"],
+        ["calibration", calibration_text(hello.calibration)],
         ["clock", "set" if hello.clock_set else "not set: `ionto clock set`"],
         ["bench strap", "fitted: USB does not hold the output off" if hello.bench_strap else "not fitted"],
     ]
     return Answer(hello, "\n".join(f"{name:<12} {value}" for name, value in rows))
 
 
+def calibration_text(values: dict[str, Any]) -> str:
+    """Return the calibration that HELLO tells, in words."""
+    if values.get("state") == "damaged":
+        return "DAMAGED, the sensor's own scale holds: `ionto calibrate`"
+    if values.get("state") != "kept":
+        return "none: the sensor's own scale holds"
+    made = time.strftime("%Y-%m-%d", time.gmtime(values["time_unix_s"]))
+    return f"{made}, gain {values['gain_ppm'] / 1e4:+.3f} %, zero {values['zero_ua']:+d} uA, by {values['meter']}"
+
+
 examples("ionto devices", "ionto devices --json")(devices)
-examples("ionto flash", "ionto flash --dry-run", "ionto flash --port /dev/ttyACM0")(flash)
 examples("ionto clock set")(clock_set)
 examples("ionto clock set")(clock)
 examples("ionto maintenance", "ionto maintenance --port e661a4d4178e3c2a")(maintenance)
 examples("ionto info", "ionto info --json")(info)
 
-COMMANDS = (devices, flash, info, clock, maintenance)
+COMMANDS = (devices, info, clock, maintenance)

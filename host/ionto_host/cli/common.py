@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 from rich.console import Console
 
 from ionto_host.device import Device
 from ionto_host.errors import ExitCode
+from ionto_host.transport.ports import discover
 
 
 @dataclasses.dataclass
@@ -24,6 +26,7 @@ class Settings:
     port: str | None = None
     json: bool = False
     verbose: bool = False
+    opened: bool = False  # a device was spoken to: an interruption says what it does now
 
 
 @dataclasses.dataclass
@@ -41,6 +44,11 @@ def _store(context: click.Context, parameter: click.Parameter, value: Any) -> No
         setattr(settings, parameter.name, value)
 
 
+def _complete_port(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    found = [CompletionItem(info.port, help=info.description) for info in discover()]
+    return [item for item in found if item.value.startswith(incomplete)]
+
+
 def _common_options() -> list[click.Option]:
     return [
         click.Option(
@@ -48,6 +56,7 @@ def _common_options() -> list[click.Option]:
             metavar="PORT",
             callback=_store,
             expose_value=False,
+            shell_complete=_complete_port,
             help="Port, serial number or pyserial URL. Default: IONTO_PORT, or the only device.",
         ),
         click.Option(["--json"], is_flag=True, callback=_store, expose_value=False, help="Print JSON on stdout."),
@@ -87,6 +96,7 @@ def settings() -> Settings:
 
 def open_device() -> Device:
     """Return the device that `--port` or IONTO_PORT names, or the only one; to be used in a `with`."""
+    settings().opened = True
     return Device.open(port_name())
 
 

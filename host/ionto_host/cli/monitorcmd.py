@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import click
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from ionto import protocol
 from ionto_host import messages
@@ -13,8 +13,9 @@ from ionto_host.cli.common import (
     Answer,
     IontoCommand,
     examples,
+    is_terminal,
     note,
-    open_device,
+    port_name,
     print_json,
     settings,
     stderr,
@@ -22,8 +23,9 @@ from ionto_host.cli.common import (
 from ionto_host.cli.session import current_warning, status_data
 from ionto_host.device import Status
 from ionto_host.errors import ExitCode
-from ionto_host.monitor import INTERVAL_S, ended_in_fault, follow
-from ionto_host.units import clock, ma, ma_min
+from ionto_host.monitor import INTERVAL_S, Gap, Look, ended_in_fault, watch
+from ionto_host.monitor_history import History, event_line
+from ionto_host.units import clock, ma_min
 
 
 @click.command(cls=IontoCommand)
@@ -35,64 +37,72 @@ from ionto_host.units import clock, ma, ma_min
     show_default=True,
     help="Seconds between two looks at the device.",
 )
-@click.option("--wait", is_flag=True, help="Wait for a session to begin.")
-def monitor(timeout: float | None, interval: float, wait: bool) -> Answer:
-    """Watch the session until it ends: state, current, voltage, load, charge, time left.
+@click.option("--wait", is_flag=True, help="Wait for a session to begin, and for a device to appear.")
+@click.option("--plot", is_flag=True, help="Draw current and voltage in a window as well (extra `plot`).")
+def monitor(timeout: float | None, interval: float, wait: bool, plot: bool) -> Answer:
+    """Watch the session until it ends: state, current, voltage, load, charge, time left, events.
 
-    Ctrl-C ends the watching, not the session. Exit code 5 when the session ends in a fault. With --json every
-    look is one line.
+    Survives a cable that is pulled out and plugged in again: the session goes on without the computer. Ctrl-C ends the
+    watching, not the session. Exit code 5 when the session ends in a fault. With --json every look is one line; where
+    stderr is no terminal, every event is one.
     """
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[facts]}"),
-        console=stderr(),
-        disable=settings().json,
-        refresh_per_second=5,
-    )
+    history = History()
+    settings().opened = True
+    looks = watch(port_name(), interval_s=interval, timeout_s=timeout, wait=wait)
     try:
-        return _answer(_watch(bar, interval, timeout, wait))
+        with _screen(history) as refresh, _window(plot, history) as draw:
+            for look in looks:
+                _take(history, look)
+                refresh()
+                draw()
     except KeyboardInterrupt:
-        note("No longer watching; the session goes on. `ionto abort` ends it.")
+        note("No longer watching.")
         raise
+    return _answer(history.status)
 
 
-def _watch(bar: Progress, interval_s: float, timeout_s: float | None, wait: bool) -> Status | None:
-    """Show every status until the session has ended; return the last one."""
-    status: Status | None = None
-    with open_device() as device, bar:
-        task = bar.add_task("connecting", total=None, facts="")
-        for status in follow(device, interval_s=interval_s, timeout_s=timeout_s, wait=wait):
-            if settings().json:
-                print_json(status_data(status))
-            bar.update(task, **_columns(status))
-    return status
+def _take(history: History, look: Look) -> None:
+    happened = history.add(look)
+    if settings().json:
+        print_json({"gap": look.reason} if isinstance(look, Gap) else status_data(look))
+    elif not is_terminal():
+        for text in happened:
+            note(event_line(history.events[-1][0], text))
 
 
-def _columns(status: Status) -> dict[str, Any]:
-    facts = (
-        f"{ma(status.current_ua):.3f} mA  {_load(status)}  "
-        f"{ma_min(status.charge_uc):.2f}/{ma_min(status.dose_uc):g} mA*min  "
-        f"{clock(status.remaining_ms / 1000)} left"
-    )
-    return {
-        "description": f"{status.state_name:<9}",
-        "completed": min(status.charge_uc, status.dose_uc),
-        "total": status.dose_uc or None,
-        "facts": facts,
-    }
+@contextmanager
+def _screen(history: History) -> Iterator[Callable[[], None]]:
+    """Yield what draws the live view; nothing where nobody looks."""
+    if settings().json or not is_terminal():
+        yield _nothing
+        return
+    from rich.live import Live
+
+    from ionto_host.cli.monitor_view import render
+
+    console = stderr()
+    title = port_name() or "IontoPico"
+    plain = console.options.ascii_only
+
+    with Live(render(history, title, plain), console=console, refresh_per_second=8) as live:
+        yield lambda: live.update(render(history, title, plain))
 
 
-def _load(status: Status) -> str:
-    """Return voltage and resistance of the load; without current they mean nothing."""
-    if status.current_when_off:
-        return "CURRENT STILL FLOWS"
-    if not status.flag(protocol.FLAG_OUTPUT_ON):
-        return "output off"
-    pole = "-" if status.flag(protocol.FLAG_REVERSED) else "+"
-    limited = "  POOR CONTACT" if status.flag(protocol.FLAG_CONTACT_LIMITED) else ""
-    return f"{pole}  {status.load_mv / 1000:.1f} V  {status.load_ohm / 1000:.1f} kohm{limited}"
+@contextmanager
+def _window(wanted: bool, history: History) -> Iterator[Callable[[], None]]:
+    """Yield what draws the window; at the end it stays until the person closes it."""
+    if not wanted:
+        yield _nothing
+        return
+    from ionto_host.monitor_plot import LivePlot
+
+    shown = LivePlot()
+    yield lambda: shown.update(history)
+    shown.stay()
+
+
+def _nothing() -> None:
+    """Draw nothing."""
 
 
 def _answer(status: Status | None) -> Answer:
@@ -118,6 +128,11 @@ def _ending(status: Status) -> str:
     return ended + (short if status.outcome == protocol.TIME_ENDED and short_uc > 0 else "")
 
 
-examples("ionto monitor", "ionto monitor --timeout 1800", "ionto monitor --json | jq .current_ua")(monitor)
+examples(
+    "ionto monitor",
+    "ionto monitor --wait --timeout 1800",
+    "ionto monitor --plot",
+    "ionto monitor --json | jq .current_ua",
+)(monitor)
 
 COMMANDS = (monitor,)

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from dataclasses import replace
 
 import click
 
-from ionto.version import FIRMWARE_VERSION, PROTOCOL_VERSION
-from ionto_host import errors
-from ionto_host.cli import board, dosecmd, firmwarecmd, limitscmd, logscmd, logusecmd, monitorcmd, session, simcmd
-from ionto_host.cli.common import Answer, IontoGroup, examples, finish, print_json
+from ionto.version import FIRMWARE_VERSION, LOG_FORMAT_VERSION, PROTOCOL_VERSION
+from ionto_host import config, errors
+from ionto_host.cli import (
+    board,
+    calibratecmd,
+    configcmd,
+    doctorcmd,
+    dosecmd,
+    firmwarecmd,
+    flashcmd,
+    limitscmd,
+    logscmd,
+    logusecmd,
+    monitorcmd,
+    session,
+    simcmd,
+)
+from ionto_host.cli.common import Answer, IontoGroup, Settings, examples, finish, print_json
+from ionto_host.micropython_image import VERSION as MICROPYTHON_VERSION
+from ionto_host.whereabouts import whereabouts
 
+_VERSION = (
+    f"ionto %(version)s, carries firmware {FIRMWARE_VERSION} for MicroPython {MICROPYTHON_VERSION}.\n"
+    f"Talks to boards with protocol {PROTOCOL_VERSION}; `ionto flash` brings older ones up to date.\n"
+    f"Writes log format {LOG_FORMAT_VERSION}, reads it and all before."
+)
 _EXIT_CODES = "\n".join(f"  {int(code):>3}  {text}" for code, text in errors.EXIT_CODE_HELP.items())
 
 
@@ -19,11 +42,10 @@ _EXIT_CODES = "\n".join(f"  {int(code):>3}  {text}" for code, text in errors.EXI
     cls=IontoGroup,
     help="Drive an IontoPico: flash it, push a dose, watch the session, pull and prove its log.\n\n"
     "For bench work, teaching and research; not a cleared medical device.\n\n"
+    "Settings: options, then environment variables (IONTO_PORT ...; NO_COLOR), then a file: `ionto config show`.\n\n"
     f"\b\nExit codes:\n{_EXIT_CODES}",
 )
-@click.version_option(
-    FIRMWARE_VERSION, message=f"ionto %(version)s, firmware {FIRMWARE_VERSION}, protocol {PROTOCOL_VERSION}"
-)
+@click.version_option(FIRMWARE_VERSION, message=_VERSION)
 def root() -> None:
     """Hold the commands; the common options are stored by their callbacks."""
 
@@ -36,7 +58,21 @@ examples(
     "ionto monitor",
 )(root)
 
-for _module in (board, limitscmd, dosecmd, session, monitorcmd, logscmd, logusecmd, simcmd, firmwarecmd):
+for _module in (
+    board,
+    doctorcmd,
+    calibratecmd,
+    flashcmd,
+    limitscmd,
+    dosecmd,
+    session,
+    monitorcmd,
+    logscmd,
+    logusecmd,
+    simcmd,
+    firmwarecmd,
+    configcmd,
+):
     for _command in _module.COMMANDS:
         root.add_command(_command)
 
@@ -48,23 +84,44 @@ def _finish(answer: Answer | None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run `ionto` with `arguments` and return its exit code."""
+    given = Settings()
     try:
-        code = root.main(args=list(arguments), prog_name="ionto", standalone_mode=False)
-        return code if isinstance(code, int) else 0
-    except click.exceptions.Abort:
-        return _fail(KeyboardInterrupt(), arguments)
-    except click.ClickException as error:
-        return _fail_usage(error, arguments)
-    except SystemExit:  # click ends so when nobody reads stdout any more
-        return int(errors.ExitCode.IO)
-    except (Exception, KeyboardInterrupt) as error:
+        with config.environment():
+            return _run(arguments, given)
+    except errors.IontoError as error:  # the settings file
         return _fail(error, arguments)
 
 
+def _run(arguments: list[str], given: Settings) -> int:
+    try:
+        code = root.main(args=list(arguments), prog_name="ionto", standalone_mode=False, obj=given)
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Abort:
+        return _interrupted(arguments, given)
+    except click.ClickException as error:
+        return _fail_usage(error, arguments)
+    except SystemExit as end:  # click ends so after completing, and when nobody reads stdout any more
+        completed = configcmd.COMPLETE_VARIABLE in os.environ and isinstance(end.code, int)
+        return int(end.code) if completed and end.code is not None else int(errors.ExitCode.IO)
+    except KeyboardInterrupt:
+        return _interrupted(arguments, given)
+    except Exception as error:
+        return _fail(error, arguments)
+
+
+def _interrupted(arguments: list[str], given: Settings) -> int:
+    """End after Ctrl-C, with a word about the device if one was spoken to."""
+    told = errors.report(KeyboardInterrupt())
+    return _tell(replace(told, action=whereabouts(given.port)) if given.opened else told, arguments)
+
+
 def _fail(error: BaseException, arguments: list[str]) -> int:
-    told = errors.report(error)
     if "--verbose" in arguments:
         traceback.print_exception(error, file=sys.stderr)
+    return _tell(errors.report(error), arguments)
+
+
+def _tell(told: errors.ErrorReport, arguments: list[str]) -> int:
     if "--json" in arguments:
         print_json(told.as_dict())
     else:

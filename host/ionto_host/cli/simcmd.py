@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from ionto_host import patience, simulators
 from ionto_host.cli.common import Answer, IontoGroup, examples, print_json, settings
@@ -30,6 +31,7 @@ _STATE_DIR = click.option(
 @click.option("--maintenance", is_flag=True, help="Fit the maintenance strap.")
 @click.option("--emulator", is_flag=True, help="Run the real MicroPython image on an emulated RP2040. Slow.")
 @click.option("--image", type=click.Path(path_type=Path), help="Its image (UF2). Default: see `ionto firmware show`.")
+@click.option("--bootsel", is_flag=True, help="Begin with BOOTSEL held: a drive that wants a MicroPython image.")
 @click.option("--erase", is_flag=True, help="Begin with blank flash memory.")
 @click.pass_context
 def sim(context: click.Context, state_dir: Path | None, **options: Any) -> Answer | None:
@@ -62,11 +64,19 @@ def _tell(port: str, config: SimConfig) -> None:
     click.echo(f"{name}, variant {config.variant}, load {config.load}{straps}, speed {config.speed}.")
     if config.image:
         click.echo(f"Image: {config.image}\nIn the other terminal: export {patience.VARIABLE}=30")
+    if config.bootsel:
+        click.echo(f"In BOOTSEL: the drive is {config.state_dir}/RPI-RP2; `ionto flash` puts MicroPython on it.")
     click.echo(f"Port: {port}\nCtrl-C ends it.")
 
 
+def _complete_fault(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [
+        CompletionItem(name, help=text) for name, text in simulators.faults().items() if name.startswith(incomplete)
+    ]
+
+
 @sim.command("fault")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=_complete_fault)
 @click.option("--off", is_flag=True, help="Switch it off.")
 @_STATE_DIR
 def sim_fault(name: str | None, off: bool, state_dir: Path | None) -> Answer:
@@ -124,7 +134,12 @@ def sim_meter(state_dir: Path | None) -> Answer:
     return Answer(vars(meter), f"{now:.3f} mA now, {peak:.3f} mA at most, {ma_min(meter.charge_uc):.3f} mA*min")
 
 
-examples("ionto sim --bench-strap", "ionto sim --speed max --load 4700 --bench-strap", "ionto sim --emulator")(sim)
+examples(
+    "ionto sim --bench-strap",
+    "ionto sim --speed max --load 4700 --bench-strap",
+    "ionto sim --emulator",
+    "ionto sim --bootsel",
+)(sim)
 examples("ionto sim fault", "ionto sim fault electrode_lift", "ionto sim fault electrode_lift --off")(sim_fault)
 examples("ionto sim press start", "ionto sim press stop --ms 300")(sim_press)
 examples("ionto sim load 4700", "ionto sim load open")(sim_load)

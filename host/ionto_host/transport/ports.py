@@ -52,6 +52,7 @@ def _simulators() -> list[PortInfo]:
     return [
         PortInfo(entry.port, "simulator", entry.serial_number, f"virtual Pico in {entry.state_dir}")
         for entry in simulators.running()
+        if Path(entry.port).exists()  # not with its cable out, nor in BOOTSEL
     ]
 
 
@@ -74,6 +75,20 @@ def resolve(name: str | None) -> str:
         names = ", ".join(f"{info.port} ({info.serial_number or info.kind})" for info in found)
         raise AmbiguousDeviceError(f"{len(found)} devices found: {names}")
     return found[0].port
+
+
+class PortFinder:
+    """Names the board's port, also when it comes back under another name after a restart."""
+
+    def __init__(self, port: str) -> None:
+        self.port = port
+        self.serial_number = next((info.serial_number for info in discover() if info.port == port), "")
+
+    def current(self) -> str:
+        """Return the port the board has now, or the last one it had."""
+        if self.serial_number:
+            self.port = next((info.port for info in discover() if info.serial_number == self.serial_number), self.port)
+        return self.port
 
 
 def open_port(port: str) -> serial.Serial:

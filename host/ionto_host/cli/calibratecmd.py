@@ -1,0 +1,132 @@
+"""The command that calibrates the current measurement against a reference meter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ionto_host import meters
+from ionto_host.calibrating import Calibrated, Point, Trim, calibrate, percent, worst_ppm
+from ionto_host.cli.board import calibration_text
+from ionto_host.cli.common import Answer, IontoCommand, examples, note, open_device, table
+from ionto_host.device import Device
+from ionto_host.errors import IontoError
+from ionto_host.hand import with_hand
+
+_GUIDE = (
+    "Wiring: a resistor of 1 k to 4.7 k where the electrodes would go, the reference meter in series with it, the "
+    "bench strap fitted. Nobody is connected. The output is switched on for some seconds a point."
+)
+
+
+@click.command("calibrate", cls=IontoCommand)
+@click.option(
+    "--meter",
+    "kind",
+    type=click.Choice(sorted(meters.METERS)),
+    default="typed",
+    show_default=True,
+    help="Who reads the meter.",
+)
+@click.option("--meter-name", default="", help="Which meter it is; kept on the board, at most 40 characters.")
+@click.option(
+    "--low-ma",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MA",
+    help="Low point. Default: 20 % of the highest current.",
+)
+@click.option(
+    "--high-ma", type=click.FloatRange(min=0, min_open=True), metavar="MA", help="High point. Default: 90 % of it."
+)
+@click.option("--yes", is_flag=True, help="Write without asking.")
+@click.option("--show", is_flag=True, help="Show the calibration that holds; measure nothing.")
+@click.option("--remove", is_flag=True, help="Remove the calibration: the sensor's own scale holds.")
+def calibrate_command(
+    kind: str, meter_name: str, low_ma: float | None, high_ma: float | None, yes: bool, show: bool, remove: bool
+) -> Answer:
+    """Calibrate the current measurement against a reference meter: zero, then gain at two points.
+
+    The meter is in series with a resistor; its zero is read with the output off. Each point is a session of some
+    seconds, with its self-test and its log. What is found is shown, written when confirmed, and checked at three
+    points; implausible values (gain beyond 2 %, zero beyond 10 uA) are refused. The board keeps it with date and CRC,
+    writes it into every log's header, and holds a calibration dose without a start left: push your own again.
+
+    Needs a hand on the board: the bench strap. Ctrl-C ends the session and leaves the old calibration.
+    """
+    with open_device() as device:
+        if show:
+            return _shown(device.read_calibration())
+        if remove:
+            return _shown(with_hand(lambda: device.write_calibration({}), note))
+        meter = meters.open_meter(kind, meter_name, _ask)
+        note(_GUIDE)
+        try:
+            done = calibrate(device, meter, note, _confirm(yes), (_ua(low_ma), _ua(high_ma)))
+        except KeyboardInterrupt:
+            note(f"Interrupted. {_left(device)}")
+            raise
+    if done is None:
+        return Answer({"written": False}, "Not written; the board has the calibration that it had before.")
+    return Answer(done, _text(done))
+
+
+def _left(device: Device) -> str:
+    """Return what state an interruption leaves the device in."""
+    try:
+        return f"The session was ended: the device is in {device.settled_status().state_name}, output off."
+    except IontoError as error:
+        return f"The device does not answer ({error.message}); a session ends by itself. Check it with `ionto status`."
+
+
+def _ua(value_ma: float | None) -> int | None:
+    return None if value_ma is None else round(value_ma * 1_000)
+
+
+def _ask(text: str) -> float:
+    return float(click.prompt(text, type=float, err=True))
+
+
+def _confirm(yes: bool) -> Any:
+    def confirm(found: Trim, before: list[Point]) -> bool:
+        note(
+            f"Found: gain {found.gain_ppm / 1e4:+.3f} %, zero {found.zero_ua:+d} uA; "
+            f"the board is {percent(worst_ppm(before))} off now."
+        )
+        return yes or click.confirm("Write it to the board?", err=True)
+
+    return confirm
+
+
+def _shown(values: dict[str, Any]) -> Answer:
+    text = f"Calibration: {calibration_text(values)}."
+    if values.get("state") == "kept":
+        off, before = percent(values["residual_ppm"]), percent(values["residual_before_ppm"])
+        text += f" At most {off} off when it was made, {before} before."
+    return Answer(values, text)
+
+
+def _text(done: Calibrated) -> str:
+    rows = [_row("before", point) for point in done.before] + [_row("after", point) for point in done.after]
+    lines = [
+        table(rows, ["", "set", "meter", "board", "error"]),
+        f"Calibrated: gain {done.trim.gain_ppm / 1e4:+.3f} %, zero {done.trim.zero_ua:+d} uA; "
+        f"{percent(done.residual_before_ppm)} off before, {percent(done.residual_ppm)} now.",
+        f"Record: {done.record}. The board holds no dose to start: push yours again.",
+    ]
+    return "\n".join(lines)
+
+
+def _row(when: str, point: Point) -> list[str]:
+    figures = [f"{point.set_ua / 1000:g} mA", f"{point.meter_ua / 1000:.4f} mA", f"{point.board_ua / 1000:.4f} mA"]
+    return [when, *figures, f"{point.error_ppm / 1e4:+.3f} %"]
+
+
+examples(
+    'ionto calibrate --meter-name "Keithley 2110"',
+    "ionto calibrate --low-ma 0.5 --high-ma 3",
+    "ionto calibrate --meter sim --yes",
+    "ionto calibrate --show",
+)(calibrate_command)
+
+COMMANDS = (calibrate_command,)

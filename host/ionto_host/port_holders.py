@@ -1,0 +1,53 @@
+"""Which processes have a serial port open: by /proc on Linux, by lsof on macOS; Windows does not tell."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that has a port open."""
+
+    pid: int
+    program: str
+
+
+def holders(port: str, proc: Path = Path("/proc")) -> list[Holder]:
+    """Return who has `port` open, this process left out; those of other users are seen by root only."""
+    if "://" in port:
+        return []
+    if proc.is_dir():
+        return [holder for holder in _by_proc(os.path.realpath(port), proc) if holder.pid != os.getpid()]
+    if sys.platform == "darwin" and shutil.which("lsof"):
+        return _by_lsof(port)
+    return []
+
+
+def _by_proc(port: str, proc: Path) -> list[Holder]:
+    found: list[Holder] = []
+    for process in sorted((item for item in proc.iterdir() if item.name.isdigit()), key=lambda item: int(item.name)):
+        try:
+            open_files = [os.readlink(item) for item in (process / "fd").iterdir()]
+            if port in open_files:
+                found.append(Holder(int(process.name), _program(process)))
+        except OSError:
+            continue
+    return found
+
+
+def _program(process: Path) -> str:
+    words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    return words[:60] or (process / "comm").read_text().strip()
+
+
+def _by_lsof(port: str) -> list[Holder]:
+    done = subprocess.run(["lsof", "-F", "pc", port], capture_output=True, text=True, check=False)
+    pids = [line[1:] for line in done.stdout.splitlines() if line.startswith("p")]
+    names = [line[1:] for line in done.stdout.splitlines() if line.startswith("c")]
+    return [Holder(int(pid), name) for pid, name in zip(pids, names, strict=False) if int(pid) != os.getpid()]

@@ -1,0 +1,111 @@
+"""From a blank Pico to a board that answers: the BOOTSEL drive and the whole of `ionto flash`, interrupted anywhere."""
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+from test_host_bootsel import image
+from workbench import run_tool
+
+from ionto_host import cli, flashing, simulators
+from ionto_sim import image as flash_image
+from ionto_sim.client import wait_until
+from ionto_sim.config import Paths
+
+
+@contextmanager
+def simulator(folder, *options):
+    """Run `ionto sim` as in a second terminal."""
+    command = [sys.executable, "-m", "ionto_host", "sim", "--speed", "max", "--load", "2000", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    try:
+        wait_until(simulators.running, 30)
+        yield Paths(folder / "sims" / "default")
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """A folder of simulators, and a MicroPython image: {environment variable: value}."""
+    (tmp_path / "image.uf2").write_bytes(image(64))
+    changes = {"IONTO_SIMS": str(tmp_path / "sims"), "IONTO_UF2": str(tmp_path / "image.uf2")}
+    for name, value in changes.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("IONTO_PORT", raising=False)
+    return tmp_path
+
+
+def ionto(capsys, *arguments):
+    """Run `ionto` in this process; return (exit code, stdout, stderr)."""
+    code = cli.main(list(arguments))
+    return code, *capsys.readouterr()
+
+
+@pytest.mark.hazard("HAZ-30")
+def test_from_bootsel_to_a_passed_self_test_interrupted_at_every_stage(shop, capsys, monkeypatch):
+    """Each interruption says what the board is, and the next run goes on from there."""
+    with simulator(shop, "--bootsel", "--bench-strap") as paths:
+        assert "waits for MicroPython" in run_tool("devices")[0]
+        told = json.loads(run_tool("flash", "--dry-run", "--json")[0])
+        assert told["drive"] == str(paths.bootsel) and told["official"] is False and told["dry_run"]
+        for module, function, stage in (
+            ("ionto_host.bootsel.os", "fsync", "half written"),
+            ("ionto_host.flashing", "verify", "half a firmware"),
+            ("ionto_host.flashing", "_tested", "installed and verified"),
+        ):
+            with monkeypatch.context() as patched:
+                patched.setattr(f"{module}.{function}", _interrupt)
+                code, _, err = ionto(capsys, "flash")
+            assert code == 130 and stage in err, (function, err)
+        code, out, _ = ionto(capsys, "flash")
+        assert code == 0 and "everything was up to date" in out and "Self-test passed" in out
+        assert json.loads(run_tool("info", "--json")[0])["clock_set"] is True
+
+
+def _interrupt(*arguments, **options):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.hazard("HAZ-30")
+def test_a_running_board_is_sent_to_its_bootloader_and_keeps_what_is_its_own(shop, capsys):
+    """Files of its owner outlast a new MicroPython; files of an older firmware go."""
+    with simulator(shop, "--bootsel", "--bench-strap") as paths:
+        run_tool("flash", "--no-self-test")
+        run_tool("limits", "set", "--current-ma", "2")
+        code, out, _ = ionto(capsys, "flash", "--uf2", str(shop / "image.uf2"), "--json")
+        told = json.loads(out)
+        assert code == 0 and told["written"] == [] and all(check["ok"] for check in told["selftest"])
+        assert json.loads(run_tool("limits", "show", "--json")[0])["settings"]["max_current_ua"] == 2_000
+        (shop / "image.uf2").write_bytes(image(64)[:-512])
+        code, _, err = ionto(capsys, "flash", "--micropython")
+        assert code == 7 and "waits in BOOTSEL" in err
+        (shop / "image.uf2").write_bytes(image(64))
+        run_tool("flash")
+    assert "/lib/ionto/manifest.json" in flash_image.read_files(paths.image)
+
+
+@pytest.mark.hazard("HAZ-30", "HAZ-25")
+def test_a_session_and_a_newer_firmware_are_refused_without_force(bench_with, monkeypatch, capsys):
+    bench = bench_with(speed=1)
+    bench.start_and_hold(dose_ma_min=20)
+    port = ["--port", bench.pico.port]
+    for more in ([], ["--dry-run"]):
+        code, _, err = ionto(capsys, "flash", *port, *more)
+        assert code == 4 and "a session is under way (HOLD)" in err
+    assert bench.wait_state("HOLD")
+    monkeypatch.setattr(flashing, "FIRMWARE_VERSION", "0.0.9")
+    assert ionto(capsys, "flash", *port, "--force", "--no-self-test")[0] == 0
+    assert bench.wait_state("IDLE", "DONE")
+    assert [log["id"] for log in bench.ionto("logs", "list")["device"]] == [1]
+    code, _, err = ionto(capsys, "flash", *port)
+    assert code == 4 and "newer than 0.0.9" in err
+    bench.ionto("maintenance")
+    code, _, err = ionto(capsys, "flash", *port)
+    assert code == 4 and "newer than 0.0.9" in err
+    assert bench.wait_state("IDLE", "DONE"), "refused at the prompt, it went back to what it ran"
+    assert os.environ.get("IONTO_PORT") is None
