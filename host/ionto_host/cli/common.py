@@ -155,3 +155,8 @@ def table(rows: list[list[str]], heads: list[str]) -> str:
 def is_terminal() -> bool:
     """Return True when stderr is a person's terminal."""
     return sys.stderr.isatty()
+
+
+def can_ask() -> bool:
+    """Return True when a person can be asked: stdin and stderr are a terminal."""
+    return sys.stdin.isatty() and is_terminal()

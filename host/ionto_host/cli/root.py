@@ -9,7 +9,18 @@ import click
 
 from ionto.version import FIRMWARE_VERSION, PROTOCOL_VERSION
 from ionto_host import errors
-from ionto_host.cli import board, dosecmd, firmwarecmd, limitscmd, logscmd, monitorcmd, session, simcmd
+from ionto_host.cli import (
+    board,
+    coursecmd,
+    dosecmd,
+    firmwarecmd,
+    limitscmd,
+    logscmd,
+    monitorcmd,
+    presetscmd,
+    session,
+    simcmd,
+)
 from ionto_host.cli.common import Answer, IontoGroup, examples, finish, print_json
 
 _EXIT_CODES = "\n".join(f"  {int(code):>3}  {text}" for code, text in errors.EXIT_CODE_HELP.items())
@@ -36,7 +47,7 @@ examples(
     "ionto monitor",
 )(root)
 
-for _module in (board, limitscmd, dosecmd, session, monitorcmd, logscmd, simcmd, firmwarecmd):
+for _module in (board, limitscmd, presetscmd, dosecmd, session, monitorcmd, logscmd, coursecmd, simcmd, firmwarecmd):
     for _command in _module.COMMANDS:
         root.add_command(_command)
 
