@@ -43,7 +43,7 @@ def course() -> None:
 @contextmanager
 def _reading() -> Iterator[Store]:
     """Yield the database for a command that only reads: also a damaged one, which is said."""
-    with store.opened() as db:
+    with store.opened(even_damaged=True) as db:
         if db.damage:
             note(f"WARNING: {db.path} is damaged and opened for reading only: {db.damage}")
             note("What can be read follows. `ionto course restore` puts the last good backup in place.")

@@ -105,6 +105,7 @@ def _card(number: int, item: Recorded, lib: Library, axes: tuple[float, float, f
         "volts": _number(facts.get("load_max_v"), "%.1f"),
         "reactions": overview.names(item.reactions, lib),
         "note": item.note,
+        "faults": ", ".join(facts.get("faults") or []),
         "log": log,
     }
 

@@ -279,13 +279,19 @@ class Store:
 
 
 @contextmanager
-def opened(path: Path | None = None) -> Iterator[Store]:
-    """Yield the database at `path` (the default one), made when there is none, brought to the present schema."""
+def opened(path: Path | None = None, even_damaged: bool = False) -> Iterator[Store]:
+    """Yield the database at `path` (the default one), made when there is none, brought to the present schema.
+
+    A damaged one raises `CourseDatabaseError`, or with `even_damaged` opens for reading what can be read: decisions
+    must not rest on it.
+    """
     path = path or default_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     db = _connect(path)
     try:
         damage = _what_is_wrong(db)
+        if damage and not even_damaged:
+            raise _damaged(path, damage)
         if damage:
             db.close()
             db = _connect(path, read_only=True)

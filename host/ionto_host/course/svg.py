@@ -9,7 +9,7 @@ from datetime import date
 from html import escape
 
 BLUE, ORANGE, GREEN, RED, GREY, LIGHT = "#1f5fa8", "#c2591a", "#2f7d4f", "#b3261e", "#5f6b7a", "#e3e8ee"
-OUTCOME_COLOURS = {"complete": GREEN, "aborted": ORANGE, "faulted": RED, "interrupted": RED}
+OUTCOME_COLOURS = {"complete": GREEN, **dict.fromkeys(("fault", "interrupted"), RED)}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def nice_end(value: float) -> float:
 
 def colour_of(outcome: str) -> str:
     """Return the colour of the outcome of a session."""
-    return OUTCOME_COLOURS.get(outcome, GREY)
+    return GREY if outcome == "unknown" else OUTCOME_COLOURS.get(outcome, ORANGE)
 
 
 def session(data: dict[str, list[float]], x_max: float, ma_max: float, v_max: float, title: str) -> str:
@@ -127,8 +127,8 @@ def cumulative(sites: dict[str, list[tuple[date, float]]]) -> str:
         return ""
     first, span = min(days), max(1, (max(days) - min(days)).days)
     highest = nice_end(max(sum(dose for _, dose in sessions) for sessions in sites.values()))
-    frame = Frame(1000, 190, 60, 150, 14, 34, span, highest)
-    parts = [_text(4, 11, "mA*min", size=11)]
+    frame = Frame(1000, 200, 60, 150, 26, 34, span, highest)
+    parts = [_text(frame.left - 6, 11, "mA*min", anchor="end", size=11)]
     for share in (0, 0.5, 1):
         y = frame.y(share * highest)
         parts.append(_rule(frame.left, y, frame.width - frame.right, y, GREY if share == 0 else LIGHT))

@@ -95,7 +95,9 @@ def _lines(text: str) -> dict[str, int]:
     for number, line in enumerate(text.splitlines(), 1):
         if header := _HEADER.match(line):
             prefix = header[1].replace('"', "").replace("'", "").replace(" ", "")
-            found.setdefault(prefix, number)
+            parts = prefix.split(".")
+            for count in range(1, len(parts) + 1):
+                found.setdefault(".".join(parts[:count]), number)
         elif key := _KEY.match(line):
             found.setdefault(f"{prefix}.{key[1]}" if prefix else key[1], number)
     return found
