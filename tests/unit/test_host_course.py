@@ -311,4 +311,4 @@ def test_the_page_tells_of_every_session_and_nothing_runs_in_it(tmp_path: Path) 
 def test_an_axis_ends_at_a_round_number_that_holds_the_value(value: float) -> None:
     """And not far above it."""
     end = svg.nice_end(value)
-    assert end >= value * 0.999 and (value < 1e-6 or end <= 2.6 * value)
+    assert end >= value * 0.999 and (value < 1e-9 or end <= 2.6 * value)

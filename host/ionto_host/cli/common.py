@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,9 @@ def note(text: str) -> None:
 
 
 def plain_data(value: Any) -> Any:
-    """Return `value` in terms of JSON: dataclasses as dicts, paths as text."""
+    """Return `value` in terms of JSON: dataclasses as dicts, paths as text, decimal numbers as numbers."""
+    if isinstance(value, Decimal):
+        return float(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {item.name: plain_data(getattr(value, item.name)) for item in dataclasses.fields(value)}
     if isinstance(value, dict):

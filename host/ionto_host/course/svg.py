@@ -37,7 +37,7 @@ class Frame:
 
 def nice_end(value: float) -> float:
     """Return a round number not below `value`, and above 0, for the end of an axis."""
-    if value <= 0 or not math.isfinite(value):
+    if value < 1e-9 or not math.isfinite(value):
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
     return next(step * power for step in (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if step * power >= value * 0.999)
