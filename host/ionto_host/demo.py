@@ -22,6 +22,7 @@ from ionto_host import logstore, sessionfile, simulators
 from ionto_host.units import ma_min
 
 DOSE = "examples/plantar_fasciitis_dexamethasone.toml"
+SCREENING = "examples/screening_simulated_load.toml"
 FOLDER = Path("build/demo")
 TOLERANCE = 0.005
 SIM_START_S = 30.0
@@ -62,7 +63,7 @@ def session() -> float:
     ionto("devices")
     ionto("flash")
     ionto("clock", "set")
-    ionto("dose", "push", DOSE)
+    ionto("dose", "push", DOSE, "--screening", SCREENING)
     before_uc = meter_uc()
     ionto("start")
     ionto("monitor", "--timeout", "600")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from importlib import import_module
@@ -60,6 +60,11 @@ POLES = {"+": device_dose.POLE_POSITIVE, "-": device_dose.POLE_NEGATIVE}
 DEFAULTS = {MAX_DENSITY: Decimal("0.5"), MAX_EXTENSION: Decimal(50), STARTS: Decimal(1)}
 PULSE_TABLE = ("kind", "frequency_hz", "duty_pct", "edge_ms")
 REVERSAL_TABLE = ("kind", "interval_min")
+# Of the table [therapy], which stays on the host: what the dose is for, and what was proposed beside what was decided.
+THERAPY_TEXTS = ("preset", "subject", "sensitivity", "pole_verified")
+THERAPY_NUMBERS = ("proposed_current_ma", "proposed_dose_ma_min")
+THERAPY_LIST = "why"
+THERAPY_TABLE = (*THERAPY_TEXTS, *THERAPY_NUMBERS, THERAPY_LIST)
 FIELDS = (
     "schema",
     *TEXTS,
@@ -67,6 +72,7 @@ FIELDS = (
     *(item.name for item in (*REQUIRED_NUMBERS, *OPTIONAL_NUMBERS)),
     "waveform",
     "reversal",
+    "therapy",
 )
 _COMPUTED = (DENSITY, MEAN_CURRENT, EDGE, PULSE_ON, PULSE_OFF, REVERSAL_INTERVAL, TURNS)
 HUMAN = {item.device_name: item for item in (*REQUIRED_NUMBERS, *OPTIONAL_NUMBERS, *_COMPUTED)}
@@ -78,12 +84,16 @@ MAX_SHOWN = 60
 
 @dataclass(frozen=True)
 class DoseFile:
-    """A dose read from a file: canonical fields (device units), their bytes, the variants that admit it."""
+    """A dose read from a file: canonical fields (device units), their bytes, the variants that admit it.
+
+    `therapy` is the table of that name, which does not go to the device; empty without one.
+    """
 
     path: Path
     fields: dict[str, Any]
     raw: bytes
     variants: tuple[str, ...]
+    therapy: dict[str, Any] = field(default_factory=dict)
 
 
 def load(path: Path) -> DoseFile:
@@ -107,9 +117,10 @@ def loads(text: str, path: Path) -> DoseFile:
         table = tomllib.loads(text, parse_float=Decimal)
     except (tomllib.TOMLDecodeError, ArithmeticError, RecursionError) as error:
         raise DoseFileError(f"{path}: not TOML: {printable(str(error))}") from error
-    fields = _Reader(path, text, table).fields()
+    reader = _Reader(path, text, table)
+    fields, therapy = reader.fields(), reader.therapy()
     raw = device_dose.canonical(fields)
-    return DoseFile(path, fields, raw, tuple(variant for variant in VARIANTS if _admits(raw, variant)))
+    return DoseFile(path, fields, raw, tuple(variant for variant in VARIANTS if _admits(raw, variant)), therapy)
 
 
 def check(loaded: DoseFile, variant: str | None = None) -> device_dose.Dose:
@@ -156,7 +167,7 @@ def _closest_variant(loaded: DoseFile) -> str:
     return "A" if loaded.fields["current_ua"] <= device_limits.variant_a().max_current_ua else "B"
 
 
-_OPTIONAL = ", ".join([*(item.name for item in DEFAULTS), "waveform", "reversal"])
+_OPTIONAL = ", ".join([*(item.name for item in DEFAULTS), "waveform", "reversal", "therapy"])
 _REQUIRED = f"all fields are required, except {_OPTIONAL} and one of {DOSE.name} and {DURATION.name}"
 
 
@@ -196,6 +207,22 @@ class _Reader:
         result |= self._waveform() | self._reversal()
         result[DOSE.device_name] = self._dose_uc(result)
         return result
+
+    def therapy(self) -> dict[str, Any]:
+        """Return the table [therapy], checked for shape; empty without one."""
+        table = self.table.get("therapy", {})
+        if not isinstance(table, dict):
+            raise self.error("therapy", f"therapy is {_shown(table)}", "a table [therapy] is expected")
+        for key in table:
+            if key not in THERAPY_TABLE:
+                what = f"unknown field {_shown(key)[1:-1]} in [therapy]"
+                raise self.error(f"therapy.{key}", what, f"known: {', '.join(THERAPY_TABLE)}")
+        texts = {key: self._text(f"therapy.{key}") for key in THERAPY_TEXTS if key in table}
+        numbers = {key: self._number(f"therapy.{key}") for key in THERAPY_NUMBERS if key in table}
+        why = table.get(THERAPY_LIST, [])
+        if not isinstance(why, list) or not all(isinstance(item, str) and item.isprintable() for item in why):
+            raise self.error("therapy.why", f"therapy.why is {_shown(why)}", "a list of texts is expected")
+        return {**texts, **numbers, **({THERAPY_LIST: why} if why else {})}
 
     def _schema(self) -> int:
         value = self._get("schema")

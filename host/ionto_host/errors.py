@@ -96,6 +96,22 @@ class CalibrationError(RefusedError):
     action = "Check the reference meter, its range and leads, the resistor and the shunt; nothing was written."
 
 
+class LibraryError(RefusedError):
+    """Raised when a data file of the library (drugs, conditions, questions, reactions) is wrong."""
+
+    action = "Correct the file; `ionto presets check` lists everything that is wrong, with lines."
+
+
+class ScreeningError(RefusedError):
+    """Raised when the contraindication questions were not all answered with no."""
+
+
+class CourseError(RefusedError):
+    """Raised when a course does not allow what is asked: too soon, unknown, or not a code."""
+
+    action = "`ionto course status` shows the courses."
+
+
 class VersionMismatchError(RefusedError):
     """Raised when device and host do not speak the same protocol version."""
 
@@ -195,6 +211,12 @@ class IntegrityError(IontoError):
     """Raised when data does not match its checksum, digest or format."""
 
     exit_code = ExitCode.INTEGRITY
+
+
+class CourseDatabaseError(IntegrityError):
+    """Raised when the course database is damaged, or of a newer version; nothing is written to it."""
+
+    action = "`ionto course restore` puts the last good backup in place and keeps the damaged file beside it."
 
 
 class NotALogError(IntegrityError):

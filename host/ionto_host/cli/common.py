@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,9 @@ def note(text: str) -> None:
 
 
 def plain_data(value: Any) -> Any:
-    """Return `value` in terms of JSON: dataclasses as dicts, paths as text."""
+    """Return `value` in terms of JSON: dataclasses as dicts, paths as text, decimal numbers as numbers."""
+    if isinstance(value, Decimal):
+        return float(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {item.name: plain_data(getattr(value, item.name)) for item in dataclasses.fields(value)}
     if isinstance(value, dict):
@@ -165,3 +168,8 @@ def table(rows: list[list[str]], heads: list[str]) -> str:
 def is_terminal() -> bool:
     """Return True when stderr is a person's terminal."""
     return sys.stderr.isatty()
+
+
+def can_ask() -> bool:
+    """Return True when a person can be asked: stdin and stderr are a terminal."""
+    return sys.stdin.isatty() and is_terminal()

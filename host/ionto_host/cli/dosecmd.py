@@ -12,10 +12,15 @@ import click
 
 from ionto.dose import HALF, NO_REVERSAL, PULSED, Dose
 from ionto.limits import for_variant
-from ionto_host import dosefile
-from ionto_host.cli.common import Answer, IontoGroup, examples, note, open_device
+from ionto_host import dosefile, dosewriter, explain, library, screening
+from ionto_host.cli import newdose, pushing
+from ionto_host.cli.common import Answer, IontoGroup, examples, note, open_device, table
+from ionto_host.course import fit
 from ionto_host.dosefile import DoseFile
 from ionto_host.errors import ProtocolError, RefusedError, UsageError
+from ionto_host.library.model import Library
+from ionto_host.library.polarity import Verdict
+from ionto_host.notice import NOTICE
 from ionto_host.units import clock, ma, ma_min, printable
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -51,15 +56,21 @@ def dose() -> None:
 @dose.command("new")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @_VARIANT
-@click.option("--current", type=_NUMBER, required=True, help="Current in mA.")
-@click.option("--dose", "dose_ma_min", type=_NUMBER, required=True, help="Dose in mA*min.")
+@click.option("--preset", help="Condition and drug, as `ionto presets list` shows them.")
+@click.option("--subject", metavar="CODE", help="Fit current and dose to a subject code and its earlier sessions.")
+@click.option("--sensitivity", type=click.Choice(fit.SENSITIVITIES), help="Of the person. Default: as in the course.")
+@click.option("--accept", is_flag=True, help="Take the current and dose that are proposed.")
+@click.option("--current", type=_NUMBER, help="Current in mA.")
+@click.option("--dose", "dose_ma_min", type=_NUMBER, help="Dose in mA*min.")
 @click.option("--area", type=_NUMBER, required=True, help="Area of the smaller electrode in cm2.")
-@click.option("--polarity", type=click.Choice(list(dosefile.POLES)), required=True, help="Pole under the drug.")
-@click.option("--name", default="New dose", show_default=True, help="Name of the dose.")
-@click.option("--drug", default="none", show_default=True, help="Drug or electrolyte.")
-@click.option("--site", default="bench", show_default=True, help="Site on the body, or the load.")
-@click.option("--ramp-up", type=_NUMBER, default="30", show_default=True, help="Ramp up in s.")
-@click.option("--ramp-down", type=_NUMBER, default="30", show_default=True, help="Ramp down in s.")
+@click.option("--max-density", type=_NUMBER, help="In mA/cm2. Default: the careful one of the preset; 0.5 without.")
+@click.option("--polarity", type=click.Choice(list(dosefile.POLES)), help="Pole under the drug. A preset knows it.")
+@click.option("--pole-verified", default="", metavar="TEXT", help="Where you looked up a pole the sources do not give.")
+@click.option("--name", help="Name of the dose.")
+@click.option("--drug", help="Drug or electrolyte. Default: of the preset; none without.")
+@click.option("--site", help="Site on the body, or the load. Default: of course or preset; bench without.")
+@click.option("--ramp-up", type=_NUMBER, help="Ramp up in s. Default: of the preset; 30 without.")
+@click.option("--ramp-down", type=_NUMBER, help="Ramp down in s. Default: of the preset; 30 without.")
 @click.option("--frequency", type=_NUMBER, help="Pulses instead of direct current: how many a second.")
 @click.option("--duty", type=_NUMBER, default="50", show_default=True, help="Of the pulses, in %.")
 @click.option("--reverse-at-half", is_flag=True, help="Reverse the polarity at half of the dose.")
@@ -68,84 +79,114 @@ def dose() -> None:
 @click.option("--starts", type=_NUMBER, default="1", show_default=True, help="Sessions without pushing it again.")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def dose_new(file: Path, force: bool, variant: str | None, **values: Any) -> Answer:
-    """Write a commented dose file to FILE and check it."""
+    """Write a commented dose file to FILE and check it.
+
+    With --preset the file carries the preset's figures and their sources. Current and dose are proposed inside all
+    limits, with the reasons; you decide, and the file records both. For bench work, teaching and research.
+    """
     if values["reverse_at_half"] and values["reverse_every"] is not None:
         raise UsageError("--reverse-at-half and --reverse-every exclude each other", "Give one of them.")
     if file.exists() and not force:
         raise UsageError(f"{file} exists", "Choose another name, or overwrite it with --force.")
-    text = _template(values)
-    loaded = dosefile.loads(text, file)
-    checked = dosefile.check(loaded, variant)
-    file.write_text(text, encoding="utf-8")
-    return Answer({"file": file, **_facts(loaded, checked)}, f"Written to {file}.\n{_text(loaded, checked)}")
-
-
-def _template(values: dict[str, Any]) -> str:
-    quoted = {key: json.dumps(values[key], ensure_ascii=False) for key in ("name", "drug", "site", "polarity")}
-    return f"""# A dose for IontoPico: bench work, teaching and research; not a cleared medical device.
-schema = 1
-name = {quoted["name"]}
-drug = {quoted["drug"]}
-site = {quoted["site"]}
-
-current_ma = {values["current"]}
-dose_ma_min = {values["dose_ma_min"]}  # or duration_min, from first to last current
-electrode_area_cm2 = {values["area"]}  # of the smaller electrode
-max_density_ma_cm2 = 0.5  # the dose is refused above it
-polarity = {quoted["polarity"]}  # the pole under the drug
-
-ramp_up_s = {values["ramp_up"]}
-ramp_down_s = {values["ramp_down"]}
-
-max_extension_pct = {values["max_extension"]}  # how much longer a poor contact may make it
-starts = {values["starts"]}  # how often START begins it before it has to be pushed again
-
-{_waveform(values)}
-
-{_reversal(values)}
-"""
-
-
-def _waveform(values: dict[str, Any]) -> str:
-    if values["frequency"] is None:
-        return '[waveform]\nkind = "dc"'
-    return (
-        f'[waveform]\nkind = "pulsed"\nfrequency_hz = {values["frequency"]}\nduty_pct = {values["duty"]}\nedge_ms = 20'
-    )
-
-
-def _reversal(values: dict[str, Any]) -> str:
-    if values["reverse_every"] is not None:
-        return f'[reversal]\nkind = "interval"\ninterval_min = {values["reverse_every"]}'
-    return f'[reversal]\nkind = "{"half" if values["reverse_at_half"] else "none"}"'
+    lib = library.load()
+    made = newdose.make(values, lib)
+    loaded = dosefile.loads(dosewriter.write(made.wanted, made.preset, lib), file)
+    checked = newdose.checked(loaded, made, lib, variant)
+    verdict, _ = pushing.judge_polarity(loaded, lib, "")
+    file.write_text(dosewriter.write(made.wanted, made.preset, lib), encoding="utf-8")
+    data = {"file": file, "notice": NOTICE, "proposal": made.proposal, **_facts(loaded, checked), "pole": verdict.text}
+    return Answer(data, f"Written to {file}.\n{_text(loaded, checked)}\n{_label('pole', verdict.text)}")
 
 
 @dose.command("check")
 @click.argument("file", type=_FILE)
 @_VARIANT
-def dose_check(file: Path, variant: str | None) -> Answer:
-    """Check the dose FILE against the device's limits and show what follows from it."""
+@click.option(
+    "--load",
+    "loads_ohm",
+    type=click.IntRange(1, 1_000_000),
+    multiple=True,
+    metavar="OHM",
+    help="Load to give the expected voltage for; may be repeated. Default: 1000, 2000, 4700, 10000.",
+)
+@click.option("--pole-verified", default="", metavar="TEXT", help="Where you looked up a pole the sources do not give.")
+def dose_check(file: Path, variant: str | None, loads_ohm: tuple[int, ...], pole_verified: str) -> Answer:
+    """Check the dose FILE against the device's limits and the library, and explain every number that follows."""
     loaded = dosefile.load(file)
     checked = dosefile.check(loaded, variant)
-    return Answer(_facts(loaded, checked), _text(loaded, checked))
+    verdict, _ = pushing.judge_polarity(loaded, library.load(), pole_verified)
+    limits = for_variant(variant or loaded.variants[0])
+    derived = explain.derive(checked, limits, loads_ohm or explain.LOADS_OHM)
+    rows = [[item.name, item.words(), item.how, item.share()] for item in derived]
+    parts = [_text(loaded, checked), _label("pole", verdict.text), "", table(rows, ["number", "value", "how", "share"])]
+    careful = _careful(checked, verdict, library.load())
+    parts += ["", careful] if careful else []
+    data = {**_facts(loaded, checked), "notice": NOTICE, "pole": verdict.text, "pole_checked": verdict.checked}
+    data |= {"derived": explain.as_data(derived), "careful": careful}
+    return Answer(data, "\n".join([*parts, "", NOTICE]))
+
+
+def _careful(checked: Dose, verdict: Verdict, lib: Library) -> str:
+    """Return where the dose is above the careful figure of the sources, "" when it is nowhere."""
+    told: list[str] = []
+    for drug in verdict.drugs[:1]:
+        regime = lib.regimes[drug.regime]
+        values = {"current_ma": ma(checked.current_ua), "density_ma_cm2": ma(checked.density_ua_cm2())}
+        values["minutes"] = checked.duration_ms() / 60_000
+        for quantity, value in values.items():
+            figure = regime.careful(quantity)
+            if Decimal(str(value)) > regime.ceiling(quantity):
+                told.append(f"{quantity} {value:.4g} is above {figure.words()} ({lib.cite(figure.source)})")
+    return f"Above the careful figure of the sources: {'; '.join(told)}." if told else ""
 
 
 @dose.command("push")
 @click.argument("file", type=_FILE)
-def dose_push(file: Path) -> Answer:
-    """Give the dose FILE to the device, which checks it again; read it back and compare."""
+@click.option("--screening", type=_FILE, help="Answers to the contraindication questions (TOML or JSON), for scripts.")
+@click.option("--course", metavar="CODE", help="Course the session belongs to: subject code, or P-014/2.")
+@click.option("--pole-verified", default="", metavar="TEXT", help="Where you looked up a pole the sources do not give.")
+@click.option("--reviewed", default="", metavar="TEXT", help="After a burn, blister or allergy: what was found since.")
+@click.option(
+    "--at", type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%d"]), help="Bench courses only: when it is played."
+)
+def dose_push(file: Path, **options: Any) -> Answer:
+    """Give the dose FILE to the device, which checks it again; read it back and compare.
+
+    Before that the polarity of its drug is checked, the contraindication questions are asked, and with --course the
+    interval since the last session. One yes, or one question without an answer, and nothing is sent. The answers are
+    kept beside the pulled logs, by the digest of the dose. A dose with drug "none" and a site with the word "bench" is
+    for a load and exempt from the questions, which is said.
+    """
     loaded = dosefile.load(file)
-    with open_device() as device:
+    with pushing.vetted(loaded, library.load(), pushing.Given(**options)) as found, open_device() as device:
         variant = device.identity.variant
         checked = dosefile.check(loaded, variant)
-        try:
-            digest = device.push_dose(loaded.raw)
-        except RefusedError as error:
-            raise dosefile.explain(error.details, f"{file}, refused by the device") from error
+        record = pushing.screen(found, device.identity.board_id, options["screening"])
+        with pushing.recorded(found, device.identity.board_id, record) as kept:
+            try:
+                digest = device.push_dose(loaded.raw)
+            except RefusedError as error:
+                raise dosefile.explain(error.details, f"{file}, refused by the device") from error
         if device.identity.bench_strap:
             note("The bench strap is fitted: USB does not hold the output off.")
-    data = {**_facts(loaded, checked), "variant": variant, "digest": digest}
-    return Answer(data, f"{_text(loaded, checked)}\nOn the device, read back: digest {digest[:16]}.")
+    data = {**_facts(loaded, checked), "variant": variant, "digest": digest, "notice": NOTICE}
+    course = found.course.id if found.course else None
+    data |= {"pole": found.told, "screening": record, "screening_file": kept, "course": course}
+    rows = [_label("pole", found.told), _label("screened", _screened(record, kept))]
+    if course:
+        rows.append(_label("course", f"{course}; when the session is over: `ionto course log {course}`"))
+    end = f"On the device, read back: digest {digest[:16]}.\n{NOTICE}"
+    return Answer(data, "\n".join([_text(loaded, checked), *rows, end]))
+
+
+def _screened(record: dict[str, Any], kept: Path | None) -> str:
+    if kept is None:
+        return f"no questions: {screening.EXEMPTION}"
+    return f"{len(record['answers'])} questions, each answered no; kept in {kept}"
+
+
+def _label(name: str, text: str) -> str:
+    return f"{name:<8} {text}"
 
 
 @dose.command("show")
@@ -220,30 +261,24 @@ def _turns(checked: Dose, pole: str) -> str:
 examples("ionto dose check my_dose.toml", "ionto dose push my_dose.toml", "ionto dose show")(dose)
 examples(
     "ionto dose new my_dose.toml --current 1 --dose 1 --area 10 --polarity + --ramp-up 2 --ramp-down 2",
-    "ionto dose new foot.toml --current 4 --dose 40 --area 10 --polarity - --drug dexamethasone --site heel",
+    "ionto dose new heel.toml --preset plantar-fasciitis --current 2 --dose 38 --area 10",
+    "ionto dose new heel.toml --subject P-014 --area 10",
     "ionto dose new pulses.toml --current 2 --dose 5 --area 10 --polarity + --frequency 2 --duty 50 --reverse-at-half",
 )(dose_new)
-_SAMPLE = {
-    "name": "Bench resistor",
-    "drug": "none",
-    "site": "resistor on the bench",
-    "polarity": "+",
-    "current": 1,
-    "dose_ma_min": 1,
-    "area": 10,
-    "ramp_up": 2,
-    "ramp_down": 2,
-    "frequency": None,
-    "duty": 50,
-    "reverse_at_half": False,
-    "reverse_every": None,
-    "max_extension": 50,
-    "starts": 1,
-}
-_LINES = "\n".join(f"  {line}" for line in _template(_SAMPLE).splitlines()[1:] if line)
+_SAMPLE = dosewriter.Wanted(
+    Decimal(1), Decimal(1), Decimal(10), "+", "Bench resistor", "none", "resistor on the bench", Decimal(2), Decimal(2)
+)
+_LINES = "\n".join(f"  {line}" for line in dosewriter.write(_SAMPLE).splitlines()[1:] if line)
 dose_new.epilog = f"{dose_new.epilog}\n\n\b\nA complete dose file:\n{_LINES}"
-examples("ionto dose check examples/bench_resistor.toml", "ionto dose check my_dose.toml --variant A")(dose_check)
-examples("ionto dose push examples/bench_resistor.toml")(dose_push)
+examples(
+    "ionto dose check examples/bench_resistor.toml",
+    "ionto dose check my_dose.toml --variant A --load 2000 --load 4700",
+)(dose_check)
+examples(
+    "ionto dose push examples/bench_resistor.toml",
+    "ionto dose push heel.toml --screening answers.toml",
+    "ionto dose push heel.toml --course P-014",
+)(dose_push)
 examples("ionto dose show", "ionto dose show --json")(dose_show)
 
 COMMANDS = (dose,)

@@ -1,0 +1,115 @@
+"""What a course amounts to: done against plan, dose, reactions, warnings, when the next session may be. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from ionto_host.course import planner
+from ionto_host.course.fit import Past
+from ionto_host.course.store import Course, Push, Recorded
+from ionto_host.library.model import STOP_SEVERITY, Library
+
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A course at one moment. Doses in mA*min; `next_s` is the Unix time before which no session may be."""
+
+    done: int
+    ahead: tuple[date, ...]
+    delivered_ma_min: float
+    at_least: bool
+    next_s: int | None
+    open_push: Push | None
+    repeating: tuple[str, ...]
+    stopped_by: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def look(course: Course, sessions: Sequence[Recorded], open_push: Push | None, lib: Library, now_s: int) -> Overview:
+    """Return the overview of `course` at `now_s` (Unix)."""
+    days = [item.day for item in sessions]
+    ahead = planner.remaining(course.plan, days, datetime.fromtimestamp(now_s).date())
+    known = [item.facts.get("dose_delivered_ma_min") for item in sessions]
+    doses = [float(value) for value in known if value is not None]
+    unsure = len(doses) < len(sessions) or any(item.facts.get("at_least") for item in sessions)
+    times = [item.time_s for item in sessions] + ([open_push.time_s] if open_push else [])
+    again = planner.repeating(felt(sessions), int(lib.rules["reactions-that-repeat"].value))
+    stops = _stops(sessions, lib)
+    warnings = _warnings(sessions, open_push, again, stops, lib)
+    earliest = planner.earliest_s(course.plan, times)
+    parts = (sum(doses), unsure, earliest, open_push, tuple(again), tuple(stops), tuple(warnings))
+    return Overview(len(sessions), tuple(ahead), *parts)
+
+
+def felt(sessions: Sequence[Recorded]) -> list[frozenset[str]]:
+    """Return the reactions of each session, oldest first, without "none"."""
+    return [frozenset(item.reactions) - {NONE} for item in sessions]
+
+
+def past(sessions: Sequence[Recorded]) -> list[Past]:
+    """Return what `fit.propose` needs of earlier sessions."""
+    found: list[Past] = []
+    for item, reactions in zip(sessions, felt(sessions), strict=True):
+        contact = item.facts.get("contact_ma")
+        current = Decimal(int(item.push.dose["current_ua"])) / 1_000
+        found.append(Past(current, reactions, None if contact is None else Decimal(str(contact))))
+    return found
+
+
+def _stops(sessions: Sequence[Recorded], lib: Library) -> list[str]:
+    last = sessions[-1].reactions if sessions else ()
+    return [name for name in last if name in lib.reactions and lib.reactions[name].severity >= STOP_SEVERITY]
+
+
+def _warnings(
+    sessions: Sequence[Recorded], open_push: Push | None, again: list[str], stops: list[str], lib: Library
+) -> list[str]:
+    told: list[str] = []
+    if again:
+        told.append(f"{names(again, lib)} came back: after each of the last sessions. Lower the next one, or end here.")
+    if stops:
+        told.append(f"{names(stops, lib)} after the last session: no further one until a person has looked at it.")
+    for number, item in enumerate(sessions, 1):
+        faults = item.facts.get("faults") or []
+        if faults:
+            told.append(f"session {number} ended in {', '.join(faults)}.")
+        if item.log_path and item.facts.get("log_verified") is False:
+            told.append(f"the log of session {number} is damaged: its figures are the least that is known.")
+    if open_push:
+        given = datetime.fromtimestamp(open_push.time_s)
+        told.append(f"a dose was pushed on {given:%Y-%m-%d %H:%M} and its session is not recorded yet.")
+    return told
+
+
+def names(ids: Sequence[str], lib: Library) -> str:
+    """Return the reactions `ids` in words."""
+    return ", ".join(lib.reactions[item].name if item in lib.reactions else item for item in ids)
+
+
+def as_data(course: Course, view: Overview) -> dict[str, Any]:
+    """Return course and overview for `--json`."""
+    return {
+        "course": course.id,
+        "subject": course.subject,
+        "preset": course.preset,
+        "site": course.site,
+        "bench": course.bench,
+        "sessions_planned": course.plan.sessions,
+        "sessions_done": view.done,
+        "every_days": course.plan.spacing_days,
+        "min_interval_h": course.plan.min_interval_h,
+        "dose_delivered_ma_min": round(view.delivered_ma_min, 4),
+        "at_least": view.at_least,
+        "ahead": [day.isoformat() for day in view.ahead],
+        "next_not_before": view.next_s and datetime.fromtimestamp(view.next_s).isoformat(timespec="minutes"),
+        "open_push": view.open_push and view.open_push.digest,
+        "repeating": list(view.repeating),
+        "stopped_by": list(view.stopped_by),
+        "warnings": list(view.warnings),
+    }

@@ -1,0 +1,392 @@
+"""The course database: SQLite beside the logs, with a schema version and a backup before every change of it.
+
+A damaged database is never written to: it opens for reading only, and the last good backup is offered.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from ionto_host import logstore
+from ionto_host.course.planner import Plan
+from ionto_host.errors import CourseDatabaseError, CourseError
+
+NAME = "courses.sqlite"
+BACKUP = "courses.backup.sqlite"
+BACKUP_BEFORE = "courses.backup-before.sqlite"  # the one before the last write
+OPEN, RECORDED, NOT_RUN = "open", "recorded", "not run"
+
+_V1 = """
+CREATE TABLE courses (
+  subject TEXT NOT NULL, number INTEGER NOT NULL, preset TEXT NOT NULL, site TEXT NOT NULL,
+  sensitivity TEXT NOT NULL, sessions INTEGER NOT NULL, every_days INTEGER NOT NULL, min_interval_h INTEGER NOT NULL,
+  start TEXT NOT NULL, bench INTEGER NOT NULL, created_s INTEGER NOT NULL,
+  PRIMARY KEY (subject, number));
+CREATE TABLE pushes (
+  id INTEGER PRIMARY KEY, subject TEXT NOT NULL, course INTEGER NOT NULL, time_s INTEGER NOT NULL,
+  board TEXT NOT NULL, digest TEXT NOT NULL, dose TEXT NOT NULL, screening TEXT NOT NULL, state TEXT NOT NULL,
+  FOREIGN KEY (subject, course) REFERENCES courses (subject, number) ON DELETE CASCADE);
+CREATE TABLE sessions (
+  id INTEGER PRIMARY KEY, push INTEGER NOT NULL UNIQUE REFERENCES pushes (id) ON DELETE CASCADE,
+  time_s INTEGER NOT NULL, log_path TEXT NOT NULL, log_sha256 TEXT NOT NULL, facts TEXT NOT NULL,
+  series TEXT NOT NULL, reactions TEXT NOT NULL, note TEXT NOT NULL);
+"""
+# One entry for each version of the schema: how it is made from the one before.
+MIGRATIONS: tuple[str, ...] = (_V1,)
+
+
+@dataclass(frozen=True)
+class Course:
+    """A course of a subject code at one site. Times in Unix seconds, `start` a date."""
+
+    subject: str
+    number: int
+    preset: str
+    site: str
+    sensitivity: str
+    plan: Plan
+    bench: bool
+    created_s: int
+
+    @property
+    def id(self) -> str:
+        """The name that `--course` takes."""
+        return f"{self.subject}/{self.number}"
+
+
+@dataclass(frozen=True)
+class Push:
+    """A dose that was given to a device for a course, with the answers of its screening."""
+
+    id: int
+    time_s: int
+    board: str
+    digest: str
+    dose: dict[str, Any]
+    screening: dict[str, Any]
+    state: str
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A session of a course: what its log says (`facts`, `series`), the reactions (ids) and a note."""
+
+    id: int
+    push: Push
+    time_s: int
+    log_path: str
+    log_sha256: str
+    facts: dict[str, Any]
+    series: dict[str, list[float]]
+    reactions: tuple[str, ...]
+    note: str
+
+    @property
+    def day(self) -> date:
+        """The local date of the session."""
+        return datetime.fromtimestamp(self.time_s).date()
+
+
+@dataclass
+class NewSession:
+    """What `Store.add_session` keeps."""
+
+    push: int
+    time_s: int
+    reactions: tuple[str, ...]
+    note: str = ""
+    log_path: str = ""
+    log_sha256: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+    series: dict[str, list[float]] = field(default_factory=dict)
+
+
+def default_path() -> Path:
+    """Return where the database is: beside the pulled logs."""
+    return logstore.default_folder() / NAME
+
+
+class Store:
+    """The open database. `damage` says what is wrong with it; then it is for reading only."""
+
+    def __init__(self, path: Path, db: sqlite3.Connection, damage: str = "") -> None:
+        self.path = path
+        self.damage = damage
+        self._db = db
+
+    # Courses -----------------------------------------------------------------------------------------------------
+
+    def courses(self, subject: str | None = None) -> list[Course]:
+        """Return all courses, or those of `subject`, by subject and number."""
+        rows = self._read("SELECT * FROM courses WHERE ?1 IS NULL OR subject = ?1 ORDER BY subject, number", subject)
+        return [_course(row) for row in rows]
+
+    def course(self, subject: str, number: int | None) -> Course:
+        """Return the course; without a number the only one of `subject`. `CourseError` for none or several."""
+        found = [item for item in self.courses(subject) if number in (None, item.number)]
+        if not found:
+            wanted = subject if number is None else f"{subject}/{number}"
+            raise CourseError(f"no course {wanted}", "Begin one with `ionto course new`, or see `ionto course status`.")
+        if len(found) > 1:
+            ids = ", ".join(item.id for item in found)
+            raise CourseError(f"{subject} has several courses: {ids}", "Name one of them.")
+        return found[0]
+
+    def add_course(self, course: Course) -> Course:
+        """Keep `course` under the next free number of its subject and return it so."""
+        with self._write() as db:
+            row = db.execute("SELECT max(number) FROM courses WHERE subject = ?", (course.subject,)).fetchone()
+            number = (row[0] or 0) + 1
+            plan = course.plan
+            db.execute(
+                "INSERT INTO courses VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (course.subject, number, course.preset, course.site, course.sensitivity, plan.sessions)
+                + (plan.every_days, plan.min_interval_h, plan.start.isoformat(), int(course.bench), course.created_s),
+            )
+        return self.course(course.subject, number)
+
+    def change_plan(self, course: Course, plan: Plan) -> Course:
+        """Keep `plan` as that of `course`."""
+        with self._write() as db:
+            db.execute(
+                "UPDATE courses SET sessions = ?, every_days = ?, min_interval_h = ?, start = ? "
+                "WHERE subject = ? AND number = ?",
+                (plan.sessions, plan.every_days, plan.min_interval_h, plan.start.isoformat())
+                + (course.subject, course.number),
+            )
+        return self.course(course.subject, course.number)
+
+    def delete_subject(self, subject: str) -> int:
+        """Delete every course of `subject` with all that belongs to it, from the backups too; return how many."""
+        with self._write() as db:
+            gone = db.execute("DELETE FROM courses WHERE subject = ?", (subject,)).rowcount
+        self._db.execute("VACUUM")
+        for path in backups(self.path):
+            path.unlink()
+        self.back_up()
+        return gone
+
+    # Pushes and sessions -----------------------------------------------------------------------------------------
+
+    def add_push(self, course: Course, push: Push) -> int:
+        """Keep `push` (its id is given here) for `course` and return its id."""
+        with self._write() as db:
+            texts = (push.board, push.digest, _json(push.dose), _json(push.screening), push.state)
+            cursor = db.execute(
+                "INSERT INTO pushes (subject, course, time_s, board, digest, dose, screening, state) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (course.subject, course.number, push.time_s, *texts),
+            )
+        return int(cursor.lastrowid or 0)
+
+    def set_state(self, push: int, state: str) -> None:
+        """Set the state of a push."""
+        with self._write() as db:
+            db.execute("UPDATE pushes SET state = ? WHERE id = ?", (state, push))
+
+    def pushes(self, course: Course) -> list[Push]:
+        """Return the pushes of `course`, oldest first."""
+        query = "SELECT * FROM pushes WHERE subject = ? AND course = ? ORDER BY id"
+        return [_push(row) for row in self._read(query, course.subject, course.number)]
+
+    def open_push(self, course: Course) -> Push | None:
+        """Return the push of `course` whose session has not been recorded, None without one."""
+        return next((item for item in reversed(self.pushes(course)) if item.state == OPEN), None)
+
+    def add_session(self, new: NewSession) -> None:
+        """Keep a session, and its push as recorded."""
+        with self._write() as db:
+            db.execute(
+                "INSERT INTO sessions (push, time_s, log_path, log_sha256, facts, series, reactions, note) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (new.push, new.time_s, new.log_path, new.log_sha256, _json(new.facts), _json(new.series))
+                + (_json(list(new.reactions)), new.note),
+            )
+            db.execute("UPDATE pushes SET state = ? WHERE id = ?", (RECORDED, new.push))
+
+    def change_reactions(self, session: int, reactions: tuple[str, ...], note: str) -> None:
+        """Keep what was learnt later about the reactions of a session."""
+        with self._write() as db:
+            db.execute(
+                "UPDATE sessions SET reactions = ?, note = ? WHERE id = ?", (_json(list(reactions)), note, session)
+            )
+
+    def sessions(self, course: Course) -> list[Recorded]:
+        """Return the recorded sessions of `course` in order of time."""
+        by_id = {item.id: item for item in self.pushes(course)}
+        rows = self._read(
+            "SELECT s.* FROM sessions s JOIN pushes p ON s.push = p.id WHERE p.subject = ? AND p.course = ? "
+            "ORDER BY s.time_s, s.id",
+            course.subject,
+            course.number,
+        )
+        return [_recorded(row, by_id[row["push"]]) for row in rows if row["push"] in by_id]
+
+    def known_logs(self) -> set[str]:
+        """Return the SHA-256 of every log that belongs to a session already."""
+        return {row[0] for row in self._read("SELECT log_sha256 FROM sessions WHERE log_sha256 != ''")}
+
+    def times_s(self, subject: str, site: str) -> list[int]:
+        """Return when `subject` had a session or was given a dose for one at `site` (Unix), in any course."""
+        query = (
+            "SELECT coalesce(s.time_s, p.time_s) FROM pushes p LEFT JOIN sessions s ON s.push = p.id "
+            "JOIN courses c ON c.subject = p.subject AND c.number = p.course "
+            "WHERE p.subject = ? AND c.site = ? AND p.state != ?"
+        )
+        return [int(row[0]) for row in self._read(query, subject, site, NOT_RUN)]
+
+    # The file ----------------------------------------------------------------------------------------------------
+
+    def back_up(self, name: str = BACKUP) -> Path:
+        """Copy the database to `name` beside it and return the path."""
+        target = self.path.with_name(name)
+        part = target.with_suffix(".part")
+        part.unlink(missing_ok=True)
+        with closing(sqlite3.connect(part)) as copy:
+            self._db.backup(copy)
+        part.replace(target)
+        return target
+
+    def _read(self, query: str, *values: Any) -> list[sqlite3.Row]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            if not self.damage:
+                raise _damaged(self.path, str(error)) from error
+            return []
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        if self.damage:
+            raise _damaged(self.path, self.damage)
+        try:
+            with self._db:
+                yield self._db
+            last = self.path.with_name(BACKUP)
+            if last.is_file():
+                last.replace(self.path.with_name(BACKUP_BEFORE))
+            self.back_up()
+        except sqlite3.DatabaseError as error:
+            raise _damaged(self.path, str(error)) from error
+
+
+@contextmanager
+def opened(path: Path | None = None, even_damaged: bool = False) -> Iterator[Store]:
+    """Yield the database at `path` (the default one), made when there is none, brought to the present schema.
+
+    A damaged one raises `CourseDatabaseError`, or with `even_damaged` opens for reading what can be read: decisions
+    must not rest on it.
+    """
+    path = path or default_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    db = _connect(path)
+    try:
+        damage = _what_is_wrong(db)
+        if damage and not even_damaged:
+            raise _damaged(path, damage)
+        if damage:
+            db.close()
+            db = _connect(path, read_only=True)
+        else:
+            _migrate(db, path)
+        yield Store(path, db, damage)
+    finally:
+        db.close()
+
+
+def restore(path: Path | None = None) -> tuple[Path, Path]:
+    """Put the last good backup in place of a damaged database; return (backup used, damaged file kept).
+
+    `CourseError` when the database is sound, or when there is no good backup: nothing is changed then.
+    """
+    path = path or default_path()
+    if path.is_file() and not _damage_of(path):
+        raise CourseError(f"{path} is sound: nothing to restore")
+    good = [item for item in backups(path) if not _damage_of(item)]
+    if not good:
+        raise CourseError(f"there is no good backup of {path}", "What can be read is in `ionto course export`.")
+    newest = max(good, key=lambda item: item.stat().st_mtime)
+    kept = path.with_name(f"{path.name}.damaged-{int(time.time())}")
+    if path.is_file():
+        path.rename(kept)
+    with closing(sqlite3.connect(newest)) as source, closing(sqlite3.connect(path)) as target:
+        source.backup(target)
+    return newest, kept
+
+
+def backups(path: Path) -> list[Path]:
+    """Return the backups beside the database `path`: the rolling one and those before a migration."""
+    return sorted(path.parent.glob("courses.backup*.sqlite"))
+
+
+def _connect(path: Path, read_only: bool = False) -> sqlite3.Connection:
+    name = f"{path.absolute().as_uri()}?mode=ro&immutable=1" if read_only else str(path)
+    db = sqlite3.connect(name, uri=read_only, timeout=10)
+    db.row_factory = sqlite3.Row
+    with suppress(sqlite3.DatabaseError):
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA secure_delete = ON")
+    return db
+
+
+def _what_is_wrong(db: sqlite3.Connection) -> str:
+    """Return what is wrong with the database, "" when it is sound."""
+    try:
+        found = [str(row[0]) for row in db.execute("PRAGMA integrity_check(3)")]
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise
+        return str(error)
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return "" if found == ["ok"] else "; ".join(found)
+
+
+def _damage_of(path: Path) -> str:
+    with closing(_connect(path, read_only=True)) as db:
+        return _what_is_wrong(db)
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(MIGRATIONS):
+        raise CourseDatabaseError(
+            f"{path} has schema {version}; this host tool knows up to {len(MIGRATIONS)}", "Update the host tool."
+        )
+    if 0 < version < len(MIGRATIONS):
+        Store(path, db).back_up(f"courses.backup-schema{version}.sqlite")
+    for number in range(version, len(MIGRATIONS)):
+        db.executescript(f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
+
+
+def _damaged(path: Path, what: str) -> CourseDatabaseError:
+    return CourseDatabaseError(f"the course database {path} is damaged and is opened for reading only: {what}")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _course(row: sqlite3.Row) -> Course:
+    plan = Plan(date.fromisoformat(row["start"]), row["sessions"], row["every_days"], row["min_interval_h"])
+    texts = (row["subject"], row["number"], row["preset"], row["site"], row["sensitivity"])
+    return Course(*texts, plan, bool(row["bench"]), row["created_s"])
+
+
+def _push(row: sqlite3.Row) -> Push:
+    dose, screening = json.loads(row["dose"]), json.loads(row["screening"])
+    return Push(row["id"], row["time_s"], row["board"], row["digest"], dose, screening, row["state"])
+
+
+def _recorded(row: sqlite3.Row, push: Push) -> Recorded:
+    load: Callable[[str], Any] = json.loads
+    parts = (load(row["facts"]), load(row["series"]), tuple(load(row["reactions"])), row["note"])
+    return Recorded(row["id"], push, row["time_s"], row["log_path"], row["log_sha256"], *parts)

@@ -1,0 +1,173 @@
+"""The contraindication questions of a dose: which are asked, how answers are read, judged and kept.
+
+The device's dose has no field for answers, so they are kept on the host: a file beside the pulled logs, named by the
+digest of the dose, which the log's first record carries too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from ionto_host import logstore
+from ionto_host.errors import ScreeningError
+from ionto_host.library.model import DRUG_ONLY, WATER, Drug, Library
+from ionto_host.library.polarity import NO_DRUG, drugs_in, words
+from ionto_host.library.reader import tomllib
+from ionto_host.notice import NOTICE
+from ionto_host.units import printable
+
+SCHEMA = 1
+BENCH_WORD = "bench"
+FOLDER = "screening"
+MAX_FILE_BYTES = 64 * 1024
+EXEMPTION = 'drug "none" and a site with the word "bench": nobody is connected, so nothing is asked'
+_NEXT = "`ionto presets screening PRESET` prints a file to fill in; pass it with --screening FILE."
+_WORDS = {"yes": True, "no": False}
+_KNOWN = ("schema", "subject", "answers")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question as it is put, and the reason why a yes refuses the dose."""
+
+    id: str
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was answered (True is yes), by whom: "asked" at the terminal, or "file" with its SHA-256."""
+
+    values: dict[str, bool]
+    how: str
+    subject: str = ""
+    sha256: str = ""
+
+
+def exempt(fields: dict[str, Any], therapy: dict[str, Any]) -> bool:
+    """Return True for a dose of the bench: no drug, no subject and no preset, and a site that says bench."""
+    names_person = bool(therapy.get("subject") or therapy.get("preset"))
+    return not names_person and words(str(fields["drug"])) == [NO_DRUG] and BENCH_WORD in words(str(fields["site"]))
+
+
+def questions(drug_text: str, library: Library) -> list[Asked]:
+    """Return the questions for a dose whose drug is `drug_text`, in the order of the library."""
+    known: list[Drug] = drugs_in(drug_text, library)
+    no_drug = words(drug_text) == [NO_DRUG] or (bool(known) and all(drug.id == WATER for drug in known))
+    name = printable(drug_text) or "the drug"
+    return [
+        Asked(item.id, item.ask.replace("{drug}", name), item.reason)
+        for item in library.questions.values()
+        if not (no_drug and item.applies == DRUG_ONLY)
+    ]
+
+
+def template(asked: list[Asked]) -> str:
+    """Return a screening file to fill in; as it stands it is refused."""
+    lines = [f"# Answers to the contraindication questions. {NOTICE}", f"schema = {SCHEMA}", "", "[answers]"]
+    for item in asked:
+        lines += [f"# {item.text}", f'{item.id} = "?"  # "yes" or "no"']
+    return "\n".join(lines) + "\n"
+
+
+def read(path: Path, asked: list[Asked]) -> Answers:
+    """Return the answers in the TOML or JSON file `path`; `ScreeningError` unless every question has a yes or no."""
+    data = path.read_bytes()
+    if len(data) > MAX_FILE_BYTES:
+        raise ScreeningError(f"{path}: larger than {MAX_FILE_BYTES // 1024} kB, so no screening file", _NEXT)
+    body = _parsed(path, data)
+    for key in body:
+        if key not in _KNOWN:
+            raise ScreeningError(f"{path}: unknown field {printable(key)}; known: {', '.join(_KNOWN)}", _NEXT)
+    if body.get("schema") != SCHEMA or not isinstance(body.get("answers"), dict):
+        raise ScreeningError(f"{path}: schema = {SCHEMA} and a table [answers] are needed", _NEXT)
+    subject = body.get("subject", "")
+    if not isinstance(subject, str):
+        raise ScreeningError(f"{path}: subject has to be a subject code in quotes", _NEXT)
+    values = {item.id: _answer(path, body["answers"], item) for item in asked}
+    for name, value in body["answers"].items():  # also of questions that are not asked: a yes is a yes
+        if name not in values and _as_bool(value) is not False:
+            raise ScreeningError(f"{path}: {printable(name)} is no question of this dose, and not answered no", _NEXT)
+    return Answers(values, "file", subject, hashlib.sha256(data).hexdigest())
+
+
+def _parsed(path: Path, data: bytes) -> dict[str, Any]:
+    try:
+        text = data.decode("utf-8")
+        is_json = path.suffix.lower() == ".json"
+        body = json.loads(text) if is_json else tomllib.loads(text, parse_float=Decimal)
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise ScreeningError(f"{path}: neither TOML nor JSON: {printable(str(error))}", _NEXT) from error
+    if not isinstance(body, dict):
+        raise ScreeningError(f"{path}: a table is expected", _NEXT)
+    return body
+
+
+def _as_bool(value: Any) -> bool | None:
+    if isinstance(value, str):
+        return _WORDS.get(value.casefold())
+    return value if isinstance(value, bool) else None
+
+
+def _answer(path: Path, given: dict[str, Any], item: Asked) -> bool:
+    value = _as_bool(given.get(item.id))
+    if value is None:
+        said = "is not answered" if item.id not in given else f"is {printable(repr(given[item.id]))}"
+        raise ScreeningError(
+            f'{path}: {item.id} {said}; "yes" or "no" is needed: {item.text}', _NEXT, field=item.id, question=item.text
+        )
+    return value
+
+
+def judge(asked: list[Asked], answers: Answers) -> None:
+    """Return when every question is answered with no; `ScreeningError` with the reasons otherwise."""
+    said_yes = [item for item in asked if answers.values.get(item.id)]
+    if said_yes:
+        reasons = "; ".join(f"{item.id}: yes ({item.reason})" for item in said_yes)
+        raise ScreeningError(
+            f"the screening refuses this dose: {reasons}",
+            "No session. What was sent to the device before is unchanged: `ionto dose show`.",
+            answered_yes=[item.id for item in said_yes],
+        )
+    missing = [item.id for item in asked if item.id not in answers.values]
+    if missing:
+        raise ScreeningError(f"not answered: {', '.join(missing)}", _NEXT)
+
+
+def sidecar_path(board_id: str, digest: str, time_s: int) -> Path:
+    """Return the file for the answers given at `time_s` (Unix) for the dose `digest` on the board `board_id`."""
+    return logstore.board_folder(board_id) / FOLDER / f"{digest[:16]}-{time_s}.json"
+
+
+def save(path: Path, record: dict[str, Any]) -> None:
+    """Write `record` (answers, dose digest, time) to `path`, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps({"notice": NOTICE, **record}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+def find(folder: Path, digest: str) -> list[Path]:
+    """Return the answers kept in the board's `folder` for the dose `digest`, oldest first."""
+    return sorted((folder / FOLDER).glob(f"{digest[:16]}-*.json"))
+
+
+def delete_subject(subject: str, root: Path | None = None) -> int:
+    """Delete every file of answers that names `subject` and return how many there were."""
+    gone = 0
+    for path in (root or logstore.default_folder()).glob(f"*/{FOLDER}/*.json"):
+        try:
+            named = json.loads(path.read_text(encoding="utf-8")).get("subject")
+        except (ValueError, AttributeError):
+            continue
+        if named == subject:
+            path.unlink()
+            gone += 1
+    return gone

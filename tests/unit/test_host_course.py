@@ -1,0 +1,314 @@
+"""Courses: codes, planning, intervals, fitting, the database and its backups, calendar and page."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from icalendar import Calendar
+
+from ionto.limits import for_variant
+from ionto_host import library
+from ionto_host.course import calendarfile, codes, fit, overview, planner, report, store, svg
+from ionto_host.course.fit import Past
+from ionto_host.course.planner import Plan
+from ionto_host.course.store import Course, NewSession, Push
+from ionto_host.errors import CourseDatabaseError, CourseError, RefusedError, UsageError
+
+LIB = library.built_in()
+START = date(2026, 3, 2)
+DAYS = st.dates(date(2025, 1, 1), date(2027, 1, 1))
+PLANS = st.builds(Plan, DAYS, st.integers(1, 30), st.integers(1, 28), st.integers(0, 24 * 14))
+REACTIONS = st.frozensets(st.sampled_from(["tingling", "redness", "stinging", "pain"]))
+
+
+@pytest.mark.parametrize("code", ["P-014", "S1", "01", "AB-12-C3", "X" * 3 + "-1", "123456789-ABC-01"])
+def test_codes(code: str) -> None:
+    """What stands for a person."""
+    assert codes.subject(code) == code
+    assert codes.split(f"{code}/2") == (code, 2)
+    assert codes.split(code) == (code, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Anna", "ANNA", "JOHN-SMITH", "MARIA7", "anna-1", "M\u00dcLLER1", "P", "P-", "-P1", "P--1", "P 1", "", "PQ"]
+    + ["P-0123456789012345", "P-1/0", "P-1/x", "P-1/", "P-1\n", "../P-1"],
+)
+def test_what_looks_like_a_name_is_no_code(text: str) -> None:
+    """With the rule and the next step."""
+    with pytest.raises(UsageError) as caught:
+        codes.split(text)
+    assert "at least one digit" in caught.value.message and "P-014" in caught.value.action
+    assert ("looks like a name" in caught.value.message) == bool(re.search(r"[^\W\d_]{3}", text))
+
+
+@given(plan=PLANS, done=st.lists(DAYS, max_size=40), today=DAYS)
+def test_a_plan_holds_its_number_and_its_spacing(plan: Plan, done: list[date], today: date) -> None:
+    """Never in the past, never closer than the interval, never more than planned."""
+    ahead = planner.remaining(plan, done, today)
+    assert len(ahead) == max(0, plan.sessions - len(done))
+    assert all(day >= today for day in ahead)
+    least = timedelta(days=max(plan.every_days, 1))
+    gaps = [later - earlier for earlier, later in zip(ahead, ahead[1:], strict=False)]
+    if done and ahead:
+        gaps.append(ahead[0] - max(done))
+    assert all(gap >= least and gap >= timedelta(hours=plan.min_interval_h) for gap in gaps)
+    assert planner.planned(plan) == planner.remaining(plan, [], plan.start)
+
+
+@pytest.mark.hazard("HAZ-37")
+@given(plan=PLANS, times=st.lists(st.integers(0, 2**31), max_size=8), now_s=st.integers(0, 2**31))
+def test_the_interval_is_held_after_every_session(plan: Plan, times: list[int], now_s: int) -> None:
+    """A session is allowed only where every one before lies far enough back; the wait is exact."""
+    wait = planner.too_soon(plan, times, now_s)
+    interval_s = plan.min_interval_h * 3_600
+    if wait is None:
+        slack_s = 0 if interval_s else planner.CLOCK_SLACK_S
+        assert all(time_s + interval_s <= now_s + slack_s for time_s in times)
+    elif wait.clock:
+        assert max(times) > now_s
+    else:
+        assert wait.wait_s > 0
+        assert planner.too_soon(plan, times, now_s + wait.wait_s) is None
+        assert planner.too_soon(plan, times, now_s + wait.wait_s - 1) is not None
+        assert planner.earliest_s(plan, times) == now_s + wait.wait_s
+
+
+@given(history=st.lists(REACTIONS, max_size=6), count=st.integers(1, 3))
+def test_a_reaction_repeats_when_each_of_the_last_sessions_had_it(history: list[frozenset[str]], count: int) -> None:
+    """And only then."""
+    found = planner.repeating(history, count)
+    expected = {name for name in history[-1] if all(name in item for item in history[-count:])} if history else set()
+    assert set(found) == (expected if len(history) >= count else set())
+
+
+PASTS = st.lists(
+    st.builds(
+        Past,
+        st.integers(1, 40).map(lambda tenths: Decimal(tenths) / 10),
+        REACTIONS,
+        st.none() | st.integers(1, 40).map(lambda tenths: Decimal(tenths) / 10),
+    ),
+    max_size=4,
+)
+PRESETS = st.sampled_from([item for item in LIB.presets() if item.drug.pole in "+-"])
+AREAS = st.integers(10, 2_000).map(lambda tenths: Decimal(tenths) / 10)
+
+
+@pytest.mark.hazard("HAZ-37")
+@given(preset=PRESETS, area=AREAS, sensitivity=st.sampled_from(fit.SENSITIVITIES), past=PASTS)
+def test_a_proposal_lies_inside_every_limit(
+    preset: library.Preset, area: Decimal, sensitivity: str, past: list[Past]
+) -> None:
+    """Density, current, dose and time; lower after a reaction; never above what the contact allowed, and no leap."""
+    limits = for_variant(preset.regime.variant)
+    try:
+        proposal = fit.propose(preset, LIB, area, sensitivity, past)
+    except RefusedError as error:
+        assert "no current fits" in error.message and error.action
+        return
+    assert limits.min_current_ua <= proposal.current_ma * 1_000 <= limits.max_current_ua
+    assert proposal.current_ma / area <= preset.regime.ceiling("density_ma_cm2")
+    assert proposal.current_ma <= preset.regime.start("current_ma")
+    assert limits.min_dose_uc <= proposal.dose_ma_min * 60_000 <= limits.max_dose_uc
+    assert proposal.minutes <= preset.regime.ceiling("minutes")
+    assert sum("decides" in line for line in proposal.why) >= 1 and len(proposal.why) >= 3
+    if past:
+        last = past[-1]
+        assert proposal.current_ma <= last.current_ma * Decimal("1.25")
+        assert last.contact_ma is None or proposal.current_ma <= last.contact_ma
+        if last.reactions & {"stinging", "pain"}:
+            assert proposal.current_ma <= last.current_ma * Decimal("0.75")
+
+
+@pytest.mark.hazard("HAZ-37")
+@pytest.mark.parametrize("injury", ["burn", "blister", "allergic"])
+def test_no_proposal_after_an_injury(injury: str) -> None:
+    """A person has to look first."""
+    past = [Past(Decimal(1), frozenset({injury, "redness"}))]
+    with pytest.raises(RefusedError, match="no proposal"):
+        fit.propose(LIB.preset("bursitis"), LIB, Decimal(10), "normal", past)
+
+
+def test_a_proposal_says_why() -> None:
+    """Each bound with its source; what decides is marked."""
+    past = [Past(Decimal(2), frozenset({"stinging"})), Past(Decimal(2), frozenset({"stinging"}), Decimal("1.2"))]
+    proposal = fit.propose(LIB.preset("plantar-fasciitis"), LIB, Decimal(10), "high", past)
+    assert proposal.current_ma == Decimal("1.0") and proposal.dose_ma_min == Decimal("19.5")
+    text = "\n".join(proposal.why)
+    for said in ("IontoDC", "10 cm2", "sensitive", "twice in a row", "contact allowed 1.2 mA", "as much as 20 min"):
+        assert said in text
+
+
+# The database ----------------------------------------------------------------------------------------------------
+
+DOSE = {"current_ua": 2_000, "dose_uc": 2_340_000}
+FACTS = {"outcome": "complete", "dose_delivered_ma_min": 39.0, "dose_prescribed_ma_min": 39.0, "at_least": False}
+SERIES = {"min": [0.0, 10.0, 20.0], "ma": [0.0, 2.0, 0.0], "v": [0.0, 4.0, 0.0], "ma_min": [0.0, 20.0, 39.0]}
+
+
+def begun(db: store.Store, subject: str = "P-014", site: str = "heel") -> Course:
+    """Return a new course of six sessions."""
+    plan = Plan(START, 6, 3, 48)
+    return db.add_course(Course(subject, 0, "plantar-fasciitis/dexamethasone", site, "normal", plan, False, 1))
+
+
+def held(db: store.Store, course: Course, number: int, *reactions: str, facts: dict[str, object] | None = None) -> None:
+    """Record a session of `course` on its planned day."""
+    time_s = int(datetime(2026, 3, 2, 10).timestamp()) + number * 3 * 86_400
+    push = db.add_push(course, Push(0, time_s, "board", "d" * 64, DOSE, {"answers": {}}, store.OPEN))
+    kept = {**FACTS, **(facts or {})}
+    db.add_session(NewSession(push, time_s, reactions or ("none",), "", "x.ilog", f"{push:064d}", kept, SERIES))
+
+
+def test_what_is_kept_comes_back(tmp_path: Path) -> None:
+    """Courses by subject and number, pushes, sessions, reactions corrected later."""
+    path = tmp_path / "courses.sqlite"
+    with store.opened(path) as db:
+        first, second = begun(db), begun(db, site="elbow")
+        assert (first.id, second.id) == ("P-014/1", "P-014/2")
+        held(db, first, 0)
+        held(db, first, 1, "tingling", "redness")
+        db.change_plan(first, Plan(START, 8, 4, 48))
+    with store.opened(path) as db:
+        assert db.course("P-014", 1).plan.sessions == 8
+        with pytest.raises(CourseError, match="several courses"):
+            db.course("P-014", None)
+        one, two = db.sessions(first)
+        assert one.facts == FACTS and one.series == SERIES and two.reactions == ("tingling", "redness")
+        db.change_reactions(two.id, ("blister",), "came later")
+        assert db.sessions(first)[1].reactions == ("blister",)
+        assert db.open_push(first) is None and len(db.times_s("P-014", "heel")) == 2
+        assert db.times_s("P-014", "elbow") == []
+
+
+def test_a_subject_is_deleted_everywhere(tmp_path: Path) -> None:
+    """From the database and its backups; others stay."""
+    path = tmp_path / "courses.sqlite"
+    with store.opened(path) as db:
+        held(db, begun(db, "P-014", "secret site"), 0)
+        held(db, begun(db, "P-015"), 0)
+        assert db.delete_subject("P-014") == 1
+        assert [item.subject for item in db.courses()] == ["P-015"]
+    files = list(tmp_path.iterdir())
+    assert len(files) == 2 and all(b"P-014" not in item.read_bytes() for item in files)
+    assert all(b"secret site" not in item.read_bytes() and b"P-015" in item.read_bytes() for item in files)
+
+
+def test_a_migration_keeps_a_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old schema stays beside the new one; a newer one than known is not opened."""
+    path = tmp_path / "courses.sqlite"
+    with store.opened(path) as db:
+        begun(db)
+    monkeypatch.setattr(store, "MIGRATIONS", (*store.MIGRATIONS, "ALTER TABLE courses ADD COLUMN more TEXT;"))
+    with store.opened(path) as db:
+        assert [item.id for item in db.courses()] == ["P-014/1"]
+    old = sqlite3.connect(tmp_path / "courses.backup-schema1.sqlite")
+    assert old.execute("PRAGMA user_version").fetchone() == (1,)
+    assert old.execute("SELECT count(*) FROM courses").fetchone() == (1,)
+    old.close()
+    monkeypatch.undo()
+    with pytest.raises(CourseDatabaseError, match="schema 2"), store.opened(path):
+        pass
+
+
+@pytest.mark.parametrize("how", ["garbage", "hole"])
+def test_a_damaged_database_is_not_written_and_can_be_restored(tmp_path: Path, how: str) -> None:
+    """It opens for reading only; the backup has everything; the damaged file is kept."""
+    path = tmp_path / "courses.sqlite"
+    with store.opened(path) as db:
+        course = begun(db)
+        for number in range(6):
+            held(db, course, number)
+    data = path.read_bytes()
+    path.write_bytes(b"no database at all" * 500 if how == "garbage" else data[:4096] + bytes(12_288) + data[16_384:])
+    damaged = path.read_bytes()
+    with pytest.raises(CourseDatabaseError, match="damaged"), store.opened(path):
+        pass
+    with store.opened(path, even_damaged=True) as db:
+        assert db.damage
+        db.courses()
+        with pytest.raises(CourseDatabaseError, match="reading only") as caught:
+            begun(db, "P-99")
+        assert "ionto course restore" in caught.value.action
+    assert path.read_bytes() == damaged
+    used, kept = store.restore(path)
+    assert used.name == store.BACKUP and kept.read_bytes() == damaged
+    with store.opened(path) as db:
+        assert not db.damage and len(db.sessions(course)) == 6
+    with pytest.raises(CourseError, match="sound"):
+        store.restore(path)
+
+
+def test_without_a_good_backup_nothing_is_replaced(tmp_path: Path) -> None:
+    """The damaged file stays where it is."""
+    path = tmp_path / "courses.sqlite"
+    path.write_bytes(b"broken" * 1_000)
+    with pytest.raises(CourseError, match="no good backup"):
+        store.restore(path)
+    assert path.read_bytes() == b"broken" * 1_000
+
+
+# Overview, calendar, page ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.hazard("HAZ-37")
+def test_repeating_and_grave_reactions_are_warned_of(tmp_path: Path) -> None:
+    """And what is known of the dose is added up, at least."""
+    with store.opened(tmp_path / "courses.sqlite") as db:
+        course = begun(db)
+        held(db, course, 0, "redness")
+        held(db, course, 1, "redness", "burn", facts={"dose_delivered_ma_min": 12.5, "at_least": True})
+        view = overview.look(course, db.sessions(course), None, LIB, 1_800_000_000)
+    assert view.repeating == ("redness",) and view.stopped_by == ("burn",)
+    assert view.delivered_ma_min == 51.5 and view.at_least and view.done == 2 and len(view.ahead) == 4
+    assert any("redness came back" in text for text in view.warnings)
+
+
+def test_the_calendar_is_read_back_by_the_library(tmp_path: Path) -> None:
+    """All-day events, one for each session ahead, stable ids, no name, the notice."""
+    with store.opened(tmp_path / "courses.sqlite") as db:
+        course = begun(db, site="heel; left, \u00e9")
+    days = planner.remaining(course.plan, [], START)
+    now = datetime(2026, 3, 1, tzinfo=timezone.utc)
+    data = calendarfile.write(course, days[2:], 2, now)
+    assert all(len(line) <= 75 for line in data.split(b"\r\n"))
+    events = Calendar.from_ical(data).walk("VEVENT")
+    assert [event.decoded("dtstart") for event in events] == days[2:]
+    assert [str(event["uid"]) for event in events] == [f"P-014-1-{number}@iontopico" for number in (3, 4, 5, 6)]
+    assert str(events[0]["location"]) == "heel; left, \u00e9"
+    assert all("not a cleared medical device" in str(event["description"]) for event in events)
+    assert calendarfile.write(course, days[2:], 2, now) == data
+
+
+def test_the_page_tells_of_every_session_and_nothing_runs_in_it(tmp_path: Path) -> None:
+    """Text is escaped, pictures are inline, the notice is there twice."""
+    with store.opened(tmp_path / "courses.sqlite") as db:
+        course = begun(db, site="<script>alert(1)</script>")
+        for number, reactions in enumerate((("none",), ("tingling",), ("pain", "redness"))):
+            held(db, course, number, *reactions)
+        held(db, course, 3, facts=dict.fromkeys(FACTS))
+        sessions = db.sessions(course)
+    view = overview.look(course, sessions, None, LIB, 1_800_000_000)
+    sites = {"<b>": [(item.day, 39.0) for item in sessions]}
+    page = report.render(course, sessions, view, LIB, sites, datetime(2026, 4, 1))
+    assert "<script" not in page and "http" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert page.count("not a cleared medical device") == 2 and page.count("<article") == 4
+    assert page.count("<svg") == 6 and "4 of 6" in page
+    assert "the careful default" in page and "IontoDC" in page and "2026-03-02 10:00" in page
+    empty = report.render(course, [], overview.look(course, [], None, LIB, 1), LIB, {}, datetime(2026, 4, 1))
+    assert "0 of 6" in empty and "<article" not in empty
+
+
+@given(value=st.floats(0, 1e6))
+def test_an_axis_ends_at_a_round_number_that_holds_the_value(value: float) -> None:
+    """And not far above it."""
+    end = svg.nice_end(value)
+    assert end >= value * 0.999 and (value < 1e-9 or end <= 2.6 * value)
