@@ -22,7 +22,7 @@ from ionto_host import logstore, sessionfile, simulators
 from ionto_host.units import ma_min
 
 DOSE = "examples/plantar_fasciitis_dexamethasone.toml"
-SCREENING = "examples/screening_simulated_load.toml"
+SCREENING = "examples/answers/simulated_load.toml"
 FOLDER = Path("build/demo")
 TOLERANCE = 0.005
 SIM_START_S = 30.0

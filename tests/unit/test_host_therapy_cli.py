@@ -19,7 +19,7 @@ from ionto_host import cli, dosefile
 from ionto_host.cli import common, coursecmd
 
 NOTICE = "not a cleared medical device"
-ANSWERS = EXAMPLES / "screening_simulated_load.toml"
+ANSWERS = EXAMPLES / "answers/simulated_load.toml"
 HEEL = str(EXAMPLES / "plantar_fasciitis_dexamethasone.toml")
 NEW = ("--preset", "plantar-fasciitis", "--area", "10")
 

@@ -7,7 +7,7 @@ import pytest
 
 from ionto_host import cli
 
-ANSWERS = str(Path(__file__).parents[2] / "examples" / "screening_simulated_load.toml")
+ANSWERS = str(Path(__file__).parents[2] / "examples/answers/simulated_load.toml")
 SESSIONS = (  # day, load, what happens in it, reactions
     ("2026-03-02 10:00", 2_000, "", ("none",)),
     ("2026-03-05 10:30", 4_700, "", ("tingling",)),
