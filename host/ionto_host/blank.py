@@ -34,13 +34,17 @@ class ImagePlan:
 
 
 def image_for(explicit: Path | None, watch: Watch) -> Image:
-    """Return the image to write: `explicit`, the one IONTO_UF2 names, or the pinned one, fetched if need be."""
+    """Return the image to write: `explicit`, the one IONTO_UF2 names, or the pinned one, fetched if need be.
+
+    `IntegrityError` for a file that is no whole image for the RP2040: before the board is touched.
+    """
     try:
         image = micropython_image.find(explicit)
     except MissingPartError:
         if explicit is not None or micropython_image.named():
             raise
         image, _ = micropython_image.fetch(lambda done, size: watch.progress("fetching MicroPython", done, size))
+    uf2.check(image.path.read_bytes(), image.path.name)
     if not image.official:
         watch.tell(f"{image.path} is not the official image (SHA-256 {image.sha256[:16]}...): written all the same.")
     return image
@@ -61,7 +65,6 @@ def put(drive: Drive, image: Image, watch: Watch, finder: PortFinder | None = No
     `IntegrityError` for an image that is none, `NoDeviceError` when no port appears.
     """
     data = image.path.read_bytes()
-    uf2.check(data, image.path.name)
     before = {info.port for info in discover()}
     watch.stage = Stage.IMAGE
     bootsel.write(drive, data, lambda done, size: watch.progress("writing MicroPython", done, size))

@@ -7,6 +7,7 @@ nothing; the next run completes it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import re
 import time
@@ -242,8 +243,14 @@ def dry_run(port: str, force: bool = False) -> FlashResult | VersionCheck:
 def _compare(prompt: Prompt) -> tuple[Implementation, Bundle, Plan]:
     """Return which MicroPython the board runs, the firmware for it, and what differs."""
     implementation = prompt.implementation()
-    bundle = build(implementation.mpy)
+    bundle = _built(implementation.mpy)
     return implementation, bundle, make_plan(bundle, prompt.hashes([LIB_FOLDER], list(OUTSIDE_LIB_FOLDER)))
+
+
+@functools.cache
+def _built(mpy: int) -> Bundle:
+    """Return what `build` does; compiled once a process."""
+    return build(mpy)
 
 
 def leave_application(port: str, tell: Callable[[str], None] = _ignore, force: bool = False) -> None:

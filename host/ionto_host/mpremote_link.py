@@ -25,6 +25,7 @@ from ionto_host.patience import patient
 PROMPT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 2.0
 WRITE_CHUNK_BYTES = 512
+_LOST = (MpremoteError, OSError, serial.SerialException)
 
 _IDENTIFY = """
 import sys, json, os
@@ -149,15 +150,21 @@ class Prompt:
 
     def reset(self) -> None:
         """Restart the board as a power-on would; the port may vanish for a moment."""
-        self._leave("restart the board", "reset")
+        self._leave("reset")
 
     def bootloader(self) -> None:
         """Send the board to the boot ROM, which shows a drive instead of a port."""
-        self._leave("enter the bootloader", "bootloader")
+        self._leave("bootloader")
 
-    def _leave(self, doing: str, function: str) -> None:
-        with self._errors(doing):
-            self._transport.exec_raw_no_follow(f"import machine\nmachine.{function}()")
+    def _leave(self, function: str) -> None:
+        """Let the board leave by `machine.<function>()` and close the port.
+
+        The port may go before the answer is read, which looks like an error and is none: who waits for what comes next
+        finds out. The board waits a moment, so that the answer gets out.
+        """
+        printed = io.StringIO()
+        with contextlib.suppress(*_LOST), contextlib.redirect_stdout(printed):
+            self._transport.exec_raw_no_follow(f"import machine, time\ntime.sleep_ms(50)\nmachine.{function}()")
             time.sleep(0.1)
         self._transport.in_raw_repl = False
         self.close()

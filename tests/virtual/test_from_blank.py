@@ -83,9 +83,8 @@ def test_a_running_board_is_sent_to_its_bootloader_and_keeps_what_is_its_own(sho
         assert json.loads(run_tool("limits", "show", "--json")[0])["settings"]["max_current_ua"] == 2_000
         (shop / "image.uf2").write_bytes(image(64)[:-512])
         code, _, err = ionto(capsys, "flash", "--micropython")
-        assert code == 7 and "waits in BOOTSEL" in err
-        (shop / "image.uf2").write_bytes(image(64))
-        run_tool("flash")
+        assert code == 7 and "damaged" in err, err
+        assert json.loads(run_tool("status", "--json")[0])["state"] == "IDLE", "it was not touched"
     assert "/lib/ionto/manifest.json" in flash_image.read_files(paths.image)
 
 
