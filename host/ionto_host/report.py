@@ -215,9 +215,12 @@ def _board_rows(session: Session) -> list[tuple[str, str]]:
     if strap is not None:
         rows.append(("bench strap", "FITTED: ran with USB connected" if strap else "not fitted"))
     rows.append(("clock", _began(session)))
+    parts = header.get("parts")
+    if isinstance(parts, dict):
+        rows.append(("nominal parts", ", ".join(f"{name} {value}" for name, value in map(_part, parts.items()))))
     calibration = header.get("calibration")
     if isinstance(calibration, dict):
-        rows.append(("nominal parts", ", ".join(f"{name} {value}" for name, value in map(_part, calibration.items()))))
+        rows.append(("calibration", ", ".join(f"{name} {value}" for name, value in calibration.items())))
     zero = session.test.get("zero_ua")
     if zero is not None:
         rows.append(("zero offset taken off", f"{zero} uA"))

@@ -45,7 +45,7 @@ _FREE_FLASH_BYTES = const(0x10000)  # a session's log, twice over
 _POLE_CODES = (2, 1)  # of the log's event, by "the pole is +"
 _BUTTON_START = const(1)
 
-_CALIBRATION = ("shunt_mohm", "sense_mohm", "series_ohm")  # what the numbers of the log rest on
+_PARTS = ("shunt_mohm", "sense_mohm", "series_ohm")  # what the numbers of the log rest on
 _LEAVE_WITHIN_MS = const(200)
 _TURNS = const(0x7F)  # what can wait has its turn in a round of 128 cycles: one job a cycle while current flows
 _SHOW_TURN = const(0)
@@ -612,7 +612,7 @@ class App:
         header["log"] = self.log.last_id() + 1
         header["time_unix_s"] = self.board.unix_time_s()
         header["files"] = files.manifest_digest(self.hal.feed)
-        header["calibration"] = {name: getattr(self.limits, name) for name in _CALIBRATION}
+        header["parts"] = {name: getattr(self.limits, name) for name in _PARTS}
         header["dose"] = dose.raw.decode()
         header["digest"] = dose.digest()
         try:

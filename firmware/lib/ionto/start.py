@@ -17,7 +17,7 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from ionto.bootmode import Boot
 
-_COLLECT_BYTES = const(131_072)  # of imports until a collection, one of 10 ms: the log's buffers need room in one piece
+_COLLECT_BYTES = const(210_000)  # nearly the heap: a collection among the imports takes 25 ms and frees little
 
 
 def boot() -> "Boot":
