@@ -77,9 +77,9 @@ def test_the_course_fits_its_width_and_its_range(currents: list[int], width: int
 
 def shown(history: History, **options: Any) -> str:
     """Return the view as text."""
-    console = Console(file=io.StringIO(), width=100, force_terminal=False, **options)
-    console.print(render(history, "IontoPico"))
-    return console.file.getvalue()  # type: ignore[attr-defined]
+    text = io.StringIO()
+    Console(file=text, width=100, force_terminal=False, **options).print(render(history, "IontoPico"))
+    return text.getvalue()
 
 
 def test_the_view_has_everything_a_person_looks_for() -> None:
