@@ -1,7 +1,14 @@
 """What every tier has in common: each run refuses unknown hazards and leaves its results for `make trace`."""
 
 import os
+import signal
 
 os.environ.setdefault("IONTO_CONFIG", os.devnull)  # the settings of whoever runs the tests are their own
 
 pytest_plugins = ("hazards.plugin",)
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C again where a shell started the tests in the background and so with SIGINT ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
