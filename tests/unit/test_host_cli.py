@@ -15,7 +15,7 @@ from test_host_fake_device import BOARD_ID, FakeDevice, make_log, on_pty
 
 from ionto import faults, limits, protocol, version
 from ionto_host import cli, errors
-from ionto_host.cli import board
+from ionto_host.cli import board, lazy
 from ionto_host.cli.root import root
 from ionto_host.transport import ports
 
@@ -66,7 +66,10 @@ def ionto(
 
 def commands(group: click.Group = root, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Yield every command with its path."""
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         yield (*path, name), command
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
@@ -77,21 +80,29 @@ ALL = dict(commands())
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
 def test_help_of_every_command(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    """Help says what, has examples that name the command, and the common options."""
+    """Help says what, has examples that name the command, the common options, and the exit codes."""
     assert cli.main([*path, "--help"]) == 0
     text = capsys.readouterr().out
     assert f"ionto {' '.join(path)}" in text.partition("Examples:")[2]
     assert all(option in text for option in ("--port", "--json"))
+    codes = " ".join(text.partition("Exit codes:")[2].split())
+    assert all(f"{int(code)} {words}" in codes for code, words in errors.EXIT_CODE_HELP.items())
     assert ALL[path].help
 
 
-def test_top_level_help_lists_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit codes are part of the help."""
+def test_the_top_knows_its_commands_without_importing_them(capsys: pytest.CaptureFixture[str]) -> None:
+    """Help, exit codes and version of the top; nothing that is slow to import is behind them, nor behind completion."""
     assert cli.main(["--help"]) == 0
     text = capsys.readouterr().out
-    assert all(words in text for words in errors.EXIT_CODE_HELP.values())
+    assert all(words in text for words in (*errors.EXIT_CODE_HELP.values(), *lazy.SUMMARIES.values()))
     assert cli.main(["--version"]) == 0
     assert f"protocol {version.PROTOCOL_VERSION}" in capsys.readouterr().out
+    code = "import sys; from ionto_host.cli import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr.split()
+    assert "click" in loaded
+    assert not {"rich", "numpy", "serial", "mpremote", "jinja2", "ionto_host.device", "ionto_host.cli.board"} & {
+        *loaded
+    }
 
 
 def test_the_whole_path(ionto: Shell, fake: FakeDevice, tmp_path: Path) -> None:

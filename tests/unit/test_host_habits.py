@@ -144,6 +144,6 @@ def test_ctrl_c_when_the_device_is_gone(monkeypatch: pytest.MonkeyPatch, capsys:
     def interrupted(name: str | None) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ionto_host.cli.common.Device.open", interrupted)
+    monkeypatch.setattr("ionto_host.device.Device.open", interrupted)
     assert cli.main(["status", "--port", "/dev/no-such-port", "--json"]) == 130
     assert "could not be asked" in json.loads(capsys.readouterr().out)["error"]["action"]

@@ -9,15 +9,20 @@ import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
-from rich.console import Console
 
-from ionto_host.device import Device
-from ionto_host.errors import ExitCode
-from ionto_host.transport.ports import discover
+from ionto_host.errors import EXIT_CODE_HELP, ExitCode
+
+if TYPE_CHECKING:  # imported where they are used: `ionto --help` needs neither
+    from rich.console import Console
+
+    from ionto_host.device import Device
+
+COMPLETE_VARIABLE = "_IONTO_COMPLETE"  # in the environment while a shell completes
+_EXIT_CODES = [(f"{int(code):>3}", text) for code, text in EXIT_CODE_HELP.items()]
 
 
 @dataclasses.dataclass
@@ -46,6 +51,8 @@ def _store(context: click.Context, parameter: click.Parameter, value: Any) -> No
 
 
 def _complete_port(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from ionto_host.transport.ports import discover
+
     found = [CompletionItem(info.port, help=info.description) for info in discover()]
     return [item for item in found if item.value.startswith(incomplete)]
 
@@ -71,7 +78,15 @@ def _common_options() -> list[click.Option]:
     ]
 
 
-class IontoCommand(click.Command):
+class _WithExitCodes(click.Command):
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the exit codes mean, and the examples."""
+        with formatter.section("Exit codes"):
+            formatter.write_dl(_EXIT_CODES)
+        super().format_epilog(ctx, formatter)
+
+
+class IontoCommand(_WithExitCodes):
     """A command with the common options."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -79,7 +94,7 @@ class IontoCommand(click.Command):
         self.params.extend(_common_options())
 
 
-class IontoGroup(click.Group):
+class IontoGroup(_WithExitCodes, click.Group):
     """A group with the common options, whose commands and groups have them too."""
 
     command_class = IontoCommand
@@ -97,6 +112,8 @@ def settings() -> Settings:
 
 def open_device() -> Device:
     """Return the device that `--port` or IONTO_PORT names, or the only one; to be used in a `with`."""
+    from ionto_host.device import Device
+
     settings().opened = True
     return Device.open(port_name())
 
@@ -108,6 +125,8 @@ def port_name() -> str | None:
 
 def stderr() -> Console:
     """Return the console for prompts and progress; colour as the terminal and NO_COLOR say."""
+    from rich.console import Console
+
     return Console(stderr=True, highlight=False)
 
 

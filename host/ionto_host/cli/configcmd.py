@@ -8,9 +8,8 @@ import click
 from click.shell_completion import get_completion_class
 
 from ionto_host import config
-from ionto_host.cli.common import Answer, IontoCommand, IontoGroup, examples, table
+from ionto_host.cli.common import COMPLETE_VARIABLE, Answer, IontoCommand, IontoGroup, examples, table
 
-COMPLETE_VARIABLE = "_IONTO_COMPLETE"
 _WHERE = {
     "bash": "ionto completion bash > ~/.local/share/bash-completion/completions/ionto",
     "zsh": "ionto completion zsh > ~/.zfunc/_ionto   # with fpath+=~/.zfunc before compinit in ~/.zshrc",

@@ -224,5 +224,3 @@ examples("ionto logs list", "ionto logs pull", "ionto logs show")(logs)
 examples("ionto logs list", "ionto logs list --json")(logs_list)
 examples("ionto logs pull", "ionto logs pull 3 4 --output my_logs", "ionto logs pull --delete")(logs_pull)
 examples("ionto logs delete 3")(logs_delete)
-
-COMMANDS = (logs,)

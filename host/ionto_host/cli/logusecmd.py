@@ -235,4 +235,4 @@ examples("ionto logs diff", "ionto logs diff 3 --json")(logs_diff)
 examples("ionto logs import usb_stick/*.ilog")(logs_import)
 examples("ionto report", "ionto report 3 -o report.html")(report)
 
-COMMANDS = (report,)
+COMMANDS = (logs, report)

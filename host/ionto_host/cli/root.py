@@ -1,4 +1,4 @@
-"""All commands of `ionto`: one module for each group of them, and the one place where errors end."""
+"""The command `ionto` itself: its common options and version, and the one place where errors end."""
 
 from __future__ import annotations
 
@@ -11,43 +11,36 @@ import click
 
 from ionto.version import FIRMWARE_VERSION, LOG_FORMAT_VERSION, PROTOCOL_VERSION
 from ionto_host import config, errors
-from ionto_host.cli import (
-    board,
-    calibratecmd,
-    configcmd,
-    coursecmd,
-    doctorcmd,
-    dosecmd,
-    firmwarecmd,
-    flashcmd,
-    limitscmd,
-    logscmd,
-    logusecmd,
-    monitorcmd,
-    presetscmd,
-    session,
-    simcmd,
-)
-from ionto_host.cli.common import Answer, IontoGroup, Settings, examples, finish, print_json
-from ionto_host.micropython_image import VERSION as MICROPYTHON_VERSION
-from ionto_host.whereabouts import whereabouts
+from ionto_host.cli.common import COMPLETE_VARIABLE, Answer, Settings, examples, finish, print_json
+from ionto_host.cli.lazy import LazyGroup
 
-_VERSION = (
-    f"ionto %(version)s, carries firmware {FIRMWARE_VERSION} for MicroPython {MICROPYTHON_VERSION}.\n"
-    f"Talks to boards with protocol {PROTOCOL_VERSION}; `ionto flash` brings older ones up to date.\n"
-    f"Writes log format {LOG_FORMAT_VERSION}, reads it and all before."
-)
-_EXIT_CODES = "\n".join(f"  {int(code):>3}  {text}" for code, text in errors.EXIT_CODE_HELP.items())
+
+def _tell_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from ionto_host.micropython_image import VERSION
+
+        click.echo(
+            f"ionto {FIRMWARE_VERSION}, carries firmware {FIRMWARE_VERSION} for MicroPython {VERSION}.\n"
+            f"Talks to boards with protocol {PROTOCOL_VERSION}; `ionto flash` brings older ones up to date.\n"
+            f"Writes log format {LOG_FORMAT_VERSION}, reads it and all before."
+        )
+        context.exit()
 
 
 @click.group(
-    cls=IontoGroup,
+    cls=LazyGroup,
     help="Drive an IontoPico: flash it, push a dose, watch the session, pull and prove its log.\n\n"
     "For bench work, teaching and research; not a cleared medical device.\n\n"
-    "Settings: options, then environment variables (IONTO_PORT ...; NO_COLOR), then a file: `ionto config show`.\n\n"
-    f"\b\nExit codes:\n{_EXIT_CODES}",
+    "Settings: options, then environment variables (IONTO_PORT ...; NO_COLOR), then a file: `ionto config show`.",
 )
-@click.version_option(FIRMWARE_VERSION, message=_VERSION)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_version,
+    help="Show the version and which boards, MicroPython and logs fit it.",
+)
 def root() -> None:
     """Hold the commands; the common options are stored by their callbacks."""
 
@@ -59,26 +52,6 @@ examples(
     "ionto start",
     "ionto monitor",
 )(root)
-
-for _module in (
-    board,
-    doctorcmd,
-    calibratecmd,
-    flashcmd,
-    limitscmd,
-    presetscmd,
-    dosecmd,
-    session,
-    monitorcmd,
-    logscmd,
-    logusecmd,
-    coursecmd,
-    simcmd,
-    firmwarecmd,
-    configcmd,
-):
-    for _command in _module.COMMANDS:
-        root.add_command(_command)
 
 
 @root.result_callback()
@@ -105,7 +78,7 @@ def _run(arguments: list[str], given: Settings) -> int:
     except click.ClickException as error:
         return _fail_usage(error, arguments)
     except SystemExit as end:  # click ends so after completing, and when nobody reads stdout any more
-        completed = configcmd.COMPLETE_VARIABLE in os.environ and isinstance(end.code, int)
+        completed = COMPLETE_VARIABLE in os.environ and isinstance(end.code, int)
         return int(end.code) if completed and end.code is not None else int(errors.ExitCode.IO)
     except KeyboardInterrupt:
         return _interrupted(arguments, given)
@@ -116,7 +89,11 @@ def _run(arguments: list[str], given: Settings) -> int:
 def _interrupted(arguments: list[str], given: Settings) -> int:
     """End after Ctrl-C, with a word about the device if one was spoken to."""
     told = errors.report(KeyboardInterrupt())
-    return _tell(replace(told, action=whereabouts(given.port)) if given.opened else told, arguments)
+    if given.opened:
+        from ionto_host.whereabouts import whereabouts
+
+        told = replace(told, action=whereabouts(given.port))
+    return _tell(told, arguments)
 
 
 def _fail(error: BaseException, arguments: list[str]) -> int:
