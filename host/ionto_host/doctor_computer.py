@@ -13,7 +13,7 @@ from pathlib import Path
 from ionto_host import bootsel, firmware_files, logstore, micropython_image
 from ionto_host.errors import IontoError, MissingPartError
 from ionto_host.findings import Finding, bad, good, of_error, warn
-from ionto_host.port_holders import holders
+from ionto_host.port_holders import holders, told
 from ionto_host.transport.ports import RASPBERRY_PI_VID, PortInfo, discover, open_port
 
 PYTHON_FROM, PYTHON_TO = (3, 10), (3, 13)
@@ -162,21 +162,15 @@ def _ports() -> Iterator[Finding]:
 
 
 def _port(info: PortInfo) -> Finding:
-    held = [
-        f"{holder.program} (pid {holder.pid})" for holder in holders(info.port) if not _is_own(info, holder.program)
-    ]
     what = f"{info.port}: {info.description or info.kind}"
+    held = holders(info.port)
     try:
         open_port(info.port).close()
     except IontoError as error:
-        by = f", held by {' and '.join(held)}" if held else ""
-        return bad("port", f"{what}: {error.message}{by}", error.action, error.exit_code, holders=held)
-    return good("port", f"{what}, can be opened", holders=held)
-
-
-def _is_own(info: PortInfo, program: str) -> bool:
-    """Return True for the simulator itself, whose end of its pseudo-terminal is no other program's."""
-    return info.kind == "simulator" and (" sim" in program or "ionto_sim" in program or "micropython" in program)
+        return bad("port", f"{what}: {error.message}", error.action, error.exit_code, holders=held)
+    if held:
+        return warn("port", f"{what}, can be opened; {told(held)} has it open too", "Close that.", holders=held)
+    return good("port", f"{what}, can be opened", holders=[])
 
 
 def _store() -> Finding:

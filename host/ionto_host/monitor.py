@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ionto import protocol
 from ionto_host import messages
 from ionto_host.device import Device, Status
-from ionto_host.errors import DeviceFaultError, MonitorTimeoutError, NoDeviceError, TransportError
+from ionto_host.errors import DeviceFaultError, MonitorTimeoutError, NoDeviceError, NoFirmwareError, TransportError
 from ionto_host.patience import patient
-from ionto_host.transport.ports import PortFinder, resolve
+from ionto_host.transport.link import Link
+from ionto_host.transport.ports import PortFinder, open_port, resolve
 
 INTERVAL_S = 0.25
 RETRY_S = 0.5
@@ -42,37 +43,66 @@ def follow(
         if _over(status, wait):
             return
         if deadline is not None and time.monotonic() >= deadline:
-            raise MonitorTimeoutError(f"the session is not over after {timeout_s:g} s: {status.state_name}")
+            raise _timeout(status, timeout_s or 0.0)
         time.sleep(interval_s)
 
 
 def watch(
-    name: str | None, *, interval_s: float = INTERVAL_S, timeout_s: float | None = None, wait: bool = False
+    name: str | None,
+    *,
+    interval_s: float = INTERVAL_S,
+    timeout_s: float | None = None,
+    wait: bool = False,
+    pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[Look]:
-    """Yield what `follow` does of the device `name`; while its cable is out, a `Gap` every half second.
+    """Yield what `follow` does of the device `name`; while it cannot be seen, a `Gap` every half second.
 
-    The first contact has to succeed, unless `wait`. A board is found again by its serial number, under another port
-    name too. Raises `MonitorTimeoutError` after `timeout_s`, of which gaps are a part.
+    The port is open during a look only, so that other commands get through meanwhile. `pause` (seconds) passes the time
+    between two looks. The first contact has to succeed, unless `wait`. A board is found again by its serial number,
+    under another port name too. Raises `MonitorTimeoutError` after `timeout_s`, of which gaps are a part.
     """
     end = None if timeout_s is None else time.monotonic() + timeout_s
-    finder: PortFinder | None = None
-    seen = wait
+    observer, seen = _Observer(name), wait
     while True:
         try:
-            finder = finder or PortFinder(resolve(name))
-            with Device.open(finder.current()) as device:
-                seen = True
-                left = None if end is None else max(end - time.monotonic(), 0.0)
-                yield from follow(device, interval_s=interval_s, timeout_s=left, wait=wait)
-                return
-        except (TransportError, NoDeviceError) as error:
+            look: Look = observer.look()
+            seen = True
+        except (TransportError, NoDeviceError, NoFirmwareError) as error:
             if not seen:
                 raise
-            gap = error
+            look = Gap(error.message)
+        yield look
+        if isinstance(look, Status) and _over(look, wait):
+            return
         if end is not None and time.monotonic() >= end:
-            raise MonitorTimeoutError(f"the device was not seen again in {timeout_s:g} s: {gap.message}")
-        yield Gap(gap.message)
-        time.sleep(patient(RETRY_S))
+            raise _timeout(look, timeout_s or 0.0)
+        pause(interval_s if isinstance(look, Status) else patient(RETRY_S))
+
+
+class _Observer:
+    """Looks at a device, and shakes hands first whenever it was out of sight."""
+
+    def __init__(self, name: str | None) -> None:
+        self._name = name
+        self._finder: PortFinder | None = None
+        self._in_sight = False
+
+    def look(self) -> Status:
+        finder = self._finder = self._finder or PortFinder(resolve(self._name))
+        in_sight, self._in_sight = self._in_sight, False
+        with self._known(finder.port) if in_sight else Device.open(finder.current()) as device:
+            status = device.settled_status()
+        self._in_sight = True
+        return status
+
+    def _known(self, port: str) -> Device:
+        return Device(Link(open_port(port), port))
+
+
+def _timeout(look: Look, timeout_s: float) -> MonitorTimeoutError:
+    if isinstance(look, Gap):
+        return MonitorTimeoutError(f"the device was not seen again in {timeout_s:g} s: {look.reason}")
+    return MonitorTimeoutError(f"the session is not over after {timeout_s:g} s: {look.state_name}")
 
 
 def _over(status: Status, wait: bool) -> bool:

@@ -41,13 +41,14 @@ class History:
 
     def _gap(self, look: Gap) -> list[str]:
         before, self.gap = self.gap, look.reason
-        return [] if before else ["not seen: cable out, or board off; the session goes on"]
+        return [] if before else [f"not seen: {look.reason}; a session goes on"]
 
     def _status(self, status: Status) -> list[str]:
         happened = ["seen again"] if self.gap else []
         happened += changes(self.status, status)
         self.gap, self.status = "", status
-        point = (status.elapsed_ms / 1000, status.current_ua, status.setpoint_ua, status.load_mv)
+        load_mv = status.load_mv if status.flag(protocol.FLAG_OUTPUT_ON) else 0  # means nothing then
+        point = (status.elapsed_ms / 1000, status.current_ua, status.setpoint_ua, load_mv)
         if not self.points or self.points[-1][0] != point[0]:
             if self.points and self.points[-1][0] > point[0]:
                 self.points.clear()  # another session

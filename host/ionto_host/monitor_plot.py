@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from ionto_host.errors import MissingPartError
@@ -12,7 +13,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _INSTALL = "Install the extra: pipx inject iontopico matplotlib; or leave `--plot` away."
-_WINDOW = "Install a window toolkit (Debian: apt install python3-tk; or pip install PyQt6), or leave `--plot` away."
+_WINDOW = (
+    "A window needs a screen (over ssh: `ssh -X`) and a toolkit (Debian: apt install python3-tk; or pipx inject "
+    "iontopico PyQt6). Without: leave `--plot` away, and `ionto logs plot` draws the log afterwards."
+)
 
 
 class SessionFigure:
@@ -50,29 +54,42 @@ class SessionFigure:
 
 
 class LivePlot:
-    """A window that follows a `History`. `MissingPartError` without matplotlib or a window toolkit."""
+    """A window that follows a `History`. `MissingPartError` without matplotlib, a screen, or a window toolkit."""
 
     def __init__(self) -> None:
         try:
             import matplotlib
             import matplotlib.pyplot as plt
-            from matplotlib.backends.registry import BackendFilter, backend_registry
         except ImportError as error:
             raise MissingPartError("matplotlib is not installed", _INSTALL) from error
-        figure = plt.figure("IontoPico", figsize=(9, 6), layout="constrained")
-        if matplotlib.get_backend().lower() not in backend_registry.list_builtin(BackendFilter.INTERACTIVE):
-            raise MissingPartError(
-                f"no window can be opened (matplotlib's backend is {matplotlib.get_backend()})", _WINDOW
-            )
+        try:
+            self._figure = plt.figure("IontoPico", figsize=(9, 6), layout="constrained")
+        except ImportError as error:  # a toolkit that was asked for by name, and is not there or has no screen
+            raise MissingPartError(f"no window can be opened: {error}", _WINDOW) from error
+        if self._figure.canvas.required_interactive_framework is None:  # drawn into memory only
+            plt.close(self._figure)
+            backend = matplotlib.get_backend()
+            raise MissingPartError(f"no window can be opened (matplotlib's backend is {backend})", _WINDOW)
         self._plt = plt
-        self._shown = SessionFigure(figure)
+        self._shown = SessionFigure(self._figure)
         plt.show(block=False)
 
     def update(self, history: History) -> None:
-        """Draw what is new and let the window answer."""
-        self._shown.update(history)
-        self._plt.pause(0.001)
+        """Draw what is new."""
+        if self._open():
+            self._shown.update(history)
+            self._figure.canvas.draw_idle()
+
+    def pause(self, seconds: float) -> None:
+        """Let the window answer for so many seconds; a closed one takes them as well."""
+        if self._open():
+            self._figure.canvas.start_event_loop(seconds)
+        else:
+            time.sleep(seconds)
 
     def stay(self) -> None:
         """Leave the window open until the person closes it."""
         self._plt.show(block=True)
+
+    def _open(self) -> bool:
+        return self._plt.fignum_exists(self._figure.number)

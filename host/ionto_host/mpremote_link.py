@@ -21,6 +21,7 @@ from mpremote.transport_serial import SerialTransport
 
 from ionto_host.errors import BoardError, PortBusyError
 from ionto_host.patience import patient
+from ionto_host.transport.ports import port_busy
 
 PROMPT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 2.0
@@ -180,7 +181,7 @@ class Prompt:
             text = str(error).strip().splitlines()
             reason = text[-1] if text else type(error).__name__
             if "exclusively lock" in reason:
-                raise PortBusyError(f"{self.port} is in use by another program", port=self.port) from error
+                raise port_busy(self.port) from error
             raise BoardError(f"could not {doing} on {self.port}: {reason}", printed=printed.getvalue()) from error
 
 
@@ -197,7 +198,7 @@ def wait_for_prompt(port: Callable[[], str], timeout_s: float) -> Prompt:
         try:
             prompt.enter()
             return prompt
-        except BoardError:
+        except (BoardError, PortBusyError):  # a monitor may be having a look
             if time.monotonic() >= deadline:
                 raise
             time.sleep(0.2)

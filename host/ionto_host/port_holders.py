@@ -42,8 +42,18 @@ def _by_proc(port: str, proc: Path) -> list[Holder]:
 
 
 def _program(process: Path) -> str:
-    words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    return words[:60] or (process / "comm").read_text().strip()
+    """Return the command line as its user knows it: without the interpreter, and the program without its folder."""
+    words = [word for word in (process / "cmdline").read_bytes().decode(errors="replace").split("\0") if word]
+    if len(words) > 1 and Path(words[0]).name.startswith("python"):
+        words = words[2:] if words[1] == "-m" else words[1:]
+    if not words:
+        return (process / "comm").read_text().strip()
+    return " ".join([Path(words[0]).name, *words[1:]])[:60]
+
+
+def told(found: list[Holder]) -> str:
+    """Return `found` in words: programs and process ids; "another program" when nothing is known."""
+    return " and ".join(f"{holder.program} (pid {holder.pid})" for holder in found) or "another program"
 
 
 def _by_lsof(port: str) -> list[Holder]:

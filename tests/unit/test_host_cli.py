@@ -345,6 +345,7 @@ def test_devices_says_what_runs(
         cli.main(["devices"])
         assert "without the firmware" in capsys.readouterr().out
         held = ports.open_port(port)
+        monkeypatch.setattr(ports, "BUSY_WAIT_S", 0.1)
         cli.main(["devices"])
         assert "in use by another program" in capsys.readouterr().out
         held.close()

@@ -14,7 +14,7 @@ import serial
 from test_host_fake_device import BENCH_DOSE, BOARD_ID, FakeDevice, make_log, on_pty, on_socket
 
 from ionto import dose, faults, protocol
-from ionto_host import errors, messages, monitor
+from ionto_host import errors, messages, monitor, port_holders
 from ionto_host.device import Device, Hello, LogEntry, Status
 from ionto_host.device_tables import fault_names
 from ionto_host.transport import ports
@@ -240,11 +240,20 @@ def test_error_frames_of_any_shape(payload: bytes) -> None:
         assert len(payload) < 3 or payload.endswith(b"{")
 
 
-def test_opening_a_port_that_is_held(fake: FakeDevice) -> None:
-    """A port has one user at a time."""
-    with on_pty(fake) as port, Device.open(port), pytest.raises(errors.PortBusyError) as caught:
-        Device.open(port)
-    assert "other program" in caught.value.action
+def test_opening_a_port_that_is_held(fake: FakeDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port has one user at a time; the error tells who, and a look that ends soon is waited for."""
+    with on_pty(fake) as port, Device.open(port) as holder, monkeypatch.context() as patched:
+        patched.setattr(ports, "BUSY_WAIT_S", 0.1)
+        with pytest.raises(errors.PortBusyError, match="another program") as caught:
+            Device.open(port)
+        assert "other program" in caught.value.action
+        patched.setattr(port_holders, "holders", lambda port: [port_holders.Holder(7, "ionto calibrate")])
+        with pytest.raises(errors.PortBusyError, match=r"by ionto calibrate \(pid 7\)") as caught:
+            Device.open(port)
+        assert "`kill 7`" in caught.value.action
+        patched.setattr(ports, "BUSY_WAIT_S", 30.0)
+        patched.setattr(ports.time, "sleep", lambda seconds: holder.close())
+        Device.open(port).close()
 
 
 def test_opening_what_is_not_there() -> None:

@@ -18,7 +18,7 @@ from ionto import faults, protocol
 from ionto_host import cli, doctor_computer, errors, firmware_files
 from ionto_host.doctor import examine
 from ionto_host.findings import Finding
-from ionto_host.port_holders import Holder, holders
+from ionto_host.port_holders import Holder, holders, told
 
 
 @pytest.fixture(autouse=True)
@@ -144,13 +144,20 @@ def test_a_port_in_use_names_who_holds_it(tmp_path: Path, monkeypatch: Any) -> N
 
 def test_holders_by_proc(tmp_path: Path) -> None:
     """Of a process table made up: whose descriptor is a link to the port."""
-    for pid, target in ((12, "/dev/ttyACM0"), (13, "/dev/null")):
+    python = "/usr/bin/python3\0/home/me/.local/bin/ionto\0monitor\0"
+    for pid, target, words in (
+        (12, "/dev/ttyACM0", "/usr/bin/screen\0/dev/ttyACM0\0"),
+        (13, "/dev/null", ""),
+        (14, "/dev/ttyACM0", python),
+    ):
         folder = tmp_path / str(pid) / "fd"
         folder.mkdir(parents=True)
         (folder / "3").symlink_to(target)
-        (tmp_path / str(pid) / "cmdline").write_bytes(b"screen\0/dev/ttyACM0\0")
+        (tmp_path / str(pid) / "cmdline").write_text(words)
     (tmp_path / "self").mkdir()
-    assert holders("/dev/ttyACM0", tmp_path) == [Holder(12, "screen /dev/ttyACM0")]
+    found = holders("/dev/ttyACM0", tmp_path)
+    assert found == [Holder(12, "screen /dev/ttyACM0"), Holder(14, "ionto monitor")]
+    assert told(found) == "screen /dev/ttyACM0 (pid 12) and ionto monitor (pid 14)"
     assert holders("socket://x", tmp_path) == []
 
 

@@ -1,5 +1,8 @@
 """Watching a session through an unplugged cable."""
 
+import subprocess
+import sys
+
 import pytest
 
 from ionto_host.device import Status
@@ -22,3 +25,19 @@ def test_the_monitor_survives_unplug_and_replug(bench_with):
     bench.pico.set_speed("max")
     rest = list(looks)
     assert isinstance(rest[-1], Status) and rest[-1].outcome_name == "complete"
+
+
+@pytest.mark.hazard("HAZ-33")
+def test_other_commands_get_through_while_a_monitor_looks(bench_with):
+    """The port is free between two looks: PAUSE and ABORT of a second terminal reach the session."""
+    bench = bench_with(speed=1)
+    bench.start_and_hold(current_ma=1, dose_ma_min=20)
+    command = [sys.executable, "-m", "ionto_host", "--port", bench.pico.port, "monitor", "--interval", "0.05"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as monitor:
+        assert monitor.stderr is not None and "HOLD" in monitor.stderr.readline()
+        bench.ionto("pause")
+        assert bench.wait_state("PAUSED")
+        bench.ionto("abort")
+        out, err = monitor.communicate(timeout=60)
+    assert monitor.returncode == 0 and "aborted" in out, out + err
+    assert "PAUSED" in err and "not seen" not in err

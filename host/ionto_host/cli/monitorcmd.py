@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
@@ -27,6 +29,9 @@ from ionto_host.monitor import INTERVAL_S, Gap, Look, ended_in_fault, watch
 from ionto_host.monitor_history import History, event_line
 from ionto_host.units import clock, ma_min
 
+if TYPE_CHECKING:
+    from ionto_host.monitor_plot import LivePlot
+
 
 @click.command(cls=IontoCommand)
 @click.option("--timeout", type=click.FloatRange(min=0), help="Give up after this many seconds.")
@@ -42,19 +47,21 @@ from ionto_host.units import clock, ma_min
 def monitor(timeout: float | None, interval: float, wait: bool, plot: bool) -> Answer:
     """Watch the session until it ends: state, current, voltage, load, charge, time left, events.
 
-    Survives a cable that is pulled out and plugged in again: the session goes on without the computer. Ctrl-C ends the
-    watching, not the session. Exit code 5 when the session ends in a fault. With --json every look is one line; where
+    Survives a cable that is pulled out and plugged in again: the session goes on without the computer. The port is free
+    between two looks: `ionto pause`, `ionto abort` and the like work in another terminal. Ctrl-C ends the watching, not
+    the session. Exit code 5 when the session ends in a fault. With --json every look is one line; where
     stderr is no terminal, every event is one.
     """
     history = History()
     settings().opened = True
-    looks = watch(port_name(), interval_s=interval, timeout_s=timeout, wait=wait)
     try:
-        with _screen(history) as refresh, _window(plot, history) as draw:
-            for look in looks:
+        with _window(plot) as window, _screen(history) as refresh:
+            pause = window.pause if window else time.sleep
+            for look in watch(port_name(), interval_s=interval, timeout_s=timeout, wait=wait, pause=pause):
                 _take(history, look)
                 refresh()
-                draw()
+                if window:
+                    window.update(history)
     except KeyboardInterrupt:
         note("No longer watching.")
         raise
@@ -89,16 +96,17 @@ def _screen(history: History) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def _window(wanted: bool, history: History) -> Iterator[Callable[[], None]]:
-    """Yield what draws the window; at the end it stays until the person closes it."""
+def _window(wanted: bool) -> Iterator[LivePlot | None]:
+    """Yield the window if it is `wanted`; at the end it stays until the person closes it."""
     if not wanted:
-        yield _nothing
+        yield None
         return
     from ionto_host.monitor_plot import LivePlot
 
-    shown = LivePlot()
-    yield lambda: shown.update(history)
-    shown.stay()
+    window = LivePlot()
+    yield window
+    note("The session is over; close the window to go on.")
+    window.stay()
 
 
 def _nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import serial
 from serial.tools import list_ports
 
-from ionto_host import simulators
+from ionto_host import port_holders, simulators
 from ionto_host.errors import (
     AmbiguousDeviceError,
     NoDeviceError,
@@ -22,6 +23,8 @@ from ionto_host.errors import (
 RASPBERRY_PI_VID = 0x2E8A
 PICO_PID = 0x0005  # MicroPython on a Pico
 BAUD = 115_200  # ignored by USB CDC
+BUSY_WAIT_S = 1.5  # `ionto monitor` lets go of the port between two looks
+BUSY_RETRY_S = 0.02
 WRITE_TIMEOUT_S = 5.0  # not known to pyserial's network ports
 
 
@@ -92,13 +95,24 @@ class PortFinder:
 
 
 def open_port(port: str) -> serial.Serial:
-    """Return `port` opened for this process alone.
+    """Return `port` opened for this process alone; waits 1.5 s for another program to let go of it.
 
     Raises `NoDeviceError` for no such port, for what is none, and for one that a simulator left behind when
     it died; `PortBusyError`, `PortPermissionError` or `TransportError`.
     """
     if "://" not in port:
         _check_path(Path(port))
+    end = time.monotonic() + BUSY_WAIT_S
+    while True:
+        try:
+            return _open(port)
+        except PortBusyError:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(BUSY_RETRY_S)
+
+
+def _open(port: str) -> serial.Serial:
     local: dict[str, Any] = {} if "://" in port else {"exclusive": True, "write_timeout": WRITE_TIMEOUT_S}
     try:
         return serial.serial_for_url(port, baudrate=BAUD, **local)
@@ -125,6 +139,13 @@ def _not_serial(port: str) -> NoDeviceError:
     return NoDeviceError(f"{port} is not a serial port", "`ionto devices` lists what is there.")
 
 
+def port_busy(port: str) -> PortBusyError:
+    """Return the error for the port `port` that somebody else has open, with who that is as far as the system tells."""
+    found = port_holders.holders(port)
+    action = f"Close it (Ctrl-C where it runs, or `kill {found[0].pid}`) and retry." if found else ""
+    return PortBusyError(f"{port} is in use by {port_holders.told(found)}", action, port=port)
+
+
 def _open_error(port: str, error: OSError) -> TransportError | NoDeviceError:
     code, text = error.errno, str(error)
     if code == errno.ENOENT or "FileNotFound" in text or "No such file" in text:
@@ -134,5 +155,5 @@ def _open_error(port: str, error: OSError) -> TransportError | NoDeviceError:
     if code == errno.EACCES or "Permission denied" in text:
         return PortPermissionError(f"no permission to open {port}", port=port)
     if code in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text or "PermissionError" in text:
-        return PortBusyError(f"{port} is in use by another program", port=port)
+        return port_busy(port)
     return TransportError(f"cannot open {port}: {text}", port=port)
