@@ -241,8 +241,11 @@ def _at_rest(status: Status) -> bool:
     return not status.running and not status.flag(protocol.FLAG_LOG_OPEN)
 
 
-def dose_of(current_ua: int, identity: Hello) -> bytes:
-    """Return the canonical dose of a calibration point: d.c. through a resistor, polarity +, one start."""
+def dose_of(current_ua: int, identity: Hello, **changes: Any) -> bytes:
+    """Return the canonical dose of a calibration point: d.c. through a resistor, polarity +, one start.
+
+    `changes` are fields of the dose that are to be others.
+    """
     limits, settings = identity.limits, identity.settings
     most_uc = min(limits["max_dose_uc"], settings.get("max_dose_uc", limits["max_dose_uc"]))
     wanted_uc = current_ua * UC_PER_MA_MIN // 1_000 * POINT_MINUTES
@@ -267,7 +270,7 @@ def dose_of(current_ua: int, identity: Hello) -> bytes:
         "starts": 1,
         "max_density_ua_cm2": min(settings.get("max_density_ua_cm2", 500), limits["max_density_ua_cm2"]),
     }
-    return dose.canonical(fields)
+    return dose.canonical(fields | changes)
 
 
 def calibrate(

@@ -96,6 +96,39 @@ class CalibrationError(RefusedError):
     action = "Check the reference meter, its range and leads, the resistor and the shunt; nothing was written."
 
 
+class BenchFileError(RefusedError):
+    """Raised when a bench file is missing, or does not describe a bench: syntax, unknown, missing or wrong field."""
+
+    action = "Correct the bench file; docs/bench.md explains every field."
+
+
+class BenchError(IontoError):
+    """Raised when a part of a bench (meter, load, switch) cannot be used."""
+
+    exit_code = ExitCode.IO
+    action = "Check the part's cable and its lines in the bench file."
+
+
+class LackingError(BenchError):
+    """Raised when a test needs what the bench has not; the test is skipped: "bench lacks: ..."."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"bench lacks: {what}", "Name it in the bench file when the bench has it.")
+
+
+class SafetyError(IontoError):
+    """Raised when a safety check of a bench fails: current where none may be. Nothing more is tested."""
+
+    exit_code = ExitCode.FAULT
+    action = "Take the load off, switch the board off, and find out why before anything else."
+
+
+class WiringError(RefusedError):
+    """Raised when a bench is not wired as its file says: nothing more is tested on it."""
+
+    action = "`ionto bench wiring` prints the connections, `ionto bench check` checks them."
+
+
 class LibraryError(RefusedError):
     """Raised when a data file of the library (drugs, conditions, questions, reactions) is wrong."""
 

@@ -1,12 +1,15 @@
 """Reference meters: what a calibration and the bench compare the board with.
 
-A meter is anything with a `name` and `read_ua`; `METERS` names those that `ionto calibrate --meter` knows.
+`Meter` is the interface; `METERS` names those that `ionto calibrate --meter` knows. The instruments of a bench are
+in `ionto_host.bench`.
 """
 
 from __future__ import annotations
 
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
 
 from ionto_host import simulators
 from ionto_host.errors import UsageError
@@ -14,35 +17,72 @@ from ionto_host.errors import UsageError
 Ask = Callable[[str], float]  # asks a person for a current in mA
 
 
-class Meter(Protocol):
-    """An ammeter in series with the load. `name` says which one, `automatic` whether it reads without a person."""
+@dataclass(frozen=True)
+class Accuracy:
+    """What a meter promises: its range, and how far off a reading may be, as ppm of the reading and a constant."""
 
-    name: str
-    automatic: bool
+    range_ua: float = float("inf")
+    gain_ppm: float = 0.0
+    offset_ua: float = 0.0
 
+    def uncertainty_ua(self, current_ua: float) -> float:
+        """Return how far off a reading of `current_ua` may be, in uA, once the meter's zero has been taken off."""
+        return abs(current_ua) * self.gain_ppm / 1e6 + self.offset_ua
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One reading: `t_s` on the meter's own clock, seconds of an arbitrary beginning, and the current in uA."""
+
+    t_s: float
+    current_ua: float
+
+
+class Meter(ABC):
+    """An ammeter in series with the load.
+
+    `name` says which one, `automatic` whether it reads without a person, `identification` what it is (maker, chip,
+    address, serial number), `accuracy` what it promises.
+    """
+
+    name = ""
+    automatic = True
+    identification = ""
+    accuracy = Accuracy()
+
+    @abstractmethod
     def read_ua(self) -> float:
         """Return the current now, in uA; positive in the direction of the dose's polarity +."""
-        ...
+
+    def sample(self) -> Sample:
+        """Return a reading with the time at which it was taken."""
+        return Sample(time.monotonic(), self.read_ua())
+
+    def close(self) -> None:
+        """Let go of the instrument."""
+        return
 
 
-class TypedMeter:
+class TypedMeter(Meter):
     """A meter that a person reads and types in, in mA."""
 
     automatic = False
+    identification = "read by a person"
 
-    def __init__(self, name: str, ask: Ask) -> None:
+    def __init__(self, name: str, ask: Ask, accuracy: Accuracy | None = None) -> None:
         self.name = name
         self._ask = ask
+        self.accuracy = accuracy or Accuracy()
 
     def read_ua(self) -> float:
         """Return what the person types, in uA."""
         return self._ask("What does the reference meter show, in mA?") * 1_000
 
 
-class SimulatorMeter:
+class SimulatorMeter(Meter):
     """The independent meter of the only virtual Pico that runs."""
 
-    automatic = True
+    identification = "true current of the simulated circuit"
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -1,0 +1,373 @@
+"""`bench.toml`: what one bench consists of. Nothing is guessed: what the file does not name, the bench lacks.
+
+Every problem is told with file, line, field, value and range, all of them at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from ionto_host.errors import BenchFileError
+from ionto_host.library.reader import DataFile, Problem
+from ionto_host.units import printable
+
+VIRTUAL, EMULATED = "virtual", "emulated"
+SIMULATED = (VIRTUAL, EMULATED)
+SWITCHES = {
+    "usb": "the USB cable: off is unplugged",
+    "power": "the battery: off is no power",
+    "stop": "the STOP button: on is pressed",
+    "start": "the START button: on is pressed",
+    "lift": "the load's circuit: on is lifted (open)",
+    "heartbeat": "the heartbeat wire from the Pico to the dead-man: on is interrupted",
+}
+FIXED, DECADE, RELAYS = "fixed", "decade", "relay"
+METER_KINDS = ("ina219", "scpi", "typed", "sim")
+BRIDGES = ("mcp2221", "ft232h")
+SWITCH_KINDS = ("person", "command", "relay", "sim")
+PGA_RANGES_MV = (40, 80, 160, 320)
+MAX_METER_NAME = 40  # of a board's calibration record
+
+
+@dataclass(frozen=True)
+class SwitchSpec:
+    """How something is switched: by a person, by two commands, by a relay on a bridge's pin, or in a simulator."""
+
+    kind: str
+    on: str = ""
+    off: str = ""
+    pin: str = ""
+    active_low: bool = False
+
+
+@dataclass(frozen=True)
+class LoadSpec:
+    """The load: `ohm` of a fixed resistor, the range of a decade box, or the resistors that relays choose from."""
+
+    kind: str
+    tolerance_ppm: int
+    ohm: float = 0.0
+    low_ohm: float = 0.0
+    high_ohm: float = 0.0
+    relays: tuple[tuple[float, SwitchSpec], ...] = ()
+
+    def offers(self, ohm: float) -> bool:
+        """Return True when the load can be `ohm`."""
+        if self.kind == FIXED:
+            return ohm == self.ohm
+        if self.kind == DECADE:
+            return self.low_ohm <= ohm <= self.high_ohm
+        return any(ohm == choice for choice, _ in self.relays)
+
+    @property
+    def choices_ohm(self) -> tuple[float, ...]:
+        """The resistors there are; of a decade box its two ends."""
+        if self.kind == FIXED:
+            return (self.ohm,)
+        if self.kind == DECADE:
+            return (self.low_ohm, self.high_ohm)
+        return tuple(sorted(choice for choice, _ in self.relays))
+
+
+@dataclass(frozen=True)
+class MeterSpec:
+    """The reference meter: which, how it is reached, what it promises (ppm of the reading, uA, range in uA)."""
+
+    kind: str
+    name: str
+    range_ua: float
+    gain_ppm: float
+    offset_ua: float
+    bridge: str = "mcp2221"
+    address: int = 0x41
+    shunt_ohm: float = 10.0
+    pga_range_mv: int = 80
+    resource: str = ""
+    query: str = "MEAS:CURR:DC?"
+    setup: tuple[str, ...] = ()
+    baud: int = 9_600
+    backend: str = "@py"
+
+
+@dataclass(frozen=True)
+class TimingSpec:
+    """An instrument on the loop timing pin: SCPI queries for period and width of the pulses, in s."""
+
+    resource: str
+    period_query: str = "MEAS:PER?"
+    width_query: str = "MEAS:PWID?"
+
+
+@dataclass(frozen=True)
+class SimSpec:
+    """What the simulated bench is really like, which its file may get wrong."""
+
+    speed: str = "max"
+    load_error_ppm: int = 0
+    load_ohm: float = 0.0  # what hangs there whatever the file says; 0: what it says
+    bench_strap: bool = True
+    meter_in_series: bool = True
+    meter_reversed: bool = False
+    meter_offset_ua: float = 0.0
+    meter_gain_ppm: float = 0.0
+    meter_noise_ua: float = 0.0
+    seed: int = 1
+    values: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BenchFile:
+    """A bench. `port` is that of `ionto --port`, or "virtual" or "emulated"; `room` is free text by name."""
+
+    path: Path
+    name: str
+    port: str
+    variant: str
+    strap: bool
+    battery: bool
+    load: LoadSpec
+    meter: MeterSpec
+    switches: dict[str, SwitchSpec]
+    room: dict[str, str]
+    timing: TimingSpec | None = None
+    sim: SimSpec = SimSpec()
+
+    @property
+    def simulated(self) -> bool:
+        """True when no hardware is touched."""
+        return self.port in SIMULATED
+
+
+class _Table:
+    """One table of the file; every reader notes what is wrong and returns a harmless value then."""
+
+    def __init__(self, file: DataFile, name: str, body: Any, known: tuple[str, ...]) -> None:
+        self._file, self._name = file, name
+        self.body: dict[str, Any] = body if isinstance(body, dict) else {}
+        if not isinstance(body, dict):
+            file.complain(name, f"{name} has to be a table [{name}]")
+        for key in self.body:
+            if key not in known:
+                self.complain(key, f"unknown field {printable(key)}; known: {', '.join(known)}")
+
+    def complain(self, key: str, text: str) -> None:
+        where = f"{self._name}.{key}" if self._name else key
+        self._file.complain(where, f"{where}: {text}")
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self.body.get(key, default)
+        if isinstance(value, str) and value.isprintable() and (value or default == ""):
+            return value
+        self.complain(key, "missing" if value is None else f"{value!r} is no text in quotes")
+        return ""
+
+    def word(self, key: str, allowed: tuple[str, ...], default: str | None = None) -> str:
+        value = self.body.get(key, default)
+        if value in allowed:
+            return str(value)
+        self.complain(key, f"{'missing' if value is None else repr(value)}; one of {', '.join(allowed)}")
+        return allowed[0]
+
+    def flag(self, key: str, default: bool | None = None) -> bool:
+        value = self.body.get(key, default)
+        if isinstance(value, bool):
+            return value
+        self.complain(key, "missing; true or false" if value is None else f"{value!r}; true or false")
+        return False
+
+    def number(self, key: str, low: float, high: float, unit: str, default: float | None = None) -> float:
+        value = self.body.get(key, default)
+        good = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+        if good and low <= float(value) <= high:  # nan is in no range
+            return float(value)
+        self.complain(
+            key, f"{'missing' if value is None else value}; a number from {low:g} to {high:g} {unit}".rstrip()
+        )
+        return low
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self.body.get(key, [])
+        if isinstance(value, list) and all(isinstance(item, str) and item.isprintable() for item in value):
+            return tuple(value)
+        self.complain(key, "a list of texts is expected")
+        return ()
+
+
+_TOP = ("name", "board", "load", "meter", "switch", "room", "timing", "sim")
+
+
+def read(path: Path) -> BenchFile:
+    """Return the bench in the file `path`; `BenchFileError` with everything that is wrong with it."""
+    if not path.is_file():
+        raise BenchFileError(
+            f"there is no bench file {path}", "Copy examples/bench.toml and describe your bench in it."
+        )
+    problems: list[Problem] = []
+    file = DataFile(path, problems)
+    bench = None if problems else _bench(file)
+    if bench is None or problems:
+        lines = [problem.words() for problem in problems]
+        raise BenchFileError("\n  ".join([f"{path} does not describe a bench:", *lines]), problems=lines)
+    return bench
+
+
+def _bench(file: DataFile) -> BenchFile:
+    top = _Table(file, "", file.table, _TOP)
+    board = _Table(file, "board", top.body.get("board", {}), ("port", "variant", "bench_strap", "battery"))
+    port = board.text("port")
+    simulated = port in SIMULATED
+    sim = _sim(file, top.body.get("sim", {}))
+    if "sim" in top.body and not simulated:
+        file.complain("sim", f'sim: board.port is {port!r}; only a port "virtual" or "emulated" has a [sim]')
+    timing = _timing(file, top.body["timing"]) if "timing" in top.body else None
+    return BenchFile(
+        path=file.path,
+        name=top.text("name"),
+        port=port,
+        variant=board.word("variant", ("A", "B")),
+        strap=board.flag("bench_strap"),
+        battery=board.flag("battery", default=False),
+        load=_load(file, top.body.get("load", {})),
+        meter=_meter(file, top.body.get("meter", {}), simulated),
+        switches=_switches(file, top.body.get("switch", {}), simulated),
+        room=_room(file, top.body.get("room", {})),
+        timing=timing,
+        sim=sim,
+    )
+
+
+def _load(file: DataFile, body: Any) -> LoadSpec:
+    table = _Table(file, "load", body, ("kind", "tolerance_percent", "ohm", "low_ohm", "high_ohm", "relays"))
+    kind = table.word("kind", (FIXED, DECADE, RELAYS))
+    tolerance_ppm = round(table.number("tolerance_percent", 0, 20, "%") * 10_000)
+    if kind == FIXED:
+        return LoadSpec(kind, tolerance_ppm, ohm=table.number("ohm", 100, 1_000_000, "ohm"))
+    if kind == DECADE:
+        low, high = (table.number(key, 100, 1_000_000, "ohm") for key in ("low_ohm", "high_ohm"))
+        if low >= high:
+            table.complain("high_ohm", f"{high:g} ohm; more than low_ohm, {low:g} ohm")
+        return LoadSpec(kind, tolerance_ppm, low_ohm=low, high_ohm=high)
+    return LoadSpec(kind, tolerance_ppm, relays=_relays(file, table))
+
+
+def _relays(file: DataFile, table: _Table) -> tuple[tuple[float, SwitchSpec], ...]:
+    rows = table.body.get("relays")
+    if not isinstance(rows, list) or not rows:
+        table.complain("relays", "a list of tables [[load.relays]] with ohm and how each is switched is expected")
+        return ()
+    found = []
+    for row in rows:
+        entry = _Table(file, "load.relays", row, ("ohm", *_SWITCH_FIELDS))
+        found.append((entry.number("ohm", 100, 1_000_000, "ohm"), _switch(entry)))
+    return tuple(found)
+
+
+_METER_FIELDS = ("kind", "name", "range_ma", "uncertainty_percent", "uncertainty_ua")
+_METER_OWN = {
+    "ina219": ("bridge", "address", "shunt_ohm", "pga_range_mv"),
+    "scpi": ("resource", "query", "setup", "baud", "backend"),
+    "typed": (),
+    "sim": (),
+}
+
+
+def _meter(file: DataFile, body: Any, simulated: bool) -> MeterSpec:
+    kind = body.get("kind") if isinstance(body, dict) else None
+    table = _Table(file, "meter", body, (*_METER_FIELDS, *_METER_OWN.get(str(kind), ())))
+    kind = table.word("kind", METER_KINDS)
+    if (kind == "sim") != simulated:
+        table.complain("kind", f'{kind!r}; "sim" is the meter of a port "virtual" or "emulated", and of no other')
+    name = table.text("name")
+    if len(name) > MAX_METER_NAME:
+        table.complain("name", f"{len(name)} characters; at most {MAX_METER_NAME}, which a board keeps")
+    spec: dict[str, Any] = {
+        "range_ua": table.number("range_ma", 0.1, 10_000, "mA") * 1_000,
+        "gain_ppm": table.number("uncertainty_percent", 0, 5, "%") * 10_000,
+        "offset_ua": table.number("uncertainty_ua", 0, 1_000, "uA"),
+    }
+    if kind == "ina219":
+        spec["address"] = int(table.number("address", 0x40, 0x4F, "(0x40 to 0x4f)", default=0x41))
+        spec["shunt_ohm"] = table.number("shunt_ohm", 0.001, 100, "ohm", default=10.0)
+        pga = int(table.number("pga_range_mv", 40, 320, "mV", default=80))
+        if pga not in PGA_RANGES_MV:
+            table.complain("pga_range_mv", f"{pga}; one of {', '.join(map(str, PGA_RANGES_MV))}")
+        return MeterSpec(kind, name, bridge=table.word("bridge", BRIDGES), pga_range_mv=pga, **spec)
+    if kind == "scpi":
+        return MeterSpec(
+            kind,
+            name,
+            resource=table.text("resource"),
+            query=table.text("query", MeterSpec.query),
+            setup=table.texts("setup"),
+            baud=int(table.number("baud", 300, 4_000_000, "", default=MeterSpec.baud)),
+            backend=table.text("backend", MeterSpec.backend),
+            **spec,
+        )
+    return MeterSpec(kind, name, **spec)
+
+
+_SWITCH_FIELDS = ("kind", "on", "off", "pin", "active_low")
+
+
+def _switch(table: _Table) -> SwitchSpec:
+    kind = table.word("kind", SWITCH_KINDS)
+    if kind == "command":
+        return SwitchSpec(kind, on=table.text("on"), off=table.text("off"))
+    if kind == "relay":
+        return SwitchSpec(kind, pin=table.text("pin"), active_low=table.flag("active_low", default=False))
+    return SwitchSpec(kind)
+
+
+def _switches(file: DataFile, body: Any, simulated: bool) -> dict[str, SwitchSpec]:
+    top = _Table(file, "switch", body, tuple(SWITCHES))
+    found: dict[str, SwitchSpec] = {}
+    for name, entry in top.body.items():
+        if name not in SWITCHES:
+            continue
+        table = _Table(file, f"switch.{name}", entry, _SWITCH_FIELDS)
+        found[name] = _switch(table)
+        if (found[name].kind == "sim") != simulated:
+            table.complain("kind", f'{found[name].kind!r}; "sim" belongs to a port "virtual" or "emulated"')
+    return found
+
+
+def _room(file: DataFile, body: Any) -> dict[str, str]:
+    if not isinstance(body, dict):
+        file.complain("room", "room has to be a table [room] of free fields")
+        return {}
+    return {printable(str(key)): printable(str(value)) for key, value in body.items()}
+
+
+def _timing(file: DataFile, body: Any) -> TimingSpec:
+    table = _Table(file, "timing", body, ("resource", "period_query", "width_query"))
+    return TimingSpec(
+        table.text("resource"),
+        table.text("period_query", TimingSpec.period_query),
+        table.text("width_query", TimingSpec.width_query),
+    )
+
+
+def _sim(file: DataFile, body: Any) -> SimSpec:
+    known = tuple(SimSpec.__dataclass_fields__)
+    named = tuple(name.replace("_ppm", "_percent") for name in known)
+    table = _Table(file, "sim", body, named)
+    values = table.body.get("values", {})
+    good = isinstance(values, dict) and all(isinstance(value, (int, Decimal)) for value in values.values())
+    if not good:
+        table.complain("values", "a table of numbers is expected")
+    return SimSpec(
+        speed=table.text("speed", SimSpec.speed),
+        load_error_ppm=round(table.number("load_error_percent", -50, 50, "%", default=0) * 10_000),
+        load_ohm=table.number("load_ohm", 0, 1e12, "ohm", default=0),
+        bench_strap=table.flag("bench_strap", default=True),
+        meter_in_series=table.flag("meter_in_series", default=True),
+        meter_reversed=table.flag("meter_reversed", default=False),
+        meter_offset_ua=table.number("meter_offset_ua", -1_000, 1_000, "uA", default=0),
+        meter_gain_ppm=table.number("meter_gain_percent", -10, 10, "%", default=0) * 10_000,
+        meter_noise_ua=table.number("meter_noise_ua", 0, 1_000, "uA", default=0),
+        seed=int(table.number("seed", 0, 2**31, "", default=1)),
+        values={str(key): float(value) for key, value in values.items()} if good else {},
+    )

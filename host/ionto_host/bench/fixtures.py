@@ -1,0 +1,194 @@
+"""What the plugin's fixtures do, imported only when one of them is used."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ionto import protocol
+from ionto_host.bench import measuring, record, wiring
+from ionto_host.bench import rig as rigs
+from ionto_host.bench.benchfile import EMULATED, BenchFile
+from ionto_host.bench.record import Row
+from ionto_host.bench.rig import Person, Rig
+from ionto_host.device import Device
+from ionto_host.patience import VARIABLE as PATIENCE
+
+_EMULATED_PATIENCE = "40"
+_KNOWN_LOGS: dict[str, set[int]] = {}
+
+
+def person(config: pytest.Config) -> Person:
+    """Return the person at the terminal; pytest's capturing is suspended while one is asked."""
+    capture: Any = config.pluginmanager.getplugin("capturemanager")
+
+    def ask_line(text: str) -> str:
+        with capture.global_and_fixture_disabled():
+            return input(f"\n{text} ")
+
+    def ask(text: str) -> float:
+        while True:
+            try:
+                return float(ask_line(text).replace(",", "."))
+            except ValueError:
+                print("A number is expected.", file=sys.stderr)
+
+    def act(text: str) -> None:
+        ask_line(f"{text}, then press Enter.")
+
+    return Person(ask, act)
+
+
+@contextmanager
+def rig(bench: BenchFile, who: Person | None, port: str | None) -> Iterator[Rig]:
+    """Put the bench together, and wait longer for an emulated board."""
+    with pytest.MonkeyPatch.context() as patch:
+        if bench.port == EMULATED and not os.environ.get(PATIENCE):
+            patch.setenv(PATIENCE, _EMULATED_PATIENCE)
+        with rigs.build(bench, lambda text: print(text, file=sys.stderr), who, port) as made:
+            yield made
+
+
+class Measured:
+    """The rows of one test: `check` adds one and fails the test when it is outside its limits."""
+
+    def __init__(self, properties: list[tuple[str, object]]) -> None:
+        self._properties = properties
+
+    def facts(self, **values: Any) -> None:
+        """Say something about the run as a whole: board, meter, calibration."""
+        self._properties.append((record.FACTS, json.dumps(values, ensure_ascii=False)))
+
+    def series(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[float]], **about: Any) -> None:
+        """Keep a course for the report: `rows` of `columns`."""
+        body = {"name": name, "columns": list(columns), "rows": [[round(x, 5) for x in row] for row in rows], **about}
+        self._properties.append((record.SERIES, json.dumps(body, ensure_ascii=False)))
+
+    def add(self, quantity: str, value: float, unit: str, low: float | None, high: float | None, **at: Any) -> Row:
+        """Keep a row, and return it unjudged."""
+        row = Row(quantity, round(float(value), 6), unit, low, high, at)
+        self._properties.append((record.ROW, record.encode_row(row)))
+        return row
+
+    def check(self, quantity: str, value: float, unit: str, low: float | None, high: float | None, **at: Any) -> None:
+        """Keep a row; the test fails when it is outside its limits."""
+        row = self.add(quantity, value, unit, low, high, **at)
+        if not row.passed:
+            pytest.fail(row.words(), pytrace=False)
+
+    def all_passed(self, rows: Sequence[Row]) -> None:
+        """Fail with every one of `rows` that is outside its limits."""
+        failed = [row.words() for row in rows if not row.passed]
+        if failed:
+            pytest.fail("\n".join(failed), pytrace=False)
+
+
+class Power:
+    """USB cable and battery of the board."""
+
+    def __init__(self, bench: Rig) -> None:
+        self._rig = bench
+
+    def unplug(self) -> None:
+        """Pull the USB cable; the port is gone."""
+        self._rig.switch("usb", False)
+
+    def plug(self) -> Device:
+        """Plug the USB cable in, and return the board once it answers."""
+        self._rig.switch("usb", True)
+        return self._rig.wait_for_board()
+
+    def cut(self) -> None:
+        """Take the power away."""
+        self._rig.switch("power", False)
+
+    def restore(self) -> Device:
+        """Give power again, and return the board once it answers."""
+        self._rig.switch("power", True)
+        return self._rig.wait_for_board()
+
+    def rest(self) -> None:
+        """Put cable and battery back to where they rest."""
+        self._rig.rest_switches()
+
+
+def around_test(bench: Rig, logs: Path, measured: Measured) -> Iterator[Rig]:
+    """Bring the board to rest, let the test run, make the board safe, and pull and verify every new log."""
+    known = _KNOWN_LOGS.setdefault(str(logs), set())
+    if bench.first:
+        measured.facts(**about(bench))
+        bench.first = False
+        known |= {entry.id for entry in bench.device.list_logs()}
+    bring_to_rest(bench)
+    bench.check_off()
+    try:
+        yield bench
+    finally:
+        bench.rest_switches()
+        bench.wait_for_board()
+        bench.make_safe()
+    pulled = measuring.pull_logs(bench, logs, known)
+    bad = [str(log.path) for log, _ in pulled if not log.verified]
+    if pulled:
+        measured.check("session logs pulled", len(pulled), "logs", 1, None)
+        measured.check("logs that do not verify", len(bad), "logs", None, 0)
+        files = str(pulled[-1][1].header.get("files", ""))
+        if files:
+            measured.facts(firmware_sha256=files)
+    bench.last_logs = [session for _, session in pulled]
+
+
+def bring_to_rest(bench: Rig) -> None:
+    """Get the board to IDLE or DONE, faults cleared."""
+    bench.rest_switches()
+    device = bench.wait_for_board()
+    status = device.status()
+    if status.running:
+        device.abort()
+        status = bench.until(measuring.at_rest, "the end of the session", fault_expected=True)
+    if status.state == protocol.FAULT:
+        device.log_written()
+        from ionto_host.hand import with_hand
+
+        with_hand(device.clear_fault, bench.tell)
+
+
+def about(bench: Rig) -> dict[str, Any]:
+    """Return who the board is and what it is measured with."""
+    hello = bench.device.identity
+    accuracy = bench.meter.accuracy
+    return {
+        "board": {
+            "board_id": hello.board_id,
+            "variant": hello.variant,
+            "firmware": hello.firmware,
+            "micropython": hello.micropython,
+            "reset_cause": hello.reset_cause,
+            "limits": hello.limits,
+        },
+        "calibration": hello.calibration,
+        "meter": {
+            "name": bench.meter.name,
+            "identification": bench.meter.identification,
+            "range_ua": accuracy.range_ua,
+            "uncertainty_ppm": accuracy.gain_ppm,
+            "uncertainty_ua": accuracy.offset_ua,
+        },
+        "room": bench.bench.room,
+        "bench": {"name": bench.bench.name, "port": bench.bench.port, "capabilities": sorted(bench.capabilities)},
+    }
+
+
+def wired(bench: Rig) -> None:
+    """Check the wiring once a run; `WiringError` when it is not as the file says."""
+    if not bench.checked:
+        bench.zero_meter()
+        wiring.require(bench)
+        bench.checked = True

@@ -1,0 +1,100 @@
+"""The record of one run of a bench: what was measured with what, as JSON that two runs can be compared by."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ionto_host.errors import IntegrityError
+
+KIND, SCHEMA = "ionto bench record", 1
+ROW, SERIES, FACTS = "ionto_row", "ionto_series", "ionto_facts"  # names of pytest's user properties
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity that was measured and has limits; `conditions` are the set-points it was measured at.
+
+    `low` and `high` are in `unit`, None where there is none.
+    """
+
+    quantity: str
+    value: float
+    unit: str
+    low: float | None
+    high: float | None
+    conditions: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """True inside the limits."""
+        return (self.low is None or self.value >= self.low) and (self.high is None or self.value <= self.high)
+
+    def words(self) -> str:
+        """Return the row as a sentence."""
+        where = ", ".join(
+            f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in self.conditions.items()
+        )
+        span = limits_words(self.low, self.high)
+        return f"{self.quantity}{f' ({where})' if where else ''}: {self.value:.6g} {self.unit}, {span}"
+
+
+def limits_words(low: float | None, high: float | None) -> str:
+    """Return limits in words."""
+    if low is None and high is None:
+        return "no limit"
+    if low is None:
+        return f"at most {high:.6g}"
+    return f"at least {low:.6g}" if high is None else f"{low:.6g} to {high:.6g}"
+
+
+def canonical(record: Mapping[str, Any]) -> bytes:
+    """Return what the signature of `record` is taken over: its JSON with sorted keys, without the signature."""
+    body = {name: value for name, value in record.items() if name != "sha256"}
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def signature(record: Mapping[str, Any]) -> str:
+    """Return the SHA-256 over `canonical`, 64 hex digits."""
+    return hashlib.sha256(canonical(record)).hexdigest()
+
+
+def write(record: dict[str, Any], path: Path) -> None:
+    """Sign `record` and write it to `path`, whole or not at all."""
+    record = json.loads(canonical(record))
+    signed = {**record, "sha256": signature(record)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(signed, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the record in `path`; `IntegrityError` for what is none, and for one whose signature does not hold."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise IntegrityError(f"{path} is not JSON: {error}", "Give a record that `ionto bench run` wrote.") from error
+    if not isinstance(record, dict) or record.get("kind") != KIND or record.get("schema") != SCHEMA:
+        raise IntegrityError(f"{path} is no record of a bench run", "Give a record that `ionto bench run` wrote.")
+    if record.get("sha256") != signature(record):
+        raise IntegrityError(
+            f"{path} was changed after it was written: its SHA-256 does not hold", "Run the bench again."
+        )
+    return record
+
+
+def encode_row(row: Row) -> str:
+    """Return `row` as the text of a property."""
+    return json.dumps({**asdict(row), "passed": row.passed}, ensure_ascii=False)
+
+
+def stamp(unix_s: float) -> str:
+    """Return a moment as in the names of records."""
+    return time.strftime("%Y%m%d-%H%M%S", time.gmtime(unix_s))

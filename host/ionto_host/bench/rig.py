@@ -1,0 +1,348 @@
+"""One bench, put together from its file: the board, its meter, load, switches and clock, real or simulated."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ionto_host import firmware_files, flashing, micropython_image
+from ionto_host.bench import benchfile, instruments, loads, switching
+from ionto_host.bench.benchfile import EMULATED, RELAYS, BenchFile
+from ionto_host.device import Device, Status
+from ionto_host.errors import (
+    DeviceFaultError,
+    IontoError,
+    LackingError,
+    MissingPartError,
+    NoAnswerError,
+    NoDeviceError,
+    SafetyError,
+    TransportError,
+)
+from ionto_host.meters import Ask, Meter
+from ionto_host.monitor import ended_in_fault, fault_error
+from ionto_host.patience import patient
+from ionto_host.sessionfile import Session
+from ionto_host.transport.ports import PortFinder, resolve
+
+if TYPE_CHECKING:
+    from ionto_sim.client import SimClient
+
+OFF_UA = 60.0  # more with the output off is a current; the firmware's guard has the same
+OFF_WITHIN_S = 0.2  # of the dead-man at its worst tolerance, and some more
+PORT_BACK_S = 15.0
+_POLL_S = 0.01
+_METER_ZERO_READINGS = 20
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody at the bench: `ask` for a reading in mA, `act` tells what to do and waits until it is done."""
+
+    ask: Ask
+    act: switching.Act
+
+
+def needs_person(bench: BenchFile) -> bool:
+    """Return True when something of the bench is done by a person."""
+    kinds = {spec.kind for spec in bench.switches.values()}
+    return not bench.simulated and ("person" in kinds or bench.meter.kind == "typed" or bench.load.kind == "decade")
+
+
+def capabilities(bench: BenchFile, person: bool) -> frozenset[str]:
+    """Return what the bench can do, in the words of the marker `capability`, without touching anything."""
+    usable = {name for name, spec in bench.switches.items() if spec.kind != "person" or person}
+    found = {f"switch {name}" for name in usable}
+    if bench.load.kind == RELAYS or (bench.load.kind == "decade" and (person or bench.simulated)):
+        found.add("load to choose from")
+    if bench.load.kind == RELAYS or (bench.load.kind == "decade" and bench.simulated):
+        found.add("load that changes by itself")
+    if bench.meter.kind != "typed":
+        found.add("automatic meter")
+    elif person:
+        found.add("meter")
+    if bench.strap:
+        found.add("bench strap")
+    if bench.battery:
+        found.add("battery")
+    if bench.timing is not None or bench.simulated:
+        found.add("loop timing instrument")
+    if bench.simulated:
+        found |= {"fault injection", "meter"}
+    return frozenset(found | ({"meter"} if "automatic meter" in found else set()))
+
+
+class Clock:
+    """The bench's time: that of this computer."""
+
+    def now_s(self) -> float:
+        """Return the time, s of an arbitrary beginning: the one that `Meter.sample` stamps with."""
+        return time.monotonic()
+
+    def pause(self, seconds: float) -> None:
+        """Let `seconds` of the bench's time pass."""
+        time.sleep(seconds)
+
+    @contextmanager
+    def real_time(self, factor: float = 1.0) -> Iterator[None]:
+        """Let the bench's time run no faster than `factor` times real time around the caller's work."""
+        yield
+
+
+class SimClock(Clock):
+    """Virtual time."""
+
+    def __init__(self, pico: SimClient, speed: str) -> None:
+        self._pico, self._speed = pico, speed
+
+    def now_s(self) -> float:
+        """Return virtual time in s."""
+        return self._pico.meter().t_us / 1e6
+
+    def pause(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        self._pico.wait(timeout_s=max(10.0, 4 * seconds), t_us=round((self.now_s() + seconds) * 1e6))
+
+    @contextmanager
+    def real_time(self, factor: float = 1.0) -> Iterator[None]:
+        """Slow the simulator down around the caller's work; an emulated one is slower than that anyway."""
+        self._pico.set_speed(factor)
+        try:
+            yield
+        finally:
+            self._pico.set_speed(self._speed if self._speed == "max" else float(self._speed))
+
+
+class Rig:
+    """A bench that is ready to be used. A context manager; leaving it makes the board safe.
+
+    `device` is the open board; `pico` the control of a simulated one, None of a real one.
+    """
+
+    def __init__(self, bench: BenchFile, tell: Callable[[str], None]) -> None:
+        self.bench = bench
+        self.tell = tell
+        self.pico: SimClient | None = None
+        self.clock = Clock()
+        self.meter: Meter
+        self.load: loads.Load
+        self.switches: dict[str, switching.Switch] = {}
+        self.capabilities: frozenset[str] = frozenset()
+        self.meter_zero_ua = 0.0
+        self.first = True  # nothing was done with it yet
+        self.checked = False  # the wiring was found to be as the file says
+        self.last_logs: list[Session] = []  # those of the test before
+        self._port = ""
+        self._finder: PortFinder | None = None
+        self._device: Device | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Rig:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Make the board safe, let go of everything, and end a simulated one."""
+        with suppress(IontoError):
+            self.make_safe()
+        self.close_parts()
+
+    def close_parts(self) -> None:
+        """Let go of everything, and end a simulated board."""
+        self.let_go()
+        self._stack.close()
+
+    # The board.
+
+    @property
+    def port(self) -> str:
+        """The board's port now; it may have another name after a restart."""
+        return self._finder.current() if self._finder else self._port
+
+    @property
+    def device(self) -> Device:
+        """The board, opened when it is not."""
+        if self._device is None:
+            self._device = Device.open(self.port)
+        return self._device
+
+    def let_go(self) -> None:
+        """Close the port; a session goes on."""
+        if self._device is not None:
+            self._device.close()
+            self._device = None
+
+    def wait_for_board(self, within_s: float = PORT_BACK_S) -> Device:
+        """Return the board once its port is there and it answers; the error of the last try after `within_s`."""
+        self.let_go()
+        end = time.monotonic() + patient(within_s)
+        while True:
+            try:
+                return self.device
+            except (TransportError, NoDeviceError):
+                if time.monotonic() > end:
+                    raise
+            time.sleep(0.05)
+
+    def until(
+        self, done: Callable[[Status], bool], what: str, within_s: float = 30.0, fault_expected: bool = False
+    ) -> Status:
+        """Return the first status that is `done`; `NoAnswerError` after `within_s`, `DeviceFaultError` for a fault."""
+        end = time.monotonic() + patient(within_s)
+        while True:
+            status = self.device.status()
+            if done(status):
+                return status
+            if ended_in_fault(status) and not fault_expected:
+                raise fault_error(status)
+            if time.monotonic() > end:
+                raise NoAnswerError(f"{what} did not come in {within_s:g} s: the board is in {status.state_name}")
+            time.sleep(_POLL_S)
+
+    # What may be done to it.
+
+    def switch(self, name: str, on: bool) -> None:
+        """Switch `name` of `benchfile.SWITCHES`; `LackingError` when the bench cannot."""
+        if name not in self.switches:
+            raise LackingError(f"switch {name}")
+        if name in ("usb", "power") and not on:
+            self.let_go()
+        self.switches[name].set(on)
+
+    def rest_switches(self) -> None:
+        """Put everything that was switched back to where it rests."""
+        for name, switch in self.switches.items():
+            resting = switching.RESTING.get(name, False)
+            if self.bench.simulated or self.bench.switches[name].kind != "person":
+                switch.set(resting)
+
+    def inject(self, fault: str, on: bool = True) -> None:
+        """Switch a fault of the simulator; `LackingError` on a real bench."""
+        if self.pico is None:
+            raise LackingError("fault injection")
+        self.pico.fault(fault, on)
+
+    # Safety.
+
+    def make_safe(self) -> None:
+        """End whatever runs; `SafetyError` when current is seen afterwards."""
+        with suppress(TransportError, NoDeviceError, DeviceFaultError):
+            self.device.abort()
+        self.clock.pause(OFF_WITHIN_S)
+        self.check_off()
+
+    def check_off(self) -> None:
+        """Raise `SafetyError` when the meter, or the board itself, sees current with the output off."""
+        if self.meter.automatic:
+            readings = sorted(self.meter.read_ua() for _ in range(3))
+            seen_ua = readings[1] - self.meter_zero_ua
+            if abs(seen_ua) > OFF_UA:
+                raise SafetyError(f"{self.meter.name} sees {seen_ua / 1000:.3f} mA with the output off")
+        with suppress(TransportError, NoDeviceError):
+            if self.device.settled_status().current_when_off:
+                raise SafetyError("the board measures current with the output off")
+
+    def zero_meter(self) -> float:
+        """Take what the meter shows now, with the output off, as its zero; return it in uA.
+
+        `SafetyError` when that is no zero but a current.
+        """
+        count = _METER_ZERO_READINGS if self.meter.automatic else 1
+        readings = [self.meter.read_ua() for _ in range(count)]
+        self.meter_zero_ua = sum(readings) / count
+        if abs(self.meter_zero_ua) > OFF_UA:
+            raise SafetyError(f"{self.meter.name} shows {self.meter_zero_ua / 1000:.3f} mA with the output off")
+        return self.meter_zero_ua
+
+
+def build(bench: BenchFile, tell: Callable[[str], None], person: Person | None = None, port: str | None = None) -> Rig:
+    """Return the rig of `bench`; `port` (a path or pyserial URL) stands in for that of a real one's file."""
+    rig = Rig(bench, tell)
+    try:
+        if bench.simulated:
+            _simulate(rig)
+        else:
+            _connect(rig, person, port)
+        rig.capabilities = capabilities(bench, person is not None)
+    except BaseException:
+        rig.close_parts()
+        raise
+    return rig
+
+
+def _connect(rig: Rig, person: Person | None, port: str | None) -> None:
+    bench, act = rig.bench, person.act if person else None
+    rig._port = resolve(port or bench.port)
+    rig._finder = PortFinder(rig._port)
+    rig.meter = instruments.open_real(bench.meter, person.ask if person else None)
+    rig._stack.callback(rig.meter.close)
+    rig.switches = switching.real_switches(bench.switches, bench.meter, act)
+    apply: Callable[[float], None] | None = None
+    if bench.load.kind == RELAYS:
+        made = {ohm: switching.real_switch("load", spec, bench.meter, act) for ohm, spec in bench.load.relays}
+        apply = loads.by_relays({ohm: switch for ohm, switch in made.items() if switch is not None})
+    elif bench.load.kind == benchfile.DECADE and act:
+        apply = loads.by_person(act)
+    rig.load = loads.Load(bench.load, apply)
+
+
+def _simulate(rig: Rig) -> None:
+    bench, sim = rig.bench, rig.bench.sim
+    client, parts = _simulator_parts()
+    emulated = bench.port == EMULATED
+    folder = Path(rig._stack.enter_context(tempfile.TemporaryDirectory(prefix="ionto-bench-")))
+    settings: dict[str, Any] = {"variant": bench.variant, "values": sim.values, "unique_id": _board_id(bench)}
+    if emulated:
+        settings["image"] = str(micropython_image.find(None).path)
+        files = firmware_files.build(firmware_files.RP2040_MPY).contents()
+        speed = 1.0
+    else:
+        files, speed = _flashed(client, parts, folder / "blank", settings), sim.speed
+    settings |= {"bench_strap": sim.bench_strap, "speed": speed, "load": _true_ohm(bench, bench.load.choices_ohm[0])}
+    pico = client.VirtualPico(state_dir=folder / "pico", firmware=files, **settings)
+    rig._stack.callback(pico.close)
+    rig.pico, rig._port, rig.clock = pico, pico.port, SimClock(pico, str(speed))
+    rig.meter = instruments.SimMeter(pico, bench.meter, sim)
+    rig.switches = {name: switching.SimSwitch(name, pico) for name in bench.switches}
+    rig.load = loads.Load(bench.load, lambda ohm: _set_load(pico, _true_ohm(bench, ohm)))
+    rig.wait_for_board()
+
+
+def _set_load(pico: SimClient, ohm: float) -> None:
+    pico.set_load(ohm)
+
+
+def _true_ohm(bench: BenchFile, ohm: float) -> float:
+    """Return what hangs on the simulated board where the file says `ohm`."""
+    return bench.sim.load_ohm or ohm * (1 + bench.sim.load_error_ppm / 1e6)
+
+
+def _board_id(bench: BenchFile) -> str:
+    """Return the id of the simulated board, the same for every run of a bench of that name."""
+    return "e6" + hashlib.sha256(bench.name.encode()).hexdigest()[:14]
+
+
+def _simulator_parts() -> tuple[Any, Any]:
+    try:
+        return import_module("ionto_sim.client"), import_module("ionto_sim.image")
+    except ImportError as error:
+        raise MissingPartError(
+            f"the virtual Pico does not run here: {error}", "Install the extra: pip install 'iontopico[sim]'."
+        ) from error
+
+
+def _flashed(client: Any, parts: Any, folder: Path, settings: dict[str, Any]) -> dict[str, bytes]:
+    """Flash a blank virtual Pico as `ionto flash` does, and return its files."""
+    with client.VirtualPico(state_dir=folder, bench_strap=True, **settings) as pico:
+        flashing.flash(pico.port, flashing.Watch(), self_test=False)
+        image = pico.paths.image
+    return parts.read_files(image)

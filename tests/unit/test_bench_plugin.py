@@ -1,0 +1,109 @@
+"""The pytest plugin as other projects meet it: free of cost, without hardware unless asked for, and honest."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+pytest_plugins = ("pytester",)
+
+ASKS = """
+    import pytest
+
+    @pytest.mark.capability("fault injection")
+    def test_lacks(device):
+        raise AssertionError("never run")
+
+    @pytest.mark.capability("switch heartbeat")
+    def test_has(device):
+        pass
+
+    @pytest.mark.hazard("HAZ-01")
+    def test_needs_no_board():
+        pass
+"""
+
+
+@pytest.fixture
+def run(pytester, monkeypatch):
+    """Run pytest on the files made."""
+    monkeypatch.delenv("IONTO_BENCH", raising=False)
+
+    def start(*arguments):
+        return pytester.runpytest_inprocess("-p", "no:cacheprovider", "--strict-markers", "-rs", *arguments)
+
+    return start
+
+
+def test_it_imports_nothing_until_a_fixture_is_used():
+    code = (
+        "import ionto_host.bench.plugin, sys; print(sorted(m for m in sys.modules if m.startswith(('ionto','serial'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['ionto_host', 'ionto_host.bench', 'ionto_host.bench.plugin']"
+
+
+def test_without_a_fixture_of_its_it_does_nothing(run, pytester):
+    pytester.makepyfile("def test_mine(tmp_path):\n    assert tmp_path\n")
+    run("--bench", "no_such_file.toml").assert_outcomes(passed=1)
+
+
+def test_a_real_bench_without_its_board(run, pytester):
+    """What the bench lacks is skipped before anything is touched; the port that is not there is an error."""
+    text = (EXAMPLES / "bench.toml").read_text().replace("/dev/ttyACM0", "/dev/no-such-port")
+    pytester.makefile(".toml", bench=text)
+    pytester.makepyfile(ASKS)
+    result = run("--bench", "bench.toml")
+    result.assert_outcomes(passed=1, skipped=1, errors=1)
+    result.stdout.fnmatch_lines(["*bench lacks: fault injection*"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--device", "bench"), "*--device bench needs a bench file: --bench FILE, or IONTO_BENCH*"),
+        (("--device", "moon"), "*--device moon: one of virtual, emulated, bench*"),
+        (("--bench", "none.toml"), "*there is no bench file none.toml*"),
+    ],
+)
+def test_what_is_asked_for_wrongly_is_said(run, pytester, arguments, text):
+    pytester.makepyfile(ASKS)
+    result = run(*arguments)
+    (result.stdout if "none.toml" in arguments else result.stderr).fnmatch_lines([text])
+    assert result.ret != 0
+
+
+def test_the_tests_are_collected_for_every_tier(run, pytester):
+    pytester.makepyfile(ASKS)
+    result = run("--collect-only", "--device", "virtual,emulated")
+    result.stdout.fnmatch_lines(["*test_lacks?virtual?*", "*test_lacks?emulated?*"])
+
+
+def test_its_fixtures_give_way_to_those_of_a_project(run, pytester):
+    pytester.makeconftest("import pytest\n@pytest.fixture\ndef device():\n    return 'mine'\n")
+    pytester.makepyfile("def test_mine(device):\n    assert device == 'mine'\n")
+    run().assert_outcomes(passed=1)
+
+
+def test_a_failed_safety_check_stops_the_rest(run, pytester):
+    pytester.makeconftest(
+        """
+        import pytest
+        from ionto_host.errors import SafetyError
+
+        @pytest.fixture(scope="session")
+        def ionto_rig(ionto_tier):
+            return object()
+
+        @pytest.fixture
+        def device(ionto_rig):
+            raise SafetyError("current with the output off")
+        """
+    )
+    pytester.makepyfile("def test_first(device):\n    pass\n\ndef test_second(device):\n    pass\n")
+    result = run("--device", "virtual")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*a safety check failed, the rest is not run: current with the output off*"])
+    assert result.ret == pytest.ExitCode.INTERRUPTED
