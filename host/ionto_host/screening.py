@@ -34,11 +34,13 @@ _KNOWN = ("schema", "subject", "answers")
 
 @dataclass(frozen=True)
 class Asked:
-    """A question as it is put, and the reason why a yes refuses the dose."""
+    """A question as it is put, why a yes refuses the dose, what it is asked for, and who says so."""
 
     id: str
     text: str
     reason: str
+    asked_for: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -57,23 +59,41 @@ def exempt(fields: dict[str, Any], therapy: dict[str, Any]) -> bool:
     return not names_person and words(str(fields["drug"])) == [NO_DRUG] and BENCH_WORD in words(str(fields["site"]))
 
 
-def questions(drug_text: str, library: Library) -> list[Asked]:
-    """Return the questions for a dose whose drug is `drug_text`, in the order of the library."""
+def questions(drug_text: str, library: Library, preset: str = "") -> list[Asked]:
+    """Return the questions for a dose whose drug is `drug_text`, for the condition of `preset`, if it follows one.
+
+    In the order of the library: those for every dose, then those that only its condition or its drugs raise.
+    """
     known: list[Drug] = drugs_in(drug_text, library)
     no_drug = words(drug_text) == [NO_DRUG] or (bool(known) and all(drug.id == WATER for drug in known))
-    name = printable(drug_text) or "the drug"
-    return [
-        Asked(item.id, item.ask.replace("{drug}", name), item.reason)
-        for item in library.questions.values()
-        if not (no_drug and item.applies == DRUG_ONLY)
-    ]
+    about = [drug.id for drug in known]
+    if preset:
+        about.insert(0, library.preset(preset).condition.id)
+    asked: list[Asked] = []
+    for item in library.questions.values():
+        raised_by = [name for name in about if name in item.conditions or name in item.drugs]
+        special = bool(item.conditions or item.drugs)
+        if (no_drug and item.applies == DRUG_ONLY) or (special and not raised_by):
+            continue
+        text = " ".join([item.ask, *(item.details[name] for name in about if name in item.details)])
+        name = printable(drug_text) or "the drug"
+        whom = ", ".join(_name(each, library) for each in raised_by) or (
+            "every drug" if item.applies == DRUG_ONLY else "every dose"
+        )
+        asked.append(Asked(item.id, text.replace("{drug}", name), item.reason, whom, library.cite(item.source)))
+    return asked
 
 
-def template(asked: list[Asked]) -> str:
-    """Return a screening file to fill in; as it stands it is refused."""
-    lines = [f"# Answers to the contraindication questions. {NOTICE}", f"schema = {SCHEMA}", "", "[answers]"]
+def _name(entry: str, library: Library) -> str:
+    return library.drugs[entry].name if entry in library.drugs else library.conditions[entry].name.lower()
+
+
+def template(asked: list[Asked], preset: str = "") -> str:
+    """Return a screening file to fill in for `preset`; as it stands it is refused."""
+    title = f"Answers to the contraindication questions{f' of {preset}' if preset else ''}."
+    lines = [f"# {title} {NOTICE}", f"schema = {SCHEMA}", "", "[answers]"]
     for item in asked:
-        lines += [f"# {item.text}", f'{item.id} = "?"  # "yes" or "no"']
+        lines += [f"# {item.text}", f'{item.id} = "?"  # "yes" or "no"; for {item.asked_for} ({item.source})']
     return "\n".join(lines) + "\n"
 
 

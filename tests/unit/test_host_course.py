@@ -247,6 +247,51 @@ def test_a_damaged_database_is_not_written_and_can_be_restored(tmp_path: Path, h
         store.restore(path)
 
 
+@pytest.mark.hazard("HAZ-31")
+@pytest.mark.parametrize("how", ["missing", "empty"])
+def test_a_lost_database_is_not_begun_anew_over_its_backups(tmp_path: Path, how: str) -> None:
+    """Nothing is written; the newest backup is shown and can be put in place."""
+    path = tmp_path / "courses.sqlite"
+    with store.opened(path) as db:
+        course = begun(db)
+        held(db, course, 0)
+    path.unlink() if how == "missing" else path.write_bytes(b"")
+    before = {item.name: item.read_bytes() for item in store.backups(path)}
+    with pytest.raises(CourseDatabaseError, match="missing or empty") as caught, store.opened(path):
+        pass
+    assert "ionto course restore" in caught.value.action
+    with store.opened(path, even_damaged=True) as db:
+        assert db.damage and len(db.sessions(course)) == 1
+        with pytest.raises(CourseDatabaseError):
+            begun(db, "P-99")
+    assert {item.name: item.read_bytes() for item in store.backups(path)} == before
+    _, kept = store.restore(path)
+    assert (kept is None) == (how == "missing")
+    with store.opened(path) as db:
+        assert not db.damage and len(db.sessions(course)) == 1
+
+
+@pytest.mark.parametrize("column", ["reactions", "facts", "series", "note"])
+def test_rubbish_inside_a_row_is_damage(tmp_path: Path, column: str) -> None:
+    """SQLite finds nothing wrong with it; the rest is still read."""
+    path = tmp_path / "courses.sqlite"
+    with store.opened(path) as db:
+        course = begun(db)
+        held(db, course, 0)
+        held(db, course, 1)
+    raw = sqlite3.connect(path)
+    raw.execute(f"UPDATE sessions SET {column} = ? WHERE id = 1", (b"{",))
+    raw.commit()
+    raw.close()
+    with pytest.raises(CourseDatabaseError, match="row 1 of sessions"), store.opened(path):
+        pass
+    with store.opened(path, even_damaged=True) as db:
+        assert db.damage and len(db.sessions(course)) == 1
+    store.restore(path)
+    with store.opened(path) as db:
+        assert len(db.sessions(course)) == 2
+
+
 def test_without_a_good_backup_nothing_is_replaced(tmp_path: Path) -> None:
     """The damaged file stays where it is."""
     path = tmp_path / "courses.sqlite"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ionto import dose as device_dose
-from ionto_host import dosefile, dosewriter, library
+from ionto_host import dosefile, dosewriter, library, screening
 from ionto_host.errors import LibraryError, RefusedError, UsageError
 from ionto_host.library import polarity
 from ionto_host.library.model import ALTERNATE, CONTEXT, VERIFY, Drug, Figure
@@ -144,6 +144,36 @@ def test_any_text_is_judged_or_refused(text: str, sign: str, reversal: str) -> N
         assert error.action
     else:
         assert verdict.text.isprintable()
+
+
+def test_questions_of_ones_own_drug(tmp_path: Path) -> None:
+    """A site asks for its own drug and condition only; what it names has to exist."""
+    own(tmp_path)
+    question = """schema = 1
+[questions.salt-free]
+ask = "Is salt to be avoided?"
+reason = "the salt is one"
+applies = "drug"
+drugs = ["my-salt"]
+source = ["my-paper"]
+[questions.salt-free.details]
+bursitis = "Also a little."
+"""
+    (tmp_path / "contraindications.toml").write_text(question)
+    lib, problems = library.check_folder(tmp_path)
+    assert problems == []
+    asked = {item.id: item.text for item in screening.questions("my salt 2 %", lib, "bursitis")}
+    assert asked["salt-free"] == "Is salt to be avoided? Also a little."
+    assert "salt-free" not in {item.id for item in screening.questions("lidocaine", lib, "bursitis")}
+    for old, new, line, said in (
+        ('drugs = ["my-salt"]', 'drugs = ["pepper"]', 6, "drugs names pepper"),
+        ("bursitis =", "nothing =", 8, "details names nothing"),
+        ('"Also a little."', "1", 8, "table of texts"),
+        ("drugs =", "conditions =", 6, "conditions names my-salt"),
+    ):
+        (tmp_path / "contraindications.toml").write_text(question.replace(old, new))
+        told = [item.words() for item in library.check_folder(tmp_path)[1]]
+        assert any(f"line {line}: " in text and said in text for text in told), told
 
 
 GOOD_DRUG = """schema = 1

@@ -33,8 +33,33 @@ def test_the_questions_are_those_of_the_clinical_facts() -> None:
         assert word in text
     for word in ("epilepsy", "heart", "malignancy", "infection", "thrombosis", "lidocaine 4 %", "orbital", "brain"):
         assert word in text
-    assert len(screening.questions("tap water", LIB)) == len(screening.questions("none", LIB)) == len(ASKED) - 1
-    assert len(screening.questions("something new", LIB)) == len(ASKED)
+    water = {item.id for item in screening.questions("tap water", LIB)}
+    assert water == {item.id for item in screening.questions("none", LIB)} and len(water) == 11
+    assert {item.id for item in screening.questions("something new", LIB)} == water | {"drug-allergy"}
+    assert set(ALL_NO) == water | {"drug-allergy", "amide-or-sulfite-allergy"}
+
+
+@pytest.mark.hazard("HAZ-36")
+@pytest.mark.parametrize(
+    ("preset", "special"),
+    [
+        ("plantar-fasciitis", {"fungal-infection"}),
+        ("bursitis/lidocaine", {"amide-or-sulfite-allergy"}),
+        ("arthritis/ketoprofen", {"analgesic-asthma"}),
+        ("tendinitis/hydrocortisone", set[str]()),
+        ("hyperhidrosis", {"metal-under-water"}),
+        ("hyperhidrosis/glycopyrrolate", {"metal-under-water", "anticholinergic"}),
+    ],
+)
+def test_a_preset_is_asked_about_its_own_condition_and_drug(preset: str, special: set[str]) -> None:
+    """Beside what every dose is asked: its own questions, each with a source, and what counts at its site."""
+    asked = screening.questions(LIB.preset(preset).drug.name, LIB, preset)
+    assert {item.id for item in asked if not item.asked_for.startswith("every")} == special
+    assert len(asked) == len({item.id for item in asked}) and all(item.source and item.reason for item in asked)
+    said = {item.id: item.text for item in asked}
+    assert ("cracked heel" in said["damaged-skin"]) == (preset == "plantar-fasciitis")
+    assert ("Two hands" in said["path-chest-brain"]) == preset.startswith("hyperhidrosis")
+    assert ("infected joint" in said["malignancy-infection"]) == preset.startswith("arthritis")
 
 
 @pytest.mark.hazard("HAZ-36")

@@ -168,14 +168,14 @@ def test_a_push_is_screened(ionto: Shell, fake: FakeDevice, tmp_path: Path) -> N
     pushed = ionto.json("dose", "push", HEEL, "--screening", answers(tmp_path))
     record = json.loads(Path(pushed["screening_file"]).read_text())
     assert record["digest"] == pushed["digest"] and record["result"] == "passed" and NOTICE in record["notice"]
-    assert len(record["answers"]) == 12 and not any(item["yes"] for item in record["answers"].values())
+    assert len(record["answers"]) == 13 and not any(item["yes"] for item in record["answers"].values())
     assert record["file_sha256"] and fake.dose
 
 
 @pytest.mark.hazard("HAZ-36")
 def test_a_person_is_asked_at_the_terminal(ionto: Shell, fake: FakeDevice, monkeypatch: pytest.MonkeyPatch) -> None:
     """On stderr; the first yes decides; the end of the input is no answer."""
-    at_terminal(monkeypatch, "n\n" * 12)
+    at_terminal(monkeypatch, "n\n" * 13)
     assert ionto.json("dose", "push", HEEL)["screening"]["how"] == "asked"
     assert "12. Does the path" in ionto.err and NOTICE in ionto.err
     fake.dose = b""
@@ -313,6 +313,40 @@ def test_the_person_decides_and_the_file_records_both(
     given = ("--subject", "P-2", *NEW, "--current", "3", "--max-density", "0.5", "--sensitivity", "high", "--force")
     assert ionto("dose", "new", "d.toml", *given) == 0 and "more than proposed" in ionto.err
     assert "no course" in ionto.err and dosefile.load(tmp_path / "d.toml").therapy["subject"] == "P-2"
+
+
+def test_every_page_says_what_it_is(bench_course: Shell, tmp_path: Path, fake: FakeDevice) -> None:
+    """Each command of the therapy side, in words and in JSON."""
+    ionto, path = bench_course, tmp_path / "logs" / "courses.sqlite"
+    (tmp_path / "own").mkdir()
+    commands = (
+        "presets list",
+        "presets show bursitis",
+        "presets show iodine",
+        "presets screening bursitis",
+        "presets check own",
+        "dose new d.toml --subject B-1 --area 10 --accept --force",
+        "dose check d.toml",
+        f"dose push d.toml --course B-1 --screening {ANSWERS} --at 2026-03-02",
+        "dose show",
+        "course log B-1 --not-run",
+        "course new P-2 --preset bursitis",
+        "course plan P-2 --sessions 3",
+        "course status",
+        "course status P-2",
+        "course report P-2",
+        "course export P-2",
+        "course export P-2 --output p2.json",
+        "course delete P-2 --yes",
+    )
+    for command in commands:
+        assert ionto(*command.split()) == 0, ionto.err
+        assert NOTICE in ionto.out, command
+    assert NOTICE in (tmp_path / "p2.json").read_text()
+    path.unlink()
+    assert ionto("course", "status") == 7 and "missing" in ionto.err and "B-1/1" in ionto.out
+    assert ionto("course", "new", "P-3", "--preset", "bursitis") == 7 and "ionto course restore" in ionto.err
+    assert NOTICE in ionto.json("course", "restore")["notice"] and ionto("course", "status", "B-1") == 0
 
 
 @pytest.mark.hazard("HAZ-31")

@@ -45,7 +45,7 @@ def _reading() -> Iterator[Store]:
     """Yield the database for a command that only reads: also a damaged one, which is said."""
     with store.opened(even_damaged=True) as db:
         if db.damage:
-            note(f"WARNING: {db.path} is damaged and opened for reading only: {db.damage}")
+            note(f"WARNING: {db.path} is opened for reading only: {db.damage}")
             note("What can be read follows. `ionto course restore` puts the last good backup in place.")
         yield db
 
@@ -353,7 +353,7 @@ def course_export(subject: str, output: Path | None) -> Answer:
     if output is None:
         return Answer(body, json.dumps(plain_data(body), indent=2, ensure_ascii=False), exit_code)
     output.write_text(json.dumps(plain_data(body), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return Answer({"written": output}, f"Written to {output}.\n{NOTICE}", exit_code)
+    return Answer({"notice": NOTICE, "written": output}, f"Written to {output}.\n{NOTICE}", exit_code)
 
 
 def _exported(db: Store, item: Course) -> dict[str, Any]:
@@ -385,14 +385,16 @@ def course_delete(subject: str, yes: bool) -> Answer:
     text = f"Deleted: {gone} courses and {answers} files of answers of {code}."
     if damaged:
         text += f"\nDamaged copies from before may still hold it: {', '.join(map(str, damaged))}"
-    return Answer({"deleted": gone, "answers": answers, "damaged_copies": damaged}, text)
+    data = {"notice": NOTICE, "deleted": gone, "answers": answers, "damaged_copies": damaged}
+    return Answer(data, f"{text}\n{NOTICE}")
 
 
 @course.command("restore")
 def course_restore() -> Answer:
-    """Put the last good backup in place of a damaged course database; the damaged file is kept beside it."""
+    """Put the last good backup in place of a damaged or missing course database; a damaged file is kept beside it."""
     used, kept = store.restore()
-    return Answer({"backup": used, "damaged": kept}, f"Restored from {used}. The damaged file is {kept}.")
+    text = f"Restored from {used}." + (f" The damaged file is {kept}." if kept else " There was no database.")
+    return Answer({"notice": NOTICE, "backup": used, "damaged": kept}, f"{text}\n{NOTICE}")
 
 
 examples(

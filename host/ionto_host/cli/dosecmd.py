@@ -95,7 +95,7 @@ def dose_new(file: Path, force: bool, variant: str | None, **values: Any) -> Ans
     verdict, _ = pushing.judge_polarity(loaded, lib, "")
     file.write_text(dosewriter.write(made.wanted, made.preset, lib), encoding="utf-8")
     data = {"file": file, "notice": NOTICE, "proposal": made.proposal, **_facts(loaded, checked), "pole": verdict.text}
-    return Answer(data, f"Written to {file}.\n{_text(loaded, checked)}\n{_label('pole', verdict.text)}")
+    return Answer(data, f"Written to {file}.\n{_text(loaded, checked)}\n{_label('pole', verdict.text)}\n{NOTICE}")
 
 
 @dose.command("check")
@@ -200,7 +200,7 @@ def dose_show() -> Answer:
     except ValueError as error:
         raise ProtocolError("the device's dose is not JSON") from error
     loaded = DoseFile(Path(), fields, raw, (variant,))
-    return Answer(_facts(loaded, checked), _text(loaded, checked))
+    return Answer({**_facts(loaded, checked), "notice": NOTICE}, f"{_text(loaded, checked)}\n{NOTICE}")
 
 
 def _facts(loaded: DoseFile, checked: Dose) -> dict[str, Any]:

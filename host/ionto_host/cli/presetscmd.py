@@ -13,6 +13,7 @@ from ionto_host.errors import LibraryError, UsageError
 from ionto_host.library.loader import FILES, own_folder
 from ionto_host.library.model import CONTEXT, QUANTITIES, VERIFY, Drug, Figure, Library, Preset
 from ionto_host.notice import NOTICE
+from ionto_host.screening import Asked
 from ionto_host.units import plain
 
 _POLE_WORDS = {"alternate": "reversed at half", "verify": "VERIFY before use"}
@@ -80,16 +81,25 @@ def presets_show(name: str) -> Answer:
     lib = library.load()
     if name in lib.drugs:
         drug = lib.drugs[name]
-        rows = _drug_rows(drug, lib)
-        data = {"notice": NOTICE, "drug": name, "name": drug.name, "pole": drug.pole, "figures": _as_data(rows)}
-        return Answer(data, f"{drug.name}\n{NOTICE}\n\n{_rows_text(rows)}{_verify_note(drug)}")
+        head, about = drug.name, {"drug": name, "name": drug.name, "pole": drug.pole}
+        return _shown(head, about, drug, _drug_rows(drug, lib), screening.questions(drug.name, lib), lib)
     preset = lib.preset(name)
     rows = _drug_rows(preset.drug, lib) + _regime_rows(preset, lib)
-    asked = screening.questions(preset.drug.name, lib)
+    asked = screening.questions(preset.drug.name, lib, preset.id)
     head = f"{preset.condition.name}, {preset.drug.name} ({preset.regime.name}, build variant {preset.regime.variant})"
-    lines = [head, NOTICE, "", _rows_text(rows) + _verify_note(preset.drug), "", "Asked before a push:"]
-    lines += [f"  {item.text}" for item in asked]
-    data = {"notice": NOTICE, **_summary(preset), "figures": _as_data(rows), "questions": asked}
+    return _shown(head, _summary(preset), preset.drug, rows, asked, lib)
+
+
+def _shown(
+    head: str, about: dict[str, Any], drug: Drug, rows: list[list[str]], asked: list[Asked], lib: Library
+) -> Answer:
+    told = "; ".join([*(row[-1] for row in rows), *(item.source for item in asked)])
+    sources = [item for item in lib.sources.values() if item.title in told.split("; ")]
+    lines = [head, NOTICE, "", _rows_text(rows) + _verify_note(drug), "", "Asked before a push:"]
+    for number, item in enumerate(asked, 1):
+        lines += [f"{number:>3}. {item.text}", f"     for {item.asked_for} ({item.source})"]
+    lines += ["", "Sources:", *(f"  {item.title}{item.remark and f': {item.remark}'}" for item in sources)]
+    data = {"notice": NOTICE, **about, "figures": _as_data(rows), "questions": asked, "sources": sources}
     return Answer(data, "\n".join(lines))
 
 
@@ -133,8 +143,10 @@ def _as_data(rows: list[list[str]]) -> list[dict[str, str]]:
 def presets_screening(preset: str) -> Answer:
     """Print a screening file for a preset, to be filled in and given to `ionto dose push --screening FILE`."""
     lib = library.load()
-    asked = screening.questions(lib.preset(preset).drug.name, lib)
-    return Answer({"notice": NOTICE, "questions": asked}, screening.template(asked).rstrip("\n"))
+    chosen = lib.preset(preset)
+    asked = screening.questions(chosen.drug.name, lib, chosen.id)
+    data = {"notice": NOTICE, "preset": chosen.id, "questions": asked}
+    return Answer(data, screening.template(asked, chosen.id).rstrip("\n"))
 
 
 @presets.command("check")
@@ -159,7 +171,7 @@ def presets_check(folder: Path | None) -> Answer:
     built = library.built_in()
     added = {kind: sorted(set(getattr(found, kind)) - set(getattr(built, kind))) for kind in FILES}
     told = ", ".join(f"{len(names)} {kind}" for kind, names in added.items() if names) or "nothing"
-    return Answer({"folder": given, "added": added}, f"{given} is sound. It adds {told}.")
+    return Answer({"notice": NOTICE, "folder": given, "added": added}, f"{given} is sound. It adds {told}.\n{NOTICE}")
 
 
 examples("ionto presets list", "ionto presets show plantar-fasciitis/lidocaine")(presets)

@@ -170,7 +170,7 @@ def screen(found: Vetted, board_id: str, path: Path | None) -> dict[str, Any]:
     if screening.exempt(loaded.fields, loaded.therapy) and not found.course:
         note(f"Screening: {screening.EXEMPTION}.")
         return {"exempt": screening.EXEMPTION}
-    asked = screening.questions(str(loaded.fields["drug"]), found.library)
+    asked = screening.questions(str(loaded.fields["drug"]), found.library, _preset_of(found))
     answers = screening.read(path, asked) if path else _ask(asked)
     if answers.subject and found.course and answers.subject != found.course.subject:
         raise ScreeningError(
@@ -184,6 +184,10 @@ def screen(found: Vetted, board_id: str, path: Path | None) -> dict[str, Any]:
         screening.save(_sidecar(board_id, record), {**record, "result": "refused"})
         raise
     return record
+
+
+def _preset_of(found: Vetted) -> str:
+    return found.course.preset if found.course else str(found.loaded.therapy.get("preset", ""))
 
 
 def _record(found: Vetted, asked: list[Asked], answers: Answers) -> dict[str, Any]:

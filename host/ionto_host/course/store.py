@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ionto_host import logstore
 from ionto_host.course.planner import Plan
@@ -22,6 +22,7 @@ from ionto_host.errors import CourseDatabaseError, CourseError
 NAME = "courses.sqlite"
 BACKUP = "courses.backup.sqlite"
 BACKUP_BEFORE = "courses.backup-before.sqlite"  # the one before the last write
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError)  # what a row that holds rubbish raises
 OPEN, RECORDED, NOT_RUN = "open", "recorded", "not run"
 
 _V1 = """
@@ -41,6 +42,8 @@ CREATE TABLE sessions (
 """
 # One entry for each version of the schema: how it is made from the one before.
 MIGRATIONS: tuple[str, ...] = (_V1,)
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ class Store:
     def courses(self, subject: str | None = None) -> list[Course]:
         """Return all courses, or those of `subject`, by subject and number."""
         rows = self._read("SELECT * FROM courses WHERE ?1 IS NULL OR subject = ?1 ORDER BY subject, number", subject)
-        return [_course(row) for row in rows]
+        return self._built(rows, _course)
 
     def course(self, subject: str, number: int | None) -> Course:
         """Return the course; without a number the only one of `subject`. `CourseError` for none or several."""
@@ -195,7 +198,7 @@ class Store:
     def pushes(self, course: Course) -> list[Push]:
         """Return the pushes of `course`, oldest first."""
         query = "SELECT * FROM pushes WHERE subject = ? AND course = ? ORDER BY id"
-        return [_push(row) for row in self._read(query, course.subject, course.number)]
+        return self._built(self._read(query, course.subject, course.number), _push)
 
     def open_push(self, course: Course) -> Push | None:
         """Return the push of `course` whose session has not been recorded, None without one."""
@@ -228,7 +231,8 @@ class Store:
             course.subject,
             course.number,
         )
-        return [_recorded(row, by_id[row["push"]]) for row in rows if row["push"] in by_id]
+        known = [row for row in rows if row["push"] in by_id]
+        return self._built(known, lambda row: _recorded(row, by_id[row["push"]]))
 
     def known_logs(self) -> set[str]:
         """Return the SHA-256 of every log that belongs to a session already."""
@@ -263,6 +267,17 @@ class Store:
                 raise _damaged(self.path, str(error)) from error
             return []
 
+    def _built(self, rows: list[sqlite3.Row], build: Callable[[sqlite3.Row], Item]) -> list[Item]:
+        """Return what `build` makes of the rows; of a damaged database those that it can read."""
+        found: list[Item] = []
+        for row in rows:
+            try:
+                found.append(build(row))
+            except _UNREADABLE as error:
+                if not self.damage:
+                    raise _damaged(self.path, f"a row cannot be read: {error}") from error
+        return found
+
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
         if self.damage:
@@ -287,39 +302,61 @@ def opened(path: Path | None = None, even_damaged: bool = False) -> Iterator[Sto
     """
     path = path or default_path()
     path.parent.mkdir(parents=True, exist_ok=True)
-    db = _connect(path)
+    shown, damage = path, _gone(path)
+    if damage:  # a new database here would be backed up over what is left of the old one
+        shown = _newest_good(path) if even_damaged else None
+        if shown is None:
+            raise CourseDatabaseError(damage)
+    db = _connect(shown, read_only=bool(damage))
     try:
-        damage = _what_is_wrong(db)
+        damage = damage or _what_is_wrong(db)
         if damage and not even_damaged:
             raise _damaged(path, damage)
-        if damage:
+        if damage and shown == path:
             db.close()
             db = _connect(path, read_only=True)
-        else:
+        elif not damage:
             _migrate(db, path)
         yield Store(path, db, damage)
     finally:
         db.close()
 
 
-def restore(path: Path | None = None) -> tuple[Path, Path]:
-    """Put the last good backup in place of a damaged database; return (backup used, damaged file kept).
+def _gone(path: Path) -> str:
+    """Return what to say when the database is missing or empty and backups of it are there, "" otherwise."""
+    is_there = path.is_file() and path.stat().st_size > 0
+    if is_there or not backups(path):
+        return ""
+    return f"the course database {path} is missing or empty, and its backups are there: nothing new is begun"
 
-    `CourseError` when the database is sound, or when there is no good backup: nothing is changed then.
+
+def restore(path: Path | None = None) -> tuple[Path, Path | None]:
+    """Put the last good backup in place of a damaged or missing database.
+
+    Returns (backup used, damaged file kept; None where there was none). `CourseError` when the database is sound, or
+    when there is no good backup: nothing is changed then.
     """
     path = path or default_path()
-    if path.is_file() and not _damage_of(path):
+    if path.is_file() and not _gone(path) and not _damage_of(path):
         raise CourseError(f"{path} is sound: nothing to restore")
-    good = [item for item in backups(path) if not _damage_of(item)]
-    if not good:
+    newest = _newest_good(path)
+    if newest is None:
         raise CourseError(f"there is no good backup of {path}", "What can be read is in `ionto course export`.")
-    newest = max(good, key=lambda item: item.stat().st_mtime)
-    kept = path.with_name(f"{path.name}.damaged-{int(time.time())}")
-    if path.is_file():
-        path.rename(kept)
-    with closing(sqlite3.connect(newest)) as source, closing(sqlite3.connect(path)) as target:
+    part = path.with_suffix(".restoring")
+    part.unlink(missing_ok=True)
+    with closing(sqlite3.connect(newest)) as source, closing(sqlite3.connect(part)) as target:
         source.backup(target)
+    kept = None
+    if path.is_file():
+        kept = path.with_name(f"{path.name}.damaged-{int(time.time())}")
+        path.rename(kept)
+    part.replace(path)
     return newest, kept
+
+
+def _newest_good(path: Path) -> Path | None:
+    good = [item for item in backups(path) if not _damage_of(item)]
+    return max(good, key=lambda item: item.stat().st_mtime, default=None)
 
 
 def backups(path: Path) -> list[Path]:
@@ -338,9 +375,10 @@ def _connect(path: Path, read_only: bool = False) -> sqlite3.Connection:
 
 
 def _what_is_wrong(db: sqlite3.Connection) -> str:
-    """Return what is wrong with the database, "" when it is sound."""
+    """Return what is wrong with the database, "" when it is sound: its pages, and the content of every row."""
     try:
         found = [str(row[0]) for row in db.execute("PRAGMA integrity_check(3)")]
+        found = found if found != ["ok"] or not _version(db) else _rows_amiss(db) or found
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise
@@ -350,13 +388,35 @@ def _what_is_wrong(db: sqlite3.Connection) -> str:
     return "" if found == ["ok"] else "; ".join(found)
 
 
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _rows_amiss(db: sqlite3.Connection) -> list[str]:
+    """Return the rows that cannot be read: SQLite itself does not look into a text."""
+    pushes: dict[int, Push] = {}
+    builders: tuple[tuple[str, Callable[[sqlite3.Row], Any]], ...] = (
+        ("courses", _course),
+        ("pushes", lambda row: pushes.setdefault(row["id"], _push(row))),
+        ("sessions", lambda row: _recorded(row, pushes[row["push"]])),
+    )
+    amiss: list[str] = []
+    for table, build in builders:
+        for number, row in enumerate(db.execute(f"SELECT * FROM {table} ORDER BY rowid"), 1):
+            try:
+                build(row)
+            except _UNREADABLE as error:
+                amiss.append(f"row {number} of {table} cannot be read ({type(error).__name__})")
+    return amiss[:3]
+
+
 def _damage_of(path: Path) -> str:
     with closing(_connect(path, read_only=True)) as db:
         return _what_is_wrong(db)
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    version = _version(db)
     if version > len(MIGRATIONS):
         raise CourseDatabaseError(
             f"{path} has schema {version}; this host tool knows up to {len(MIGRATIONS)}", "Update the host tool."
@@ -375,6 +435,12 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
 def _course(row: sqlite3.Row) -> Course:
     plan = Plan(date.fromisoformat(row["start"]), row["sessions"], row["every_days"], row["min_interval_h"])
     texts = (row["subject"], row["number"], row["preset"], row["site"], row["sensitivity"])
@@ -388,5 +454,5 @@ def _push(row: sqlite3.Row) -> Push:
 
 def _recorded(row: sqlite3.Row, push: Push) -> Recorded:
     load: Callable[[str], Any] = json.loads
-    parts = (load(row["facts"]), load(row["series"]), tuple(load(row["reactions"])), row["note"])
+    parts = (load(row["facts"]), load(row["series"]), tuple(load(row["reactions"])), _text(row["note"]))
     return Recorded(row["id"], push, row["time_s"], row["log_path"], row["log_sha256"], *parts)

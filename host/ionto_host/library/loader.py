@@ -99,8 +99,13 @@ class _Builder:
             figures = list(item.strength)
         if isinstance(item, Regime):
             figures = [figure for group in item.figures.values() for figure in group]
-        if isinstance(item, Condition):
+        if isinstance(item, (Condition, Question)):
             self._known(entry, "drugs", item.drugs, "drugs")
+        if isinstance(item, Question):
+            self._known(entry, "conditions", item.conditions, "conditions")
+            for name in item.details:
+                if name not in self.found["conditions"] and name not in self.found["drugs"]:
+                    entry.complain("details", f"details names {name}, which is no condition and no drug")
         sources = [*getattr(item, "source", ()), *(name for figure in figures for name in figure.source)]
         if kind != "sources":
             self._known(entry, "source", tuple(sources), "sources")
@@ -190,9 +195,11 @@ def _condition(entry: Entry) -> Condition:
 
 
 def _question(entry: Entry) -> Question:
-    entry.only("ask", "reason", "applies", "source")
+    entry.only("ask", "reason", "applies", "conditions", "drugs", "details", "source")
     applies = entry.word("applies", model.APPLIES)
-    return Question(entry.id, entry.text("ask"), entry.text("reason"), applies, entry.texts("source"))
+    only_for = (entry.texts("conditions", needed=False), entry.texts("drugs", needed=False))
+    texts = (entry.text("ask"), entry.text("reason"), applies, entry.texts("source"))
+    return Question(entry.id, *texts, *only_for, entry.pairs("details"))
 
 
 def _reaction(entry: Entry) -> Reaction:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from ionto_host.errors import UsageError
@@ -123,13 +123,19 @@ class Condition:
 
 @dataclass(frozen=True)
 class Question:
-    """A contraindication: a yes refuses the dose with `reason`. `ask` may hold {drug}."""
+    """A contraindication: a yes refuses the dose with `reason`. `ask` may hold {drug}.
+
+    With `conditions` or `drugs` it is asked only for those; `details` says more to those that it names.
+    """
 
     id: str
     ask: str
     reason: str
     applies: str
     source: tuple[str, ...]
+    conditions: tuple[str, ...] = ()
+    drugs: tuple[str, ...] = ()
+    details: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

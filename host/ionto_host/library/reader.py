@@ -147,6 +147,14 @@ class Entry:
             return ()
         return tuple(value or ())
 
+    def pairs(self, field: str) -> dict[str, str]:
+        """Return a table of texts, empty when there is none."""
+        value = self.body.get(field, {})
+        if not isinstance(value, dict) or not all(isinstance(item, str) and item for item in value.values()):
+            self.complain(field, f"{field} has to be a table of texts")
+            return {}
+        return {str(name): str(text) for name, text in value.items()}
+
     def integer(self, field: str, low: int, high: int) -> int:
         """Return a whole number from `low` to `high`."""
         value = self.body.get(field)
