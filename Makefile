@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 FIRMWARE := $(wildcard firmware/*.py firmware/lib/*.py firmware/lib/ionto/*.py)
 
-.PHONY: help demo test faults emu hardware check trace benchmark dist docs clean
+.PHONY: help demo course test faults emu hardware check trace benchmark dist docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ $(STAMP): pyproject.toml
 
 demo: $(STAMP) ## flash a virtual Pico, run a 40 mA*min dose, pull and plot its log into build/demo/
 	$(BIN)/python -m ionto_host.demo
+
+course: $(STAMP) ## play a course of six sessions with realistic doses on a virtual Pico; its page is build/course/course.html
+	$(BIN)/python examples/course_plantar_fasciitis.py
 
 test: $(STAMP) ## unit and property tests, the core in the MicroPython VM, end to end on the virtual Pico
 	$(BIN)/python -m pytest -n auto --dist worksteal

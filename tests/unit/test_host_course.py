@@ -334,7 +334,7 @@ def test_the_calendar_is_read_back_by_the_library(tmp_path: Path) -> None:
 
 
 def test_the_page_tells_of_every_session_and_nothing_runs_in_it(tmp_path: Path) -> None:
-    """Text is escaped, pictures are inline, the notice is there twice."""
+    """Text is escaped, pictures are inline, the notice stands above, below and on every sheet of paper."""
     with store.opened(tmp_path / "courses.sqlite") as db:
         course = begun(db, site="<script>alert(1)</script>")
         for number, reactions in enumerate((("none",), ("tingling",), ("pain", "redness"))):
@@ -345,7 +345,7 @@ def test_the_page_tells_of_every_session_and_nothing_runs_in_it(tmp_path: Path) 
     sites = {"<b>": [(item.day, 39.0) for item in sessions]}
     page = report.render(course, sessions, view, LIB, sites, datetime(2026, 4, 1))
     assert "<script" not in page and "http" not in page.replace("http://www.w3.org/2000/svg", "")
-    assert page.count("not a cleared medical device") == 2 and page.count("<article") == 4
+    assert page.count("not a cleared medical device") == 3 and page.count("<article") == 4
     assert page.count("<svg") == 6 and "4 of 6" in page
     assert "the careful default" in page and "IontoDC" in page and "2026-03-02 10:00" in page
     empty = report.render(course, [], overview.look(course, [], None, LIB, 1), LIB, {}, datetime(2026, 4, 1))

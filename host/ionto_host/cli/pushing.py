@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from ionto_host import screening
-from ionto_host.cli.common import can_ask, note
+from ionto_host.cli.common import can_ask, note, plain_data
 from ionto_host.course import codes, overview, planner, store
 from ionto_host.course.store import Course, Push, Store
 from ionto_host.dosefile import DoseFile
@@ -204,6 +204,7 @@ def _record(found: Vetted, asked: list[Asked], answers: Answers) -> dict[str, An
         record["file_sha256"] = answers.sha256
     if found.course:
         record |= {"subject": found.course.subject, "course": found.course.id}
+        record["therapy"] = plain_data(found.loaded.therapy)  # what was proposed, and why, beside what was decided
     if found.verified:
         record["pole_verified"] = found.verified
     if found.reviewed:

@@ -12,7 +12,7 @@ from ionto import protocol
 from ionto import sessionlog_format as layout
 from ionto_host import logstore, sessionfile
 from ionto_host.errors import IontoError
-from ionto_host.sessionfile import Session, has_current
+from ionto_host.sessionfile import Sample, Session, has_current
 from ionto_host.units import ma, ma_min
 
 POINTS = 160  # of a drawn session
@@ -89,6 +89,12 @@ def contact_ma(session: Session) -> float | None:
     return round(ma(statistics.median(inside)), 3) if inside else None
 
 
+def _volts(sample: Sample) -> float:
+    """Return the voltage of the load; with the current off in the middle of the sample, that before it went."""
+    seen_mv = min(sample.load_mv, sample.load_max_mv) if sample.load_max_mv else sample.load_mv
+    return seen_mv / 1_000 if has_current(sample) else 0.0
+
+
 def series(session: Session) -> dict[str, list[float]]:
     """Return at most `POINTS` samples to draw: minutes, mA, V across the load, mA*min."""
     step = max(1, -(-len(session.samples) // POINTS))
@@ -98,6 +104,6 @@ def series(session: Session) -> dict[str, list[float]]:
     return {
         "min": [round(item.t_ms / 60_000, 4) for item in taken],
         "ma": [round(ma(item.current_mean_ua), 3) for item in taken],
-        "v": [round(item.load_mv / 1_000, 2) if has_current(item) else 0.0 for item in taken],
+        "v": [round(_volts(item), 2) for item in taken],
         "ma_min": [round(ma_min(item.charge_uc), 3) for item in taken],
     }

@@ -34,7 +34,8 @@ class Overview:
 def look(course: Course, sessions: Sequence[Recorded], open_push: Push | None, lib: Library, now_s: int) -> Overview:
     """Return the overview of `course` at `now_s` (Unix)."""
     days = [item.day for item in sessions]
-    ahead = planner.remaining(course.plan, days, datetime.fromtimestamp(now_s).date())
+    today = course.plan.start if course.bench else datetime.fromtimestamp(now_s).date()  # a played course has its own
+    ahead = planner.remaining(course.plan, days, today)
     known = [item.facts.get("dose_delivered_ma_min") for item in sessions]
     doses = [float(value) for value in known if value is not None]
     unsure = len(doses) < len(sessions) or any(item.facts.get("at_least") for item in sessions)

@@ -99,7 +99,8 @@ def _card(number: int, item: Recorded, lib: Library, axes: tuple[float, float, f
         "delivered": ("at least " if facts.get("at_least") else "")
         + _number(facts.get("dose_delivered_ma_min"), "%.2f"),
         "prescribed": _number(facts.get("dose_prescribed_ma_min"), "%g"),
-        "time": "-" if facts.get("duration_s") is None else f"{clock(float(facts['duration_s']))} min:s",
+        "time": "-" if facts.get("duration_s") is None else clock(float(facts["duration_s"])),
+        "proposed": _number(item.push.screening.get("therapy", {}).get("proposed_current_ma"), "%g"),
         "current": f"{ma(int(item.push.dose['current_ua'])):g}",
         "contact": _number(facts.get("contact_ma"), "%.2f"),
         "volts": _number(facts.get("load_max_v"), "%.1f"),

@@ -50,7 +50,7 @@ def colour_of(outcome: str) -> str:
 
 def session(data: dict[str, list[float]], x_max: float, ma_max: float, v_max: float, title: str) -> str:
     """Return one small multiple: current (area, mA, left axis) and voltage of the load (line, V, right axis)."""
-    frame = Frame(320, 168, 34, 34, 16, 30, x_max, ma_max)
+    frame = Frame(320, 172, 36, 36, 18, 32, x_max, ma_max)
     parts = [_grid(frame, v_max)]
     points = list(zip(data.get("min", []), data.get("ma", []), data.get("v", []), strict=False))
     if points:
@@ -68,9 +68,9 @@ def session(data: dict[str, list[float]], x_max: float, ma_max: float, v_max: fl
 
 def _grid(frame: Frame, v_max: float) -> str:
     parts = [
-        _text(2, 10, "mA", colour=BLUE, size=10),
-        _text(frame.width - 2, 10, "V", colour=ORANGE, anchor="end", size=10),
-        _text(frame.width - frame.right, frame.height - 2, "min", anchor="end", size=10),
+        _text(2, 11, "mA", colour=BLUE),
+        _text(frame.width - 2, 11, "V", colour=ORANGE, anchor="end"),
+        _text(frame.width - frame.right, frame.height - 2, "min", anchor="end"),
     ]
     for share in (0, 0.5, 1):
         y = frame.y(share * frame.y_max)
@@ -101,7 +101,7 @@ def calendar(planned: Sequence[date], done: Sequence[tuple[date, str]], ahead: S
     for number, (day, outcome) in enumerate(done, 1):
         x = frame.x((day - first).days)
         parts.append(f'<circle cx="{x:.1f}" cy="{axis}" r="9" fill="{colour_of(outcome)}"/>')
-        parts.append(_text(x, axis + 3.8, str(number), "#ffffff", "middle", 11))
+        parts.append(_text(x, axis + 3.8, str(number), "#ffffff", "middle", 12))
     parts += _day_labels(frame, first, [day for day, _ in done] + list(ahead))
     return _svg(frame.width, frame.height, "planned and done sessions over the weeks", parts)
 
@@ -115,7 +115,7 @@ def _day_labels(frame: Frame, first: date, days: list[date]) -> list[str]:
         if x - last_x >= 58:
             anchor = "start" if x < 40 else "end" if x > frame.width - 40 else "middle"
             shift = -16 if anchor == "start" else 16 if anchor == "end" else 0
-            parts.append(_text(x + shift, 74, f"{day.day} {day:%b}", anchor=anchor, size=11))
+            parts.append(_text(x + shift, 74, f"{day.day} {day:%b}", anchor=anchor, size=13))
             last_x = x
     return parts
 
@@ -127,17 +127,17 @@ def cumulative(sites: dict[str, list[tuple[date, float]]]) -> str:
         return ""
     first, span = min(days), max(1, (max(days) - min(days)).days)
     highest = nice_end(max(sum(dose for _, dose in sessions) for sessions in sites.values()))
-    frame = Frame(1000, 200, 60, 150, 26, 34, span, highest)
-    parts = [_text(frame.left - 6, 11, "mA*min", anchor="end", size=11)]
+    frame = Frame(1000, 200, 64, 190, 28, 36, span, highest)
+    parts = [_text(frame.left - 6, 11, "mA*min", anchor="end", size=13)]
     for share in (0, 0.5, 1):
         y = frame.y(share * highest)
         parts.append(_rule(frame.left, y, frame.width - frame.right, y, GREY if share == 0 else LIGHT))
-        parts.append(_text(frame.left - 6, y + 4, f"{share * highest:g}", anchor="end", size=11))
+        parts.append(_text(frame.left - 6, y + 4, f"{share * highest:g}", anchor="end", size=13))
     for index, (site, sessions) in enumerate(sites.items()):
         parts += _steps(frame, first, site, sessions, (BLUE, ORANGE, GREEN, RED)[index % 4])
     parts += [
-        _text(frame.x(0), frame.height - 12, _short(first), size=11),
-        _text(frame.x(span), frame.height - 12, _short(max(days)), anchor="end", size=11),
+        _text(frame.x(0), frame.height - 12, _short(first), size=13),
+        _text(frame.x(span), frame.height - 12, _short(max(days)), anchor="end", size=13),
     ]
     return _svg(frame.width, frame.height, "dose per site over time", parts)
 
@@ -155,7 +155,7 @@ def _steps(frame: Frame, first: date, site: str, sessions: list[tuple[date, floa
         total += dose
         parts.append(f'<circle cx="{x:.1f}" cy="{frame.y(total):.1f}" r="3.5" fill="{colour}"/>')
     points.append((frame.width - frame.right, points[-1][1]))
-    label = _text(points[-1][0] + 8, points[-1][1] + 4, f"{site[:18]} {total:.4g}", colour, size=11)
+    label = _text(points[-1][0] + 8, points[-1][1] + 4, f"{site[:18]} {total:.4g}", colour, size=13)
     return [_line(points, colour, 1.8), *parts, label]
 
 
@@ -171,7 +171,7 @@ def _rule(x1: float, y1: float, x2: float, y2: float, colour: str) -> str:
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}"/>'
 
 
-def _text(x: float, y: float, text: str, colour: str = GREY, anchor: str = "start", size: int = 10) -> str:
+def _text(x: float, y: float, text: str, colour: str = GREY, anchor: str = "start", size: int = 12) -> str:
     place = f'x="{x:.1f}" y="{y:.1f}" fill="{colour}" text-anchor="{anchor}" font-size="{size}"'
     return f"<text {place}>{escape(text)}</text>"
 
