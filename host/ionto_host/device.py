@@ -61,6 +61,13 @@ class Hello:
     logs: str = "kept"
     kept_dose: str = "nothing"
     starts_left: int = 0
+    cut_short: list[list[int]] = field(default_factory=list)
+
+    @property
+    def unpulled(self) -> list[tuple[int, int | None]]:
+        """Id and charge (uC, None unknown) of sessions cut short by a reset or a power loss and not pulled yet."""
+        rows = [row for row in self.cut_short if len(row) == 2 and all(type(item) is int for item in row)]
+        return sorted((log_id, charge_uc if charge_uc >= 0 else None) for log_id, charge_uc in rows)
 
     @classmethod
     def decode(cls, payload: bytes) -> Hello:
@@ -98,6 +105,10 @@ class Status:
     starts_left: int
     second_fault: int
     log_left: int
+    target_ua: int
+    comfort: int
+    comfort_count: int
+    least_ua: int
 
     @classmethod
     def decode(cls, payload: bytes) -> Status:
@@ -303,6 +314,28 @@ class Device:
         """End the session at once; accepted in every state."""
         self.link.request(protocol.ABORT)
 
+    def comfort(self, kind: int, to_ua: int = 0) -> None:
+        """Report what a person feels: `protocol.TINGLING`, `STINGING` or `PAIN`, which ends the session.
+
+        With stinging, `to_ua` (uA) is a lower current for the rest of the session; `RefusedError` unless it is lower
+        than what the session goes to now and not below the device's least. Nothing here raises a current.
+        """
+        request = struct.pack(protocol.COMFORT_FORMAT, kind, to_ua)
+        before = self.status().comfort_count
+        for attempt in range(TRIES):
+            try:
+                self.link.request(protocol.COMFORT, request, tries=1)
+                return
+            except RefusedError as error:
+                if error.details.get("code") == faults.OUT_OF_RANGE:
+                    raise _not_lower(to_ua, self.status()) from error
+                raise
+            except NoAnswerError:
+                if self.status().comfort_count != before:
+                    return
+                if attempt == TRIES - 1:
+                    raise
+
     def clear_fault(self) -> None:
         """Clear the latched fault; `RefusedError` while its cause remains."""
         self._once(protocol.CLEAR_FAULT, lambda status: status.state != protocol.FAULT)
@@ -440,6 +473,24 @@ class Device:
                     return
                 if attempt == TRIES - 1:
                     raise
+
+
+def _not_lower(to_ua: int, status: Status) -> RefusedError:
+    """Return the refusal of `to_ua` in words: only less than now is taken, and no less than the device can deliver."""
+    low, high = status.least_ua, status.target_ua - 1
+    text = f"to_ma is {to_ua / 1_000:g} mA, allowed {low / 1_000:g} to {high / 1_000:g} mA"
+    if low > high:
+        text = f"the current is at its least already, {status.target_ua / 1_000:g} mA"
+    return RefusedError(
+        f"{text}: a comfort report only ever lowers the current",
+        "`ionto comfort stinging --lower` takes a quarter off; `ionto comfort pain` ramps down and ends the session.",
+        code=faults.OUT_OF_RANGE,
+        name="OUT_OF_RANGE",
+        field="to_ua",
+        value=to_ua,
+        low=low,
+        high=high,
+    )
 
 
 def _wrong_version(theirs: str) -> VersionMismatchError:

@@ -67,6 +67,7 @@ def _board(device: Device, self_test: bool) -> Iterator[Finding]:
     yield _flash(health)
     yield _heap(health)
     yield _clock(hello, health)
+    yield from _cut_short(hello)
     yield _logs(device, hello)
 
 
@@ -203,6 +204,11 @@ def _clock(hello: Hello, health: Health) -> Finding:
     if abs(drift_s) > _DRIFT_S:
         return warn("clock", text, "`ionto clock set`.", drift_s=round(drift_s, 1))
     return good("clock", text, drift_s=round(drift_s, 1))
+
+
+def _cut_short(hello: Hello) -> Iterator[Finding]:
+    if hello.unpulled:
+        yield warn("cut short", messages.cut_short(hello.unpulled), messages.PULL, cut_short=hello.cut_short)
 
 
 def _logs(device: Device, hello: Hello) -> Finding:

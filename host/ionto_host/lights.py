@@ -11,6 +11,10 @@ _HEAD = """\
 Made from `firmware/lib/ionto/ui.py` by `python -m ionto_host.lights`; a test keeps it current. A pattern lasts
 {round_s:.1f} s and repeats: `#` on, `.` off. The buzzer falls silent after {quiet_s} s, the lights stay.
 
+Hold START for 2 to 10 s and let go: at rest it starts a session, in PAUSED it resumes, in HOLD it reports stinging and
+lowers the current by a quarter for the rest of the session. It never goes up; at its least the session
+ramps down and ends.
+
 ## States
 
 | state | ready LED | current LED | fault LED | buzzer |
@@ -32,6 +36,7 @@ def page() -> str:
     rows = [_row(protocol.STATES[state], pattern) for state, pattern in sorted(ui.PATTERNS.items())]
     rows.append(_row("log being written", ui.WRITING))
     rows.append(_row("START pressed and refused, once", ui.REFUSED))
+    rows.append(_row("long START in HOLD: stinging heard, lower current, once", ui.LOWERED))
     head = _HEAD.format(round_s=ui.STEPS * ui.STEP_MS / 1_000, quiet_s=ui.QUIET_AFTER_S)
     return head + "".join(rows) + _FAULTS + "".join(_group_row(group) for group in sorted(ui.GROUPS))
 

@@ -83,6 +83,10 @@ MESSAGES: dict[int, Message] = {
     faults.OTHER_LOG: Message(
         "the log on the device is not the one that was verified", "Pull it again: `ionto logs pull`; then retry."
     ),
+    faults.EVENTS_FULL: Message(
+        "so much has happened in this session that its log has room for its end only",
+        "It goes on to its end by itself; `ionto comfort pain` or `ionto abort` end it now.",
+    ),
     faults.SENSOR_STALE: Message("the current sensor gave no fresh sample in time", _SERVICE),
     faults.SENSOR_STUCK: Message("the current sensor gives the same value whatever flows", _SERVICE),
     faults.SENSOR_CONFIG: Message(
@@ -182,6 +186,18 @@ MESSAGES: dict[int, Message] = {
 }
 
 
+PULL = "`ionto logs pull` fetches its log, with all that was recorded; until then this is told."
+
+
+def cut_short(sessions: list[tuple[int, int | None]]) -> str:
+    """Return what there is to say of `sessions` (id, charge in uC or None) that a reset or a power loss ended."""
+    told = [
+        f"session {log_id} was cut short at {'an unknown charge' if uc is None else f'{uc / 60_000:.3f} mA*min'}"
+        for log_id, uc in sessions
+    ]
+    return "; ".join(told)
+
+
 def name_of(code: int) -> str:
     """Return the name of `code` in `ionto.faults`, or `CODE_n` for one that this version does not know."""
     return fault_names().get(code, f"CODE_{code}")
@@ -199,7 +215,10 @@ def error_for(detail: dict[str, Any]) -> IontoError:
     kind = DeviceFaultError if faults.is_fault(code) else RefusedError
     named = {key: value for key, value in detail.items() if value not in (None, "")}
     action = _FIELD_ACTIONS.get(str(detail.get("field")), message.action)
-    return kind(message.text + _explain(detail), action, **{**named, "code": code, "name": name_of(code)})
+    text = message.text + _explain(detail)
+    if code in (faults.WRONG_STATE, faults.OUTPUT_ON) and detail.get("state"):
+        text += f": it is in {detail['state']}"
+    return kind(text, action, **{**named, "code": code, "name": name_of(code)})
 
 
 def _explain(detail: dict[str, Any]) -> str:

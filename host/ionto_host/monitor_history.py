@@ -9,6 +9,7 @@ from ionto import protocol
 from ionto_host import messages
 from ionto_host.device import Status
 from ionto_host.monitor import Gap, Look
+from ionto_host.sessionfile import FELT
 from ionto_host.units import clock, ma
 
 KEPT_POINTS = 20_000  # 80 minutes at four a second
@@ -79,9 +80,17 @@ def changes(before: Status | None, now: Status) -> list[str]:
     for mask, (begins, ends) in _FLAGS.items():
         if before is not None and before.flag(mask) != now.flag(mask):
             happened.append(begins if now.flag(mask) else ends)
+    if now.comfort_count and (before is None or before.comfort_count != now.comfort_count):
+        happened.append(_felt(before, now))
     if now.current_when_off:
         happened.append(f"CURRENT STILL FLOWS: {ma(now.current_ua):.3f} mA with the output off")
     return happened
+
+
+def _felt(before: Status | None, now: Status) -> str:
+    felt = f"comfort: {FELT.get(now.comfort, now.comfort)}"
+    was_ua = before.target_ua if before else now.target_ua
+    return felt + (f", from {ma(was_ua):.2f} to {ma(now.target_ua):.2f} mA" if now.target_ua < was_ua else "")
 
 
 def event_line(at_s: float, text: str) -> str:

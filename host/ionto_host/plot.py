@@ -47,6 +47,7 @@ _MARKED = (
     layout.SECOND_FAULT,
     layout.CONTACT_LIMITED,
     layout.POLARITY,
+    layout.COMFORT,
     layout.REQUESTED,
     layout.BUTTON,
 )
@@ -183,7 +184,7 @@ def colour_of(event: Event) -> str:
     """Return the colour that marks `event`: faults, changes of the pole or contact, the rest."""
     if event.event in (layout.FAULT_LATCHED, layout.SECOND_FAULT):
         return FAULT
-    if event.event == layout.CONTACT_LIMITED:
+    if event.event in (layout.CONTACT_LIMITED, layout.COMFORT):
         return VOLTAGE
     return POLE if event.event == layout.POLARITY else QUIET
 
@@ -212,7 +213,14 @@ def _mark_events(axes: Any, events: list[Event], last_ms: int, scale: int) -> No
 
 def _rank(event: Event) -> int:
     """Return what is told first where there is no room for all: faults, then poles and contact, then states."""
-    order = (layout.FAULT_LATCHED, layout.SECOND_FAULT, layout.POLARITY, layout.CONTACT_LIMITED, layout.STATE_CHANGED)
+    order = (
+        layout.FAULT_LATCHED,
+        layout.SECOND_FAULT,
+        layout.COMFORT,
+        layout.POLARITY,
+        layout.CONTACT_LIMITED,
+        layout.STATE_CHANGED,
+    )
     return order.index(event.event) if event.event in order else len(order)
 
 

@@ -11,7 +11,7 @@ from ionto import sessionlog_format as layout
 from ionto.version import FIRMWARE_VERSION
 from ionto_host import logdiff, messages, plot
 from ionto_host.errors import MissingPartError
-from ionto_host.sessionfile import Event, Session, delivered, load_kohm, summary
+from ionto_host.sessionfile import Event, Session, delivered, load_kohm, summary, why_short
 from ionto_host.units import clock, human, printable, utc
 
 SAFETY = (
@@ -38,6 +38,7 @@ _DOSE_NAMES = {
     "reversal_interval_ms": "reversal interval",
     "max_extension_pct": "longest extension for poor contact",
     "starts": "starts",
+    "screening": "screened",
 }
 _BOARD_NAMES = {
     "board_id": "board",
@@ -53,6 +54,9 @@ _ENDINGS = {
     "battery_low": "the battery was too low to go on",
     "stopped": "the session was ended by STOP",
     "aborted": "the session was ended from the computer",
+    "log_full": "more happened in the session than its log has room for; it ramped down so that its end is recorded",
+    "pain": "pain was reported; the current ramped down and the session ended",
+    "stinging": "stinging was reported by the button with the current at its least; the session ramped down and ended",
     "interrupted": "a reset or a loss of power ended the session; the device closed its log when it came up again",
 }
 _MOST_EVENTS = 120
@@ -139,6 +143,8 @@ def _reasons(session: Session) -> list[dict[str, str]]:
     short = session.shortfall_uc
     if session.outcome in _ENDINGS:
         text = _ENDINGS[session.outcome]
+        if session.outcome == "time_limit" and session.lowered_ua is not None:
+            text = why_short(summary(session))
         missing = f"{short / 60_000:.3f} mA\u00b7min of the dose were not delivered." if short else ""
         reasons.append({"text": text, "action": missing})
     return reasons
@@ -215,6 +221,8 @@ def _board_rows(session: Session) -> list[tuple[str, str]]:
     if strap is not None:
         rows.append(("bench strap", "FITTED: ran with USB connected" if strap else "not fitted"))
     rows.append(("clock", _began(session)))
+    least = (("least battery", session.battery_min_mv), ("least 24 V rail", session.rail_min_mv))
+    rows += [(name, f"{value / 1_000:.2f} V") for name, value in least if value is not None]
     parts = header.get("parts")
     if isinstance(parts, dict):
         rows.append(("nominal parts", ", ".join(f"{name} {value}" for name, value in map(_part, parts.items()))))
@@ -254,6 +262,8 @@ def _detail(event: Event) -> str:
         return f"at {event.value_a / 1_000:.3f} mA, set-point {event.value_b / 1_000:.3f} mA"
     if event.event == layout.CONTACT_LIMITED:
         return f"{event.value_a / 1_000:.3f} mA at {event.value_b / 1_000:.1f} V"
+    if event.event == layout.COMFORT:
+        return f"at {event.value_a / 1_000:.3f} mA"
     if event.event == layout.POLARITY:
         return f"{event.value_a / 60_000:.3f} mA\u00b7min so far, relay moved at {event.value_b / 1_000:.3f} mA"
     return ""

@@ -1,7 +1,7 @@
 """The contraindication questions of a dose: which are asked, how answers are read, judged and kept.
 
-The device's dose has no field for answers, so they are kept on the host: a file beside the pulled logs, named by the
-digest of the dose, which the log's first record carries too.
+In full they are kept on the host: a file beside the pulled logs, named by the digest of the dose, which the log's first
+record carries too. In one line they go with the dose to the device, and into that record.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from ionto.dose import MAX_SCREENING, canonical
 from ionto_host import logstore
+from ionto_host.dosefile import DoseFile
 from ionto_host.errors import ScreeningError
 from ionto_host.library.model import DRUG_ONLY, WATER, Drug, Library
 from ionto_host.library.polarity import NO_DRUG, drugs_in, words
@@ -27,6 +30,7 @@ BENCH_WORD = "bench"
 FOLDER = "screening"
 MAX_FILE_BYTES = 64 * 1024
 EXEMPTION = 'drug "none" and a site with the word "bench": nobody is connected, so nothing is asked'
+BENCH_TEXT = "bench, no screening"
 _NEXT = "`ionto presets screening PRESET` prints a file to fill in; pass it with --screening FILE."
 _WORDS = {"yes": True, "no": False}
 _KNOWN = ("schema", "subject", "answers")
@@ -159,6 +163,27 @@ def judge(asked: list[Asked], answers: Answers) -> None:
     missing = [item.id for item in asked if item.id not in answers.values]
     if missing:
         raise ScreeningError(f"not answered: {', '.join(missing)}", _NEXT)
+
+
+def line(time_s: int, preset: str, asked: list[Asked], answers: Answers) -> str:
+    """Return the answers in one line for the dose: date, preset, how, and the questions by what was answered.
+
+    At most `ionto.dose.MAX_SCREENING` printable ASCII characters; ids that do not fit are counted.
+    """
+    said = {item.id: answers.values.get(item.id) for item in asked}
+    parts = [time.strftime("%Y-%m-%d", time.localtime(time_s)), preset or "no preset", answers.how]
+    for word, value in (("yes", True), ("no", False)):
+        ids = [name for name, answer in said.items() if answer is value]
+        if ids:
+            parts.append(f"{len(ids)} {word}: {' '.join(ids)}")
+    text = "".join(char if " " <= char <= "~" else "?" for char in ", ".join(parts))
+    return text if len(text) <= MAX_SCREENING else text[: MAX_SCREENING - 3] + "..."
+
+
+def stamped(loaded: DoseFile, text: str) -> DoseFile:
+    """Return the dose `loaded` with what was asked before it is pushed."""
+    given = {**loaded.fields, "screening": text}
+    return replace(loaded, fields=given, raw=canonical(given))
 
 
 def sidecar_path(board_id: str, digest: str, time_s: int) -> Path:

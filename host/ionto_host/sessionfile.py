@@ -53,9 +53,17 @@ class Event(NamedTuple):
             return f"polarity {_POLES.get(self.code, self.code)}"
         if self.event == layout.SECOND_FAULT:
             return f"second fault {messages.name_of(self.code)}"
+        if self.event == layout.COMFORT:
+            return _describe_comfort(self)
         if self.event == layout.SETTINGS:
             return _describe_setting(self)
         return f"{self.name}, code {self.code}"
+
+
+def _describe_comfort(event: Event) -> str:
+    """Return what a person reported, and what became of the current, e.g. "comfort stinging, lowered to 1.5 mA"."""
+    felt = FELT.get(event.code, str(event.code))
+    return f"comfort {felt}" + (f", lowered to {ma(event.value_b):g} mA" if event.value_b else "")
 
 
 def _describe_setting(event: Event) -> str:
@@ -66,6 +74,7 @@ def _describe_setting(event: Event) -> str:
     return f"{name} set from {human(name, event.value_a)} to {human(name, event.value_b)}"
 
 
+FELT = {protocol.TINGLING: "tingling", protocol.STINGING: "stinging", protocol.PAIN: "pain"}
 _POLES = {1: "+", 2: "-"}
 _COMMANDS = {
     protocol.START: "start",
@@ -76,6 +85,7 @@ _COMMANDS = {
     protocol.SELF_TEST: "self-test",
     protocol.SET_CLOCK: "clock",
     protocol.MAINTENANCE: "maintenance",
+    protocol.COMFORT: "comfort",
 }
 
 
@@ -165,6 +175,32 @@ class Session:
     def shortfall_uc(self) -> int | None:
         """What is missing of the dose, in uC; None when the end record does not say so."""
         return next(iter(self._end_number("shortfall_uc")), None)
+
+    @property
+    def comfort(self) -> list[Event]:
+        """The comfort reports of the session: `code` of `FELT`, `value_a` current in uA, `value_b` lower one or 0."""
+        return [event for event in self.events if event.event == layout.COMFORT]
+
+    @property
+    def lowered_ua(self) -> int | None:
+        """The current that a comfort report lowered the session to last, in uA; None when none did."""
+        return next((event.value_b for event in reversed(self.comfort) if event.value_b), None)
+
+    @property
+    def screening(self) -> str:
+        """What was asked before the dose was pushed, and answered, in one line; empty in a log without it."""
+        text = self.dose.get("screening")
+        return text if isinstance(text, str) else ""
+
+    @property
+    def rail_min_mv(self) -> int | None:
+        """The least voltage of the 24 V rail from the first full current on, in mV; None when the end lacks it."""
+        return next(iter(self._end_number("min_rail_mv")), None)
+
+    @property
+    def battery_min_mv(self) -> int | None:
+        """The least voltage of the battery (VSYS) from the first full current on, in mV; None when the end lacks it."""
+        return next(iter(self._end_number("min_vsys_mv")), None)
 
     @property
     def extended_s(self) -> float | None:
@@ -270,6 +306,13 @@ def summary(session: Session) -> dict[str, Any]:
         "duration_s": session.duration_s,
         "current_max_ma": None if max_ua is None else ma(max_ua),
         "load_max_v": max(loaded_mv) / 1_000 if loaded_mv else None,
+        "rail_min_v": None if session.rail_min_mv is None else session.rail_min_mv / 1_000,
+        "battery_min_v": None if session.battery_min_mv is None else session.battery_min_mv / 1_000,
+        "screening": session.screening,
+        "comfort": [
+            {"time_s": e.t_ms / 1_000, "current_ma": ma(e.value_a), "report": e.describe()} for e in session.comfort
+        ],
+        "lowered_to_ma": None if session.lowered_ua is None else ma(session.lowered_ua),
         "faults": [messages.name_of(item.code) for item in session.events if item.event == layout.FAULT_LATCHED],
         "samples": len(session.samples),
         "events": len(session.events),
@@ -280,6 +323,13 @@ def summary(session: Session) -> dict[str, Any]:
         "log_verified": session.verified,
         "damage": [item.describe() for item in session.damage],
     }
+
+
+def why_short(facts: dict[str, Any]) -> str:
+    """Return why a session with `facts`, a `summary`, ran out of time before its dose was complete."""
+    if facts["lowered_to_ma"] is None:
+        return "the contact was too poor for the time allowed"
+    return f"the current was lowered to {facts['lowered_to_ma']:g} mA for comfort, and the time limit stayed"
 
 
 def has_current(sample: Sample) -> bool:

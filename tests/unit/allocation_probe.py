@@ -178,6 +178,7 @@ def main():
         "starts": 1,
         "max_density_ua_cm2": 500,
     }
+    device.reading.block[kernel.R_START] = 0
     for _ in range(10):
         device.tick()
     assert not device.take_dose(dose.parse(dose.canonical(fields), build))
@@ -198,6 +199,14 @@ def main():
     measure("damaged", device, port, status[:-1] + b"\x00")
     measure("refused", device, port, frame(protocol.START) * 4)
     measure("unknown", device, port, frame(0x7E) * 4)
+    measure(
+        "comfort", device, port, frame(protocol.COMFORT, b"\x01\x00\x00") + frame(protocol.COMFORT, b"\x02\x6c\x07")
+    )
+    device.reading.block[kernel.R_START] = 1
+    measure("press", device, port, b"", 2300)
+    device.reading.block[kernel.R_START] = 0
+    measure("sting", device, port, b"")
+    assert device.session.block[kernel.S_GOAL_UA] == 1425
     device.log._samples[:] = b"\x01" * len(device.log._samples)
     device.log.sample_count = 1000  # the buffer is full enough: two samples become one from now on
     device.log.window[kernel.W_PERIOD_MS] = 5

@@ -725,7 +725,7 @@ class Device:
         if answer != protocol.ERROR:
             assert answer == kind | protocol.RESPONSE
             return 0
-        code, refused = struct.unpack_from(protocol.ERROR_FORMAT, content)
+        code, refused, _ = struct.unpack_from(protocol.ERROR_FORMAT, content)
         assert refused == kind
         return code
 

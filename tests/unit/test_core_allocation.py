@@ -22,6 +22,9 @@ STATES = {
     "damaged": protocol.HOLD,
     "refused": protocol.HOLD,
     "unknown": protocol.HOLD,
+    "comfort": protocol.HOLD,
+    "press": protocol.HOLD,
+    "sting": protocol.HOLD,
     "fold": protocol.HOLD,
     "pause": protocol.RAMP_DOWN,
 }

@@ -30,20 +30,20 @@ from ionto import app as app_module
 from ionto import bootmode, dose, faults, kernel, limits, protocol, version
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
-LIVE = (protocol.HELLO, protocol.STATUS, protocol.PAUSE, protocol.ABORT)
+LIVE = (protocol.HELLO, protocol.STATUS, protocol.PAUSE, protocol.ABORT, protocol.COMFORT)
 COMMANDS = {
     name: value
     for name, value in vars(protocol).items()
     if name
     in "HELLO STATUS DOSE_PUSH DOSE_READ START PAUSE RESUME ABORT CLEAR_FAULT SET_CLOCK SELF_TEST MAINTENANCE "
-    "SET_LIMITS CALIBRATION HEALTH LOG_LIST LOG_READ LOG_DELETE LOG_VERIFIED".split()
+    "SET_LIMITS CALIBRATION HEALTH LOG_LIST LOG_READ LOG_DELETE LOG_VERIFIED COMFORT".split()
 }
 LONG = {"current_ua": 2_000, "dose_uc": 60_000}
 
 
 def detail(content: bytes) -> dict[str, Any]:
     """Return the JSON of an error frame."""
-    return json.loads(content[3:])
+    return json.loads(content[struct.calcsize(protocol.ERROR_FORMAT) :])
 
 
 # A session.
@@ -263,7 +263,7 @@ def test_one_job_a_cycle_while_current_flows() -> None:
     with device() as board:
         board.hold(**LONG)
         board.port.to_device.extend(bytes(1_000))
-        before = board.port.moved_in
+        before, looks = board.port.moved_in, 0
         for _ in range(256):
             jobs, moved, samples = board.hal.jobs, board.port.moved_in, board.app.log.sample_count
             words = board.board.scratch.copy()
@@ -274,8 +274,12 @@ def test_one_job_a_cycle_while_current_flows() -> None:
                 board.app.log.sample_count > samples,
                 board.board.scratch != words,
             )
-            assert sum(done) == 1
-        assert 244 < board.port.moved_in - before < 248, "two checks, two shows, four words, two or three samples"
+            assert sum(done) <= 1
+            looks += not any(done)
+        assert looks == 2
+        assert 242 < board.port.moved_in - before < 246, (
+            "two checks, shows and looks at START, four words, 2 or 3 samples"
+        )
         board.port.to_device.clear()
         board.send(protocol.ABORT)
         board.run(10)
@@ -517,8 +521,8 @@ def test_flash_that_fails_after_the_session_is_a_fault_and_nothing_hangs() -> No
 
 
 def longest_dose() -> bytes:
-    """Return the longest dose that is accepted: every text full of characters that JSON escapes, all 768 bytes."""
-    fields = dose_fields(limits.variant_a(), name='"' * 40, drug="\\" * 40, site="\x01" * 40)
+    """Return the longest dose that is accepted: every text full of characters that JSON escapes, all 1024 bytes."""
+    fields = dose_fields(limits.variant_a(), name='"' * 40, drug="\\" * 40, site="\x01" * 40, screening="x" * 240)
     raw = dose.canonical(fields)
     return raw[:-1] + b" " * (dose.MAX_BYTES - len(raw)) + b"}"
 
@@ -740,6 +744,88 @@ def test_a_finished_session_is_left_alone_at_boot() -> None:
     with device(flash=flash, board=scratch) as board:
         assert board.flash.files == before
         assert board.app.log.log_id == 1
+
+
+def hello(board: Device) -> dict[str, Any]:
+    """Return the answer to HELLO."""
+    return json.loads(board.ask(protocol.HELLO, bytes([version.PROTOCOL_VERSION]))[1])
+
+
+@pytest.mark.hazard("HAZ-24", "HAZ-26")
+@pytest.mark.parametrize("reset", [True, False])
+def test_a_session_that_was_cut_short_is_told_until_it_was_pulled(reset: bool) -> None:
+    """Against less than the dose taken for the dose. With its charge where the chip knows it, over further boots."""
+    flash, scratch, charge_uc = crash_in_hold()
+    for _ in range(2):
+        with device(flash=flash, board=scratch if reset else Board()) as board:
+            ((log_id, told_uc),) = hello(board)["cut_short"]
+            assert log_id == 1
+            if reset:
+                assert 0 <= charge_uc - told_uc <= 2_000 * 65 // 1_000
+            else:
+                assert told_uc == -1
+    with device(flash=flash) as board:
+        chain = board.logs["/logs/000001.ilog"][-36:-4]
+        assert board.code(protocol.LOG_VERIFIED, struct.pack(protocol.LOG_VERIFIED_FORMAT, 1, chain)) == 0
+        assert hello(board)["cut_short"] == []
+    with device(flash=flash) as board:
+        assert hello(board)["cut_short"] == []
+
+
+def test_a_cut_short_session_that_is_deleted_is_told_no_more() -> None:
+    flash, _, _ = crash_in_hold()
+    with device(flash=flash) as board:
+        assert len(hello(board)["cut_short"]) == 1
+        assert board.code(protocol.LOG_DELETE, struct.pack("<I", 1)) == 0
+        assert hello(board)["cut_short"] == []
+
+
+@pytest.mark.hazard("HAZ-31")
+def test_every_log_is_examined_not_only_the_newest() -> None:
+    """Against an open log behind a newer one: the flash refused to close it, a person cleared the fault and went on."""
+    flash, scratch, _ = crash_in_hold()
+
+    def fail(name: str) -> None:
+        if name in ("write", "open ab"):
+            raise OSError(28)
+
+    flash.fail = fail
+    with device(flash=flash, board=scratch) as board:
+        board.run(10)
+        assert board.app.session.fault == faults.LOG_WRITE_FAILED
+        flash.fail = lambda name: None
+        assert board.code(protocol.CLEAR_FAULT) == 0
+        board.hold()  # at once: the log of the lost session is still open
+        assert board.app.log.log_id == 2
+        flash, scratch = board.flash, board.board
+    with device(flash=flash, board=scratch) as board:
+        board.code(protocol.CLEAR_FAULT)
+        board.run(3_000)
+        assert [board.log(number)[-1][0] for number in (1, 2)] == ["end", "end"]
+        assert [row[0] for row in hello(board)["cut_short"]] == [2, 1]
+        before = dict(flash.files)
+        board.run(3_000)
+        assert flash.files == before
+
+
+@pytest.mark.hazard("HAZ-31")
+def test_a_log_that_cannot_be_closed_is_tried_again_after_clearing() -> None:
+    flash, scratch, _ = crash_in_hold()
+
+    def fail(name: str) -> None:
+        if name in ("write", "open ab"):
+            raise OSError(28)
+
+    flash.fail = fail
+    with device(flash=flash, board=scratch) as board:
+        board.run(10)
+        assert board.code(protocol.CLEAR_FAULT) == 0
+        board.run(1_100)
+        assert board.app.session.fault == faults.LOG_WRITE_FAILED, "told again"
+        flash.fail = lambda name: None
+        assert board.code(protocol.CLEAR_FAULT) == 0
+        board.run(1_100)
+        assert board.log()[-1][0] == "end"
 
 
 @pytest.mark.hazard("HAZ-31")
@@ -1054,7 +1140,7 @@ def test_boot_py_quiets_the_pins_first_and_leaves_word() -> None:
 
 
 @pytest.mark.hazard("HAZ-28", "HAZ-29")
-def test_while_current_flows_only_four_commands_are_answered() -> None:
+def test_while_current_flows_only_five_commands_are_answered() -> None:
     """Against a host that disturbs a session. The others get OUTPUT_ON, without any detail, and change nothing."""
     with device() as board:
         board.hold(current_ua=2_000, dose_uc=100_000)
@@ -1063,25 +1149,26 @@ def test_while_current_flows_only_four_commands_are_answered() -> None:
                 continue
             payload = dose.canonical(dose_fields(board.build)) if name == "DOSE_PUSH" else b"\x01\x00\x00\x00"
             told = board.ask(kind, payload)
-            assert told == (protocol.ERROR, struct.pack("<HB", faults.OUTPUT_ON, kind)), name
+            assert told == (protocol.ERROR, struct.pack("<HBB", faults.OUTPUT_ON, kind, protocol.HOLD)), name
             assert board.state == protocol.HOLD
             assert board.app.session.dose.dose_uc == 100_000
-        for kind in (protocol.HELLO, protocol.STATUS, protocol.PAUSE, protocol.ABORT):
-            assert board.ask(kind)[0] == kind | protocol.RESPONSE
+        for kind in (protocol.HELLO, protocol.STATUS, protocol.COMFORT, protocol.PAUSE, protocol.ABORT):
+            payload = b"\x01\x00\x00" if kind == protocol.COMFORT else b""
+            assert board.ask(kind, payload)[0] == kind | protocol.RESPONSE
 
 
 @pytest.mark.hazard("HAZ-28", "HAZ-29")
 def test_every_unknown_command_is_answered_as_such() -> None:
-    """Against a way in that nobody meant. All 238 of them, at rest."""
+    """Against a way in that nobody meant. All 236 of them, at rest."""
     with device() as board:
         for kind in sorted(set(range(256)) - set(COMMANDS.values())):
-            told = (protocol.ERROR, struct.pack("<HB", faults.UNKNOWN_COMMAND, kind))
+            told = (protocol.ERROR, struct.pack("<HBB", faults.UNKNOWN_COMMAND, kind, protocol.IDLE))
             assert board.ask(kind, b"import os") == told
 
 
 @pytest.mark.hazard("HAZ-28")
-@pytest.mark.parametrize("name", ["SET_CLOCK", "LOG_LIST", "LOG_READ", "LOG_DELETE", "LOG_VERIFIED"])
-@pytest.mark.parametrize("length", [0, 1, 3, 5, 11, 13, 100])
+@pytest.mark.parametrize("name", ["SET_CLOCK", "LOG_LIST", "LOG_READ", "LOG_DELETE", "LOG_VERIFIED", "COMFORT"])
+@pytest.mark.parametrize("length", [0, 1, 2, 5, 11, 13, 100])
 def test_a_payload_of_the_wrong_length_is_refused(name: str, length: int) -> None:
     with device() as board:
         assert board.code(COMMANDS[name], bytes(length)) == faults.BAD_PAYLOAD
@@ -1095,7 +1182,7 @@ def test_a_damaged_request_is_told() -> None:
         board.port.to_device.extend(frame)
         board.run(10)
         assert answers(board.port.from_device) == [
-            (protocol.ERROR, 9, struct.pack("<HB", faults.BAD_FRAME, protocol.START))
+            (protocol.ERROR, 9, struct.pack("<HBB", faults.BAD_FRAME, protocol.START, protocol.IDLE))
         ]
 
 
@@ -1512,6 +1599,13 @@ class DeviceMachine(RuleBasedStateMachine):
         self.board.code(kind)
         if kind == protocol.ABORT:
             assert not self.board.app.session.output_on
+
+    @rule(kind=st.integers(0, 4), to_ua=st.sampled_from([0, 50, 400, 1_500, 4_000, 0xFFFF]))
+    def comfort(self, kind: int, to_ua: int) -> None:
+        block = self.board.app.session.block
+        before = block[kernel.S_GOAL_UA]
+        self.board.code(protocol.COMFORT, struct.pack(protocol.COMFORT_FORMAT, kind, to_ua))
+        assert block[kernel.S_GOAL_UA] <= before
 
     @rule(current_ua=st.sampled_from([500, 2_000, 4_000]))
     def push(self, current_ua: int) -> None:

@@ -221,7 +221,7 @@ def test_a_wrong_type_is_refused(field: str, value: object) -> None:
 
 
 @pytest.mark.hazard("HAZ-01")
-@pytest.mark.parametrize("field", list(dose.FIELDS))
+@pytest.mark.parametrize("field", [name for name in dose.FIELDS if name != "screening"])
 def test_a_missing_field_is_refused(field: str) -> None:
     fields = dose_fields(A)
     del fields[field]
@@ -256,7 +256,7 @@ def test_an_oversize_dose_is_refused_before_it_is_read() -> None:
     assert dose.parse(fits, A).current_ua == 2_000
     answer = refusal(fits + b" ")
     assert (answer.code, answer.field) == (faults.OUT_OF_RANGE, "length_bytes")
-    assert (answer.value, answer.high) == (769, 768)
+    assert (answer.value, answer.high) == (1_025, 1_024)
 
 
 @pytest.mark.hazard("HAZ-01", "HAZ-28")
@@ -364,6 +364,23 @@ def test_canonical_bytes_do_not_depend_on_order(fields: dict[str, Any], random: 
     assert raw == dose.canonical(fields)
     assert json.loads(raw) == fields
     assert raw == json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
+
+
+@pytest.mark.hazard("HAZ-25")
+@pytest.mark.parametrize("text", ["", "2026-11-25 plantar-fasciitis, asked: no to 12", "~" * 240])
+def test_what_was_asked_is_part_of_the_dose(text: str) -> None:
+    """The screening is covered by the digest; a dose without one is the dose that it always was."""
+    parsed = a_dose(A, screening=text)
+    assert parsed.screening == text
+    assert parsed.digest() == hashlib.sha256(dose.canonical(dose_fields(A, screening=text))).hexdigest()
+    assert parsed.digest() != a_dose(A).digest() and a_dose(A).screening == ""
+
+
+@pytest.mark.hazard("HAZ-01")
+@pytest.mark.parametrize("text", ["x" * 241, "two\nlines", "\x7f", "caf\u00e9", "\u0000"])
+def test_a_screening_that_is_long_or_not_printable_is_refused(text: str) -> None:
+    answer = refused_fields(screening=text)
+    assert (answer.code, answer.field) == (faults.OUT_OF_RANGE, "screening")
 
 
 @pytest.mark.hazard("HAZ-25")

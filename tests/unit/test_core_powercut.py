@@ -227,12 +227,15 @@ def judge(content: bytes, older: dict[int, bytes], known: list[str], again_at: i
         assert logs.pop(log_id) == data, "an older log was touched"
     assert pulled == ([1] if older else []), "the mark of a verified copy was lost"
     assert len(logs) <= 1
+    told = [row[0] for row in log.book.cut_short]
     if known:
         (data,) = logs.values()
         names = [name if name not in ("samples", "events") else "data" for name, _ in read_log(data)]
         assert names[: len(known)] == known, "an acknowledged record is gone"
-    for data in logs.values():
+    assert set(told) <= set(logs)
+    for log_id, data in logs.items():
         session = sessionfile.decode(data)
+        assert (log_id in told) == (session.outcome == "interrupted"), "cut short, and nobody is told"
         assert session.verified, session.damage
         assert session.outcome in ("complete", "interrupted")
         assert session.outcome == "complete" or known[-1:] != ["end"]

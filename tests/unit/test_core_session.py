@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from plant import OPEN_OHM, Rig, a_dose, dose_fields
 
-from ionto import dose, faults, limits, protocol
+from ionto import dose, faults, kernel, limits, protocol
 from ionto.limits import Limits
 
 A, B = limits.variant_a(), limits.variant_b()
@@ -520,6 +520,8 @@ class SessionMachine(RuleBasedStateMachine):
         self.meter_uc = 0.0
         self.latched = faults.NONE
         self.aborted = False
+        self.wanted_ua = 0  # what comfort has lowered the current to
+        self.set_ua = 0
 
     @property
     def session(self) -> Any:
@@ -537,6 +539,9 @@ class SessionMachine(RuleBasedStateMachine):
             assert session.state in ON_STATES
             assert session.fault == faults.NONE
         most_ua = 50 if session.state == protocol.SELF_TESTING else (plan.current_ua if plan else 0)
+        if session.state in (protocol.RAMP_UP, protocol.HOLD, protocol.RAMP_DOWN) and self.wanted_ua:
+            most_ua = min(most_ua, max(self.wanted_ua, self.set_ua))
+        self.set_ua = session.setpoint_ua
         assert 0 <= session.setpoint_ua <= most_ua
         assert session.drive_ua() <= most_ua + 2
         assert self.rig.plant.current_ua <= A.hardware_ceiling_ua
@@ -570,6 +575,7 @@ class SessionMachine(RuleBasedStateMachine):
             assert not reading.stop_open
             assert not reading.vbus or reading.bench_strap
             self.started, self.meter_uc, self.latched = self.plan, self.rig.plant.charge_uc, faults.NONE
+            self.wanted_ua = 0
         else:
             assert self.session.state == before
 
@@ -594,6 +600,18 @@ class SessionMachine(RuleBasedStateMachine):
         charge_uc = self.session.charge_uc
         self.session.resume(self.rig.reading)
         assert self.session.charge_uc == charge_uc
+
+    @rule(kind=st.integers(0, 4), to_ua=st.sampled_from([0, 99, 100, 500, 1_500, 1_999, 2_000, 4_000, 0xFFFF]))
+    def comfort(self, kind: int, to_ua: int) -> None:
+        """A comfort request never raises the set-point, nor what it goes to, in any state."""
+        session = self.session
+        goal_ua, setpoint_ua = session.block[kernel.S_GOAL_UA], session.setpoint_ua
+        code = session.comfort(kind, to_ua, self.rig.reading)
+        assert session.setpoint_ua <= setpoint_ua
+        assert session.block[kernel.S_GOAL_UA] <= goal_ua
+        if to_ua and code == faults.NONE:
+            assert kind == protocol.STINGING and 100 <= to_ua < goal_ua
+            self.wanted_ua = to_ua
 
     @rule()
     def abort(self) -> None:

@@ -217,6 +217,23 @@ def test_session_through_every_state(variant: str) -> None:
 
 @pytest.mark.hazard("HAZ-27")
 @VARIANTS
+def test_a_current_that_is_lowered_stays_in_cells(variant: str) -> None:
+    build = limits.for_variant(variant)
+    for plan, dt_us in product(extreme_doses(build), DT_US):
+        session = armed(build, plan)
+        session.armed()
+        for setpoint_ua in (0, plan.current_ua):
+            session.block[kernel.S_SETPOINT_UA] = setpoint_ua
+            session.comfort(protocol.STINGING, small(session.least_ua()), reading(current_ua=setpoint_ua))
+            for _ in range(3):
+                session.step(small(dt_us), reading(current_ua=setpoint_ua), 0)
+                small(session.remaining_ms())
+            session.block[kernel.S_GOAL_UA] = plan.current_ua
+            session.block[kernel.S_TARGET_UA] = plan.current_ua
+
+
+@pytest.mark.hazard("HAZ-27")
+@VARIANTS
 def test_a_long_pause_runs_the_clock_only(variant: str) -> None:
     """A session may rest for days; its clock is the only cell that grows."""
     build = limits.for_variant(variant)

@@ -154,7 +154,7 @@ class FakeDevice:
 
     @staticmethod
     def _error(code: int, kind: int, detail: bytes = b"") -> tuple[int, bytes]:
-        return protocol.ERROR, struct.pack(protocol.ERROR_FORMAT, code, kind) + detail
+        return protocol.ERROR, struct.pack(protocol.ERROR_FORMAT, code, kind, protocol.IDLE) + detail
 
     def _on_01(self, payload: bytes) -> bytes:
         if payload != bytes([PROTOCOL_VERSION]):

@@ -20,7 +20,7 @@ from ionto.pins import PWM_TOP
 from ionto.protocol import SELF_TESTING
 from ionto.reading import Reading
 from ionto.selftest import SelfTest
-from ionto.session import Session
+from ionto.session import UNSEEN_MV, Session
 from ionto.sessionlog_format import BUTTON, POLARITY, REQUESTED, SETTINGS
 from ionto.settings import Settings
 from ionto.usblink import UsbLink
@@ -52,6 +52,7 @@ _SHOW_TURN = const(0)
 _CHECK_TURN = const(64)
 _WORD_TURNS = const(0x3F)  # twice a round
 _WORD_TURN = const(32)
+_PRESS_TURN = const(16)
 _SHOW_CYCLES = const(128)
 _CYCLE_MASK = const(0x3FFFFFFF)  # keeps the count a small integer
 _POWERED_UP = (protocol.SELF_TESTING, protocol.RAMP_UP)
@@ -111,6 +112,8 @@ class App:
         self._log_open = False
         self._press_ms = _LONGEST_PRESS_MS  # a button that is closed at boot is no press
         self._refused = 0
+        self._lowered = 0
+        self._unexamined = []  # ids of the logs that nobody has looked at since boot, the newest last
         self._leaving_ms = 0
         self._relay_ms = 0
         self._tail_ms = 0
@@ -177,7 +180,14 @@ class App:
             session.fail(self._cause(VERDICTS[verdict]), reading)
         else:
             session.happened(found >> kernel.FOUND_EVENT_SHIFT, reading)
+            self._keep_room()
         self._follow()
+
+    @micropython.native
+    def _keep_room(self) -> None:
+        """End a session whose log has room left for its end only: no event is ever dropped."""
+        if self.log.crowded():
+            self.session.end(protocol.LOG_FULL)
 
     def _cause(self, code: int) -> int:
         """Return what is behind the verdict `code`: a current that ends may have been ended by the interlock."""
@@ -268,9 +278,25 @@ class App:
     def _note(self, event: int, code: int, a: int, b: int) -> None:
         self.log.event(self.session.t_ms, event, code, a, b)
 
-    def note_request(self, command: int) -> None:
-        """Put a host request into the session's log."""
+    def note_request(self, command: int) -> int:
+        """Put a host request into the session's log; refuse it when there is room for the session's end only."""
+        if self.log.crowded():
+            return faults.EVENTS_FULL if self.session.running else faults.NONE
         self._note(REQUESTED, command, self.session.state, 0)
+        return faults.NONE
+
+    def abort(self) -> int:
+        """End the session at once; the log tells it of a session under way, which ends once."""
+        if self.session.running:
+            self._note(REQUESTED, protocol.ABORT, self.session.state, 0)
+        return self.session.abort()
+
+    def comfort(self, kind: int, to_ua: int) -> int:
+        """A person reports `kind`, and may want the lower current `to_ua`; pain is always obeyed."""
+        session = self.session
+        if self.log.crowded() and session.running and (kind != protocol.PAIN or session.ending):
+            return faults.EVENTS_FULL
+        return session.comfort(kind, to_ua, self.reading)
 
     # What can wait.
 
@@ -285,6 +311,8 @@ class App:
             self._show_state()
         elif output_on and turn & _WORD_TURNS == _WORD_TURN:
             self._leave_word()
+        elif output_on and turn == _PRESS_TURN:
+            self._watch_for_sting()
         elif live:
             self.link.poll(1)
         if not live:
@@ -302,6 +330,10 @@ class App:
         if self._refused:
             self._refused -= 1
             self.hal.show(self._lights.refused(step))
+            return
+        if self._lowered:
+            self._lowered -= 1
+            self.hal.show(self._lights.lowered(step))
             return
         session = self.session
         if self._todo in _CLOSING and not session.fault:
@@ -331,6 +363,8 @@ class App:
         """Once a second at rest: try a dead sensor again, forgive resets that lie back."""
         if not (self.reading.fresh and self.reading.sensor_ok):
             self.reading.sensor_ok = self.hal.recover_sensor()
+        if self._unexamined and self._todo == _NOTHING and not self._log_open and not self.session.may_load():
+            self._examine()
         if self.boot.unplanned and self._cycle >= _STABLE_MS:
             self.boot.unplanned = 0
             self.board.write_scratch(bootmode.SCRATCH_MARK, bootmode.mark(bootmode.RUNNING, 0))
@@ -345,9 +379,34 @@ class App:
             return
         self._press_ms = 0
         if press_ms >= _START_PRESS_MS and press_ms < _LONGEST_PRESS_MS:
-            code = self._start_by_button()
-            self._note(BUTTON, _BUTTON_START, self.session.state, code)
+            full = self.log.crowded() and self.session.running
+            code = faults.EVENTS_FULL if full else self._start_by_button()
+            if not self.log.crowded():
+                self._note(BUTTON, _BUTTON_START, self.session.state, code)
             self._refused = ui.STEPS if code else 0
+
+    @micropython.native
+    def _watch_for_sting(self) -> None:
+        """While current flows, every 128 ms: a press of 2 to 10 s in HOLD reports stinging when it ends."""
+        press_ms = self._press_ms
+        if self.reading.block[kernel.R_START]:
+            if self.session.state != protocol.HOLD:
+                self._press_ms = _LONGEST_PRESS_MS  # what began in another state is no report
+            elif press_ms < _LONGEST_PRESS_MS:
+                self._press_ms = press_ms + _SHOW_CYCLES
+            return
+        self._press_ms = 0
+        if press_ms >= _START_PRESS_MS and press_ms < _LONGEST_PRESS_MS:
+            code = self._sting()
+            self._refused = ui.STEPS if code else 0
+            self._lowered = 0 if code else ui.STEPS
+
+    def _sting(self) -> int:
+        """Take a long press in HOLD for a report of stinging; return a code of ionto.faults."""
+        if self.log.crowded():
+            return faults.EVENTS_FULL
+        self._note(BUTTON, _BUTTON_START, self.session.state, faults.NONE)
+        return self.session.sting(self.reading)
 
     def _start_by_button(self) -> int:
         try:
@@ -508,6 +567,7 @@ class App:
             "store": self.log.book.store,
             "logs": self.log.book.state,
             "bench_strap": self.reading.bench_strap,
+            "cut_short": self.log.book.cut_short,
             "kept_dose": self.kept.state,
             "starts_left": self.kept.starts_left,
             "limits": self.limits.public(),
@@ -540,10 +600,11 @@ class App:
             if LOG_FOLDER[1:] not in os.listdir("/"):
                 os.mkdir(LOG_FOLDER)
             log.book.open()
-            ids = sessionlog.list_ids(LOG_FOLDER)
+            ids = self._unexamined = sessionlog.list_ids(LOG_FOLDER)
             log.log_id = log.last_id()
             if ids:
                 self._close_lost(ids[-1])
+                ids.pop()
         except OSError:
             log.book.state = sessionlog.UNREADABLE
             self.session.fail(faults.LOG_WRITE_FAILED, self.reading)
@@ -552,6 +613,16 @@ class App:
         """The first boot of a blank board: from now on it is of the variant that its strap says."""
         try:
             self.settings.store()
+        except OSError:
+            self.session.fail(faults.LOG_WRITE_FAILED, self.reading)
+
+    def _examine(self) -> None:
+        """Look at the newest log that nobody has looked at; close its session if it is one that was cut short."""
+        log_id = self._unexamined[-1]
+        try:
+            if self.has_log(log_id):
+                self._close_lost(log_id)
+            self._unexamined.pop()
         except OSError:
             self.session.fail(faults.LOG_WRITE_FAILED, self.reading)
 
@@ -699,6 +770,8 @@ class App:
             "planned_on_ms": session.planned_on_ms,
             "max_current_ua": session.max_current_ua,
             "max_load_mv": self.log.max_load_mv,
+            "min_rail_mv": _seen(session.block[kernel.S_LEAST_RAIL_MV]),
+            "min_vsys_mv": _seen(session.block[kernel.S_LEAST_VSYS_MV]),
             "period_ms": self.log.window[kernel.W_PERIOD_MS],
             "late_max_us": self.late_max_us,
             "samples": self.log.sample_count,
@@ -710,3 +783,8 @@ class App:
         if self.selftest.fault:
             summary["selftest"] = self.selftest.results
         return summary
+
+
+def _seen(least_mv: int) -> "int | None":
+    """Return a least voltage, None when the session never came to its full current."""
+    return None if least_mv == UNSEEN_MV else least_mv

@@ -21,7 +21,9 @@ _ANSWERED = const(-1)
 _STATUS_BYTES = struct.calcsize(protocol.STATUS_FORMAT)
 _STATUS_SIZES = bytearray([struct.calcsize(code) for _, code in protocol.STATUS_FIELDS])
 # While current flows only these are answered; they build nothing on the heap (HELLO sends what it built at rest).
-_LIVE = (protocol.HELLO, protocol.STATUS, protocol.PAUSE, protocol.ABORT)
+_LIVE = (protocol.HELLO, protocol.STATUS, protocol.PAUSE, protocol.ABORT, protocol.COMFORT)
+_COMFORT_BYTES = struct.calcsize(protocol.COMFORT_FORMAT)
+_ERROR_BYTES = struct.calcsize(protocol.ERROR_FORMAT)
 
 
 class Commands:
@@ -49,6 +51,7 @@ class Commands:
             protocol.LOG_READ: self._log_read,
             protocol.LOG_DELETE: self._log_delete,
             protocol.LOG_VERIFIED: self._log_verified,
+            protocol.COMFORT: self._comfort,
         }
         self._values = array("i", [0] * kernel.T_SIZE)
         self._status_sequence = 0
@@ -92,11 +95,12 @@ class Commands:
     def _refuse(self, code: int, kind: int, sequence: int, detail: bytes = b"") -> None:
         link = self._app.link
         payload = link.payload()
-        struct.pack_into(protocol.ERROR_FORMAT, payload, protocol.HEADER_BYTES, code, kind)
-        start = protocol.HEADER_BYTES + 3
+        state = self._app.session.state
+        struct.pack_into(protocol.ERROR_FORMAT, payload, protocol.HEADER_BYTES, code, kind, state)
+        start = protocol.HEADER_BYTES + _ERROR_BYTES
         if detail:
             payload[start : start + len(detail)] = detail
-        link.answer(protocol.ERROR, sequence, 3 + len(detail))
+        link.answer(protocol.ERROR, sequence, _ERROR_BYTES + len(detail))
 
     def _answer_json(self, kind: int, sequence: int, content: dict) -> int:
         self._app.link.answer_bytes(kind | protocol.RESPONSE, sequence, json.dumps(content).encode())
@@ -118,12 +122,15 @@ class Commands:
         link.answer(protocol.STATUS | protocol.RESPONSE, self._status_sequence, _STATUS_BYTES)
 
     def _pause(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        self._app.note_request(protocol.PAUSE)
-        return self._app.session.pause()
+        return self._app.note_request(protocol.PAUSE) or self._app.session.pause()
 
     def _abort(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        self._app.note_request(protocol.ABORT)
-        return self._app.session.abort()
+        return self._app.abort()
+
+    def _comfort(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
+        if length != _COMFORT_BYTES:
+            return faults.BAD_PAYLOAD
+        return self._app.comfort(buffer[start], buffer[start + 1] | buffer[start + 2] << 8)
 
     def _hello(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         if not self._app.session.output_on:
@@ -171,8 +178,10 @@ class Commands:
 
     def _resume(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         app = self._app
-        app.note_request(protocol.RESUME)
-        return self._with_hand(app.session.may_resume(app.reading)) or app.session.resume(app.reading)
+        code = self._with_hand(app.session.may_resume(app.reading))
+        if code == faults.NEEDS_HAND:  # asked again and again until somebody presses: no event
+            return code
+        return app.note_request(protocol.RESUME) or code or app.session.resume(app.reading)
 
     def _clear(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         return self._app.clear_fault()

@@ -26,8 +26,9 @@ from ionto.limits import (
 )
 from ionto.version import DOSE_SCHEMA_VERSION
 
-MAX_BYTES = const(768)
+MAX_BYTES = const(1024)
 MAX_TEXT = const(40)
+MAX_SCREENING = const(240)
 
 POLE_POSITIVE = const(1)
 POLE_NEGATIVE = const(-1)
@@ -42,7 +43,7 @@ REVERSALS = (NO_REVERSAL, HALF, INTERVAL)
 _TOLERANCE_SHIFT = const(6)  # of the time limit: 1/64 for the tolerance of the current
 _TOLERANCE_MS = const(2_000)  # and this for the self-test and the last pulse
 
-# field: type; every one is required
+# field: type; every one is required but `screening`, printable ASCII: what was asked before it was pushed, and answered
 FIELDS = {
     "schema": int,
     "name": str,
@@ -63,7 +64,9 @@ FIELDS = {
     "max_extension_pct": int,
     "starts": int,
     "max_density_ua_cm2": int,
+    "screening": str,
 }
+OPTIONAL = "screening"
 
 
 class Dose:
@@ -92,10 +95,11 @@ class Dose:
     max_extension_pct: int
     starts: int
     max_density_ua_cm2: int
+    screening: str
 
     def __init__(self, fields: dict, raw: bytes):
         for name in FIELDS:
-            setattr(self, name, fields[name])
+            setattr(self, name, fields.get(name, ""))
         self.raw = raw
 
     def digest(self) -> str:
@@ -194,12 +198,18 @@ def _check_shape(fields: dict) -> None:
             raise Refusal(faults.UNKNOWN_FIELD, str(name)[:MAX_TEXT])
     for name, kind in FIELDS.items():
         if name not in fields:
+            if name == OPTIONAL:
+                continue
             raise Refusal(faults.MISSING_FIELD, name)
         value = fields[name]
         if not isinstance(value, kind) or isinstance(value, bool):
             raise Refusal(faults.WRONG_TYPE, name, str(value)[:MAX_TEXT])
-        if kind is str and len(value) > MAX_TEXT:
-            raise Refusal(faults.OUT_OF_RANGE, name, len(value), 0, MAX_TEXT)
+        most = MAX_SCREENING if name == OPTIONAL else MAX_TEXT
+        if kind is str and len(value) > most:
+            raise Refusal(faults.OUT_OF_RANGE, name, len(value), 0, most)
+    for character in fields.get(OPTIONAL, ""):
+        if not " " <= character <= "~":
+            raise Refusal(faults.OUT_OF_RANGE, OPTIONAL, "no printable ASCII", "space to ~", None)
 
 
 def _check_ranges(dose: Dose, limits: Limits) -> None:

@@ -38,6 +38,7 @@ NEEDS_HAND = const(39)
 NO_STARTS_LEFT = const(40)
 LIMITS_EXCEEDED = const(41)
 OTHER_LOG = const(42)
+EVENTS_FULL = const(43)
 
 FAULT_BAND = const(100)
 SENSOR_STALE = const(100)

@@ -141,7 +141,13 @@ S_PERIOD_US = const(26)  # 0: direct current
 S_FALL_US = const(27)  # where the pulse begins to fall
 S_EDGE_US = const(28)
 S_STEADY = const(29)  # the set-point has stood still for long enough to learn from the current
-S_SIZE = const(30)
+S_GOAL_UA = const(30)  # where the target is going: below it while it is being lowered, never above
+S_LEAST_RAIL_MV = const(31)  # from the first full current on
+S_LEAST_VSYS_MV = const(32)
+S_FULL_UA = const(33)  # of the dose: a target is lowered at the rate of its ramp down
+S_FELT = const(34)  # the last comfort report, and how many there were, times 4
+S_FLOOR_UA = const(35)  # the goal is never lowered below it
+S_SIZE = const(36)
 
 _RAMP_STEP_US = const(2_500)  # a longer cycle, output just on, must not make the ramp jump
 _SETTLE_CYCLES = const(20)  # set-point filter: 12.6 ms to 0.1 %
@@ -211,7 +217,11 @@ T_LATE_MAX_US = const(17)
 T_STARTS_LEFT = const(18)
 T_SECOND_FAULT = const(19)
 T_LOG_LEFT = const(20)
-T_SIZE = const(21)
+T_TARGET_UA = const(21)
+T_COMFORT = const(22)
+T_COMFORT_COUNT = const(23)
+T_LEAST_UA = const(24)
+T_SIZE = const(25)
 _MAX_LOAD_OHM = const(1_000_000)
 _LOAD_FROM_UA = const(20)
 
@@ -493,6 +503,18 @@ def pulse(s: ptr32, dt_us: int) -> int:
 
 
 @micropython.viper
+def lower(s: ptr32, step_ua: int):
+    """Bring the target, and in direct current the set-point, down by `step_ua` towards the goal; never up."""
+    target_ua = s[S_TARGET_UA] - step_ua
+    if target_ua < s[S_GOAL_UA]:
+        target_ua = s[S_GOAL_UA]
+    s[S_TARGET_UA] = target_ua
+    if s[S_PERIOD_US] == 0:
+        s[S_SETPOINT_UA] = target_ua
+    s[S_RAMP_DOWN_UC] = int(ramp_down_uc(s, target_ua))
+
+
+@micropython.viper
 def ending(s: ptr32, r: ptr32, mode: int) -> int:
     """Return why the ramp down must begin now, E_NONE for not yet."""
     to_come_uc = s[S_RAMP_DOWN_UC]
@@ -541,10 +563,16 @@ def advance(s: ptr32, r: ptr32, dt_us: int, mode: int) -> int:
     s[S_ON_US] = us
     if current_ua > s[S_MAX_UA]:
         s[S_MAX_UA] = current_ua
+    if mode != UP:  # the boost converter has started
+        if r[R_RAIL_MV] < s[S_LEAST_RAIL_MV]:
+            s[S_LEAST_RAIL_MV] = r[R_RAIL_MV]
+        if r[R_VSYS_MV] < s[S_LEAST_VSYS_MV]:
+            s[S_LEAST_VSYS_MV] = r[R_VSYS_MV]
     step_ua = 0
-    if mode != HOLDING:  # a ramp of full current in ramp_us; what is under 1 uA is carried on
+    if mode != HOLDING or s[S_GOAL_UA] != s[S_TARGET_UA]:  # full current in ramp_us; under 1 uA is carried on
         ramp_us = s[S_RAMP_UP_US] if mode == UP else s[S_RAMP_DOWN_US]
-        acc = s[S_RAMP_ACC] + s[S_TARGET_UA] * (dt_us if dt_us < _RAMP_STEP_US else _RAMP_STEP_US)
+        ramp_ua = s[S_FULL_UA] if mode == HOLDING else s[S_TARGET_UA]
+        acc = s[S_RAMP_ACC] + ramp_ua * (dt_us if dt_us < _RAMP_STEP_US else _RAMP_STEP_US)
         while acc >= ramp_us:
             acc -= ramp_us
             step_ua += 1
@@ -566,6 +594,10 @@ def advance(s: ptr32, r: ptr32, dt_us: int, mode: int) -> int:
             s[S_PULSE_US] = s[S_EDGE_US]
             return E_TOP
         s[S_SETPOINT_UA] = setpoint_ua
+    elif step_ua != 0:
+        lower(s, step_ua)
+        if s[S_PERIOD_US] != 0:
+            pulse(s, dt_us)
     elif (
         (s[S_PERIOD_US] == 0 or int(pulse(s, dt_us)) != 0)
         and (r[R_DRAIN_MV] - r[R_SOURCE_MV] < _LIMITED_MV or s[S_LIMITED] != 0 or s[S_LIMITED_MS] != 0)
@@ -761,6 +793,10 @@ def fill_status(t: ptr32, s: ptr32, r: ptr32, k: ptr32):
     t[T_DUTY] = k[K_DUTY]
     t[T_LOAD_OHM] = (r[R_LOAD_MV] * 1_000) // current_ua if current_ua > _LOAD_FROM_UA else _MAX_LOAD_OHM
     t[T_CHARGE_UC] = s[S_CHARGE_UC]
+    t[T_TARGET_UA] = s[S_GOAL_UA]
+    t[T_LEAST_UA] = s[S_FLOOR_UA]
+    t[T_COMFORT] = s[S_FELT] & 3
+    t[T_COMFORT_COUNT] = (s[S_FELT] >> 2) & 0xFF
     t[T_ELAPSED_MS] = s[S_T_MS]
 
 

@@ -11,12 +11,12 @@ HEADER_FORMAT = "<2sBBHH"
 HEADER_BYTES = const(8)
 CRC_BYTES = const(4)
 OVERHEAD_BYTES = const(12)
-MAX_REQUEST_BYTES = const(768)
+MAX_REQUEST_BYTES = const(1024)
 MAX_PAYLOAD_BYTES = const(2064)  # a log chunk with its offset
 
 RESPONSE = const(0x80)  # set in the type of an answer
 ERROR = const(0xFF)
-ERROR_FORMAT = "<HB"  # code (ionto.faults), type of the request; then JSON detail, or nothing
+ERROR_FORMAT = "<HBB"  # code (ionto.faults), type of the request, state of the device; then JSON detail, or nothing
 
 HELLO = const(0x01)
 STATUS = const(0x02)
@@ -37,6 +37,7 @@ LOG_LIST = const(0x10)
 LOG_READ = const(0x11)
 LOG_DELETE = const(0x12)
 LOG_VERIFIED = const(0x13)
+COMFORT = const(0x14)
 
 LOG_LIST_FORMAT = "<I"  # first id wanted; the answer is JSON {"logs": [[id, bytes, pulled], ...], "more": bool}
 LOG_READ_FORMAT = "<III"  # id, offset, length; answered by frames of LOG_DATA_FORMAT + bytes, all of one sequence
@@ -44,6 +45,10 @@ LOG_DATA_FORMAT = "<I"  # offset; a frame with no bytes after the offset ends th
 LOG_CHUNK_BYTES = const(2048)
 LOG_DELETE_FORMAT = "<I"
 LOG_VERIFIED_FORMAT = "<I32s"  # id, chain of its last record: a host has verified its copy, the device may drop its own
+COMFORT_FORMAT = "<BH"  # what is felt, and the lower current wanted for the rest, uA; 0: only put it into the log
+TINGLING = const(1)
+STINGING = const(2)
+PAIN = const(3)  # ends the session
 SELF_TEST_LAST = b"\x01"  # payload that asks for the results of the last self-test, without a new one
 CLOCK_FORMAT = "<I"  # Unix time, s
 CLOCK_FROM_S = const(1_700_000_000)  # November 2023; a clock that shows less was never set
@@ -75,7 +80,19 @@ STATES = (
 )
 
 OUTCOME_NONE = const(0)
-OUTCOMES = ("none", "complete", "aborted", "stopped", "fault", "battery_low", "time_limit", "interrupted")
+OUTCOMES = (
+    "none",
+    "complete",
+    "aborted",
+    "stopped",
+    "fault",
+    "battery_low",
+    "time_limit",
+    "interrupted",
+    "log_full",
+    "pain",
+    "stinging",
+)
 COMPLETE = const(1)
 ABORTED = const(2)
 STOPPED = const(3)
@@ -83,6 +100,9 @@ FAULTED = const(4)
 BATTERY_ENDED = const(5)
 TIME_ENDED = const(6)
 INTERRUPTED = const(7)
+LOG_FULL = const(8)  # more events than a session's log holds
+PAIN_ENDED = const(9)
+STINGING_ENDED = const(10)  # reported by the button with the current at its least
 
 FLAG_OUTPUT_ON = const(0x0001)
 FLAG_VBUS = const(0x0002)
@@ -130,6 +150,10 @@ STATUS_FIELDS = (
     ("starts_left", "B"),
     ("second_fault", "H"),
     ("log_left", "B"),
+    ("target_ua", "H"),
+    ("comfort", "B"),
+    ("comfort_count", "B"),
+    ("least_ua", "H"),
 )
 STATUS_FORMAT = "<" + "".join([code for _, code in STATUS_FIELDS])
 

@@ -26,7 +26,7 @@ from ionto.protocol import (
 )
 from ionto.reading import Reading
 from ionto.selftest import SelfTest
-from ionto.sessionlog_format import CONTACT_LIMITED, FAULT_LATCHED, SECOND_FAULT, STATE_CHANGED
+from ionto.sessionlog_format import COMFORT, CONTACT_LIMITED, FAULT_LATCHED, SECOND_FAULT, STATE_CHANGED
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _TURN_GIVE_UP = const(1_000)  # cycles after which a current that does not vanish is a fault
 _NEVER = const(0x3FFFFFFF)
+UNSEEN_MV = const(0x7FFF)  # of a least voltage: no full current yet
+_LOWER_SHIFT = const(2)  # the button lowers by a quarter
 _TIME_MARGIN_SHIFT = const(4)  # guards' time ceiling: the session's own, plus 1/16
 CLEAR_BELOW_UA = const(20)  # hysteresis: under half of the guards' current-when-off threshold
 
@@ -107,6 +109,7 @@ class Session:
         block[kernel.S_MIN_VSYS_MV] = limits.min_vsys_mv
         block[kernel.S_DITHER_UA] = limits.dither_ua
         block[kernel.S_DITHER_MIN_UA] = limits.dither_min_ua
+        block[kernel.S_LEAST_RAIL_MV] = block[kernel.S_LEAST_VSYS_MV] = UNSEEN_MV
         self.output_on = False
         self._after_ramp = protocol.OUTCOME_NONE
         self._only_test = False
@@ -188,12 +191,12 @@ class Session:
         if self.state != ARMED:
             return
         block, dose = self.block, self._plan
-        block[kernel.S_TARGET_UA] = dose.current_ua
-        block[kernel.S_MEAN_UA] = dose.mean_ua()
+        block[kernel.S_FULL_UA] = block[kernel.S_TARGET_UA] = block[kernel.S_GOAL_UA] = dose.current_ua
+        mean_ua = block[kernel.S_MEAN_UA] = dose.mean_ua()
+        block[kernel.S_FLOOR_UA] = -(-self._limits.min_current_ua * dose.current_ua // mean_ua)  # of pulses, the mean
         block[kernel.S_DOSE_UC] = dose.dose_uc
         block[kernel.S_RAMP_UP_US] = dose.ramp_up_ms * 1_000
         block[kernel.S_RAMP_DOWN_US] = dose.ramp_down_ms * 1_000
-        block[kernel.S_RAMP_DOWN_UC] = kernel.ramp_down_uc(block, dose.current_ua)
         block[kernel.S_EDGE_US] = dose.pulse_edge_ms * 1_000
         block[kernel.S_FALL_US] = dose.pulse_on_ms * 1_000
         block[kernel.S_PERIOD_US] = (dose.pulse_on_ms + dose.pulse_off_ms) * 1_000
@@ -252,6 +255,85 @@ class Session:
         block[kernel.S_MAX_ON_MS] = max_on_ms
         block[kernel.S_NEXT_ON_MS] = min(max_on_ms, block[kernel.S_NEXT_ON_MS] + more_ms)
 
+    # Comfort.
+
+    def comfort(self, kind: int, to_ua: int, reading: Reading) -> int:
+        """A person reports `kind` (protocol.TINGLING ...). Pain ends the session; `to_ua` lowers the current.
+
+        The lower current (uA, 0: as before) holds for the rest of the session. Nothing here can raise one.
+        """
+        if self.state not in _UNDER_WAY:
+            return faults.WRONG_STATE
+        if kind < protocol.TINGLING or kind > protocol.PAIN or (to_ua and kind != protocol.STINGING):
+            return faults.BAD_PAYLOAD
+        if to_ua:
+            code = self._may_lower(to_ua)
+            if code:
+                return code
+            self._lower(to_ua)
+        self.block[kernel.S_FELT] = (self.block[kernel.S_FELT] & ~3) + 4 + kind
+        self._note(COMFORT, kind, reading.block[kernel.R_CURRENT_UA], to_ua)
+        if kind == protocol.PAIN:
+            self.end(protocol.PAIN_ENDED)
+        return faults.NONE
+
+    def sting(self, reading: Reading) -> int:
+        """A person reports stinging and cannot say more: a quarter less, or the end when less is not possible."""
+        goal_ua = self.block[kernel.S_GOAL_UA]
+        to_ua = max(self.least_ua(), goal_ua - (goal_ua >> _LOWER_SHIFT))
+        if to_ua < goal_ua:
+            return self.comfort(protocol.STINGING, to_ua, reading)
+        code = self.comfort(protocol.STINGING, 0, reading)
+        if not code:
+            self.end(protocol.STINGING_ENDED)
+        return code
+
+    def least_ua(self) -> int:
+        """Return the least current that the session may be lowered to, in uA; 0 before it is armed."""
+        return self.block[kernel.S_FLOOR_UA]
+
+    def _may_lower(self, to_ua: int) -> int:
+        if self.state == ARMED or self.ending:
+            return faults.WRONG_STATE
+        return faults.NONE if self.least_ua() <= to_ua < self.block[kernel.S_GOAL_UA] else faults.OUT_OF_RANGE
+
+    def _lower(self, to_ua: int) -> None:
+        """Let `to_ua` be what the session ramps down to, in HOLD, or up to at most, at its next ramp up."""
+        block, plan = self.block, self._plan
+        block[kernel.S_GOAL_UA] = to_ua
+        block[kernel.S_RAMP_ACC] = 0
+        block[kernel.S_MEAN_UA] = plan.mean_ua() * to_ua // plan.current_ua
+        if self._least_uc:
+            self._least_uc = to_ua * ((plan.ramp_up_ms + plan.ramp_down_ms) >> 3) // 250
+        if self.state == RAMP_UP:  # already above: the ramp is at its top where it is, and HOLD brings it down
+            self._aim(max(to_ua, block[kernel.S_SETPOINT_UA]))
+
+    def _aim(self, target_ua: int) -> None:
+        """Make `target_ua` the current that a ramp ends at, and that the next ramp down begins at."""
+        block = self.block
+        block[kernel.S_TARGET_UA] = target_ua
+        block[kernel.S_RAMP_DOWN_UC] = kernel.ramp_down_uc(block, target_ua)
+
+    @property
+    def running(self) -> bool:
+        """A session is under way, its self-test included."""
+        return self.state == SELF_TESTING or self.state in _UNDER_WAY
+
+    @property
+    def ending(self) -> bool:
+        """The session is in its last ramp down."""
+        return self.state == RAMP_DOWN and self._after_ramp != protocol.OUTCOME_NONE
+
+    @micropython.native
+    def end(self, outcome: int) -> None:
+        """End a session under way with `outcome`: by a ramp down, or at once where no current flows."""
+        if self.state in _CAN_PAUSE:
+            self._begin_ramp_down(outcome)
+        elif self.state != RAMP_DOWN:
+            self.abort(outcome)
+        elif self._after_ramp == protocol.OUTCOME_NONE:
+            self._after_ramp = outcome
+
     def turned(self) -> None:
         """The relay has the pole of the session. Called by the application, in REVERSING only, when `may_turn`."""
         if self.may_turn:
@@ -296,6 +378,9 @@ class Session:
         self._selftest.interrupt("no guard trips", code)
         block = self.block
         block[kernel.S_MAX_UA] = max(block[kernel.S_MAX_UA], reading.current_ua)
+        if self.state in _DELIVERING:
+            block[kernel.S_LEAST_RAIL_MV] = min(block[kernel.S_LEAST_RAIL_MV], reading.rail_mv)
+            block[kernel.S_LEAST_VSYS_MV] = min(block[kernel.S_LEAST_VSYS_MV], reading.vsys_mv)
         self._note(FAULT_LATCHED, code, reading.current_ua, self.setpoint_ua)
         if self.state not in _ENDED:
             self.outcome = protocol.FAULTED
@@ -411,6 +496,7 @@ class Session:
 
     def _begin_ramp_up(self) -> None:
         self._pausing = False
+        self._aim(self.block[kernel.S_GOAL_UA])
         self.block[kernel.S_SETPOINT_UA] = 0
         self.block[kernel.S_RAMP_ACC] = 0
         self.block[kernel.S_STEADY] = 1
@@ -441,7 +527,12 @@ class Session:
         return max(0, self.block[kernel.S_DOSE_UC] - self.charge_uc)
 
     def remaining_ms(self) -> int:
-        """Return the expected time to the end of the dose with good contact, in ms; 0 when not delivering."""
+        """Return the expected time to the end of the dose with good contact, in ms; 0 when not delivering.
+
+        At most what is left of the time limit: a current that was lowered may not have time for the whole dose.
+        """
         if self.state not in _UNDER_WAY:
             return 0
-        return kernel.remaining_ms(self.block)
+        block = self.block
+        left_ms = block[kernel.S_MAX_ON_MS] - block[kernel.S_ON_MS] + block[kernel.S_RAMP_DOWN_US] // 1_000
+        return max(0, min(left_ms, kernel.remaining_ms(block)))

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 _MAX_SAMPLES = const(1_200)
 _FOLD_FROM = const(1_000)  # samples held when two begin to be made one; even
 _FOLD_UNITS = const(4)  # merged or moved with each new sample: done before the rest of the buffer is full
-_MAX_EVENTS = const(200)  # a session with all its reversals, twice as many when the contact is poor
+_MAX_EVENTS = const(400)  # a session with all its reversals twice, and hundreds of requests and changes of contact
 _MIN_PERIOD_MS = const(100)
 _MAX_PERIOD_MS = const(12_800)  # whose sums fit 31 bits; 3.5 h of samples
-_RECORD_MAX_BYTES = const(3_072)  # an arm record with the longest dose
-_COMMON_ROOM = const(48)  # event slots that host requests and a poor contact may not take
-_COMMON = (fmt.REQUESTED, fmt.CONTACT_LIMITED)
+_RECORD_MAX_BYTES = const(3_584)  # an arm record with the longest dose
+_RESERVE = const(
+    24
+)  # event slots kept for what ends a session: at most 5 states, 2 faults, a relay, requests and a press
+_MAX_CUT_SHORT = const(8)
 _EFBIG = const(27)
 _SAMPLE_SIZES = bytearray([struct.calcsize(code) for _, code in fmt.SAMPLE_FIELDS])
 _EVENT_SIZES = bytearray([struct.calcsize(code) for _, code in fmt.EVENT_FIELDS])
@@ -50,7 +52,8 @@ class Book:
     """What is known of the logs in `folder` beyond their files, in a file of its own.
 
     `store` names this file system, 8 hex digits; another one means that it was made anew. `last` is the newest id that
-    was deleted, `pulled` has the ids whose copies a host has verified. `state` is a word above.
+    was deleted, `pulled` has the ids whose copies a host has verified. `cut_short` has rows [id, charge_uc or -1] of
+    sessions that a reset or a power cut ended and that nobody has pulled yet. `state` is a word above.
     """
 
     def __init__(self, folder: str):
@@ -58,6 +61,7 @@ class Book:
         self.store = ""
         self.last = 0
         self.pulled = []
+        self.cut_short = []
         self.state = NEW
 
     def open(self) -> None:
@@ -70,6 +74,7 @@ class Book:
         try:
             kept = json.loads(body) if checksum == _checksum(body) else {}
             self.store, self.last, self.pulled = kept["store"], kept["last"], kept["pulled"]
+            self.cut_short = kept.get("cut_short", [])
             self.state = KEPT
         except (ValueError, KeyError, TypeError):
             self.state = DAMAGED if body else NEW
@@ -78,9 +83,23 @@ class Book:
 
     def write(self) -> None:
         """Put what is known on flash. Raises OSError; the file is as before then."""
-        body = json.dumps({"store": self.store, "last": self.last, "pulled": self.pulled}).encode()
+        kept = {"store": self.store, "last": self.last, "pulled": self.pulled, "cut_short": self.cut_short}
+        body = json.dumps(kept).encode()
         with open(self._path, "wb") as stream:
             stream.write(body + b"\n" + _checksum(body))
+
+    def tell_of(self, log_id: int, charge_uc: int) -> None:
+        """Remember that session `log_id` was cut short at `charge_uc` (-1: unknown), until it is pulled.
+
+        Raises OSError. What is known of it already is kept: a second cut knows no more.
+        """
+        if log_id not in [row[0] for row in self.cut_short]:
+            self.cut_short = (self.cut_short + [[log_id, charge_uc]])[-_MAX_CUT_SHORT:]
+            self.write()
+
+    def done_with(self, log_id: int) -> None:
+        """Forget what there was to tell about `log_id`; `write` follows."""
+        self.cut_short = [row for row in self.cut_short if row[0] != log_id]
 
 
 def _checksum(body: bytes) -> bytes:
@@ -178,10 +197,9 @@ class SessionLog:
 
     @micropython.native
     def event(self, t_ms: int, event: int, code: int, a: int, b: int) -> None:
-        """Store one event; when the buffer is full it is counted in `events_lost`, which the end record carries."""
+        """Store one event. Whoever makes events asks `crowded` first; `events_lost`, in the end record, proves it."""
         count = self.event_count
-        room = _MAX_EVENTS - count
-        if room == 0 or (room <= _COMMON_ROOM and event in _COMMON):
+        if count == _MAX_EVENTS:
             self.events_lost += 1
             return
         values = self._event
@@ -192,6 +210,10 @@ class SessionLog:
         values[4] = b
         frames.pack(self._events, count * fmt.EVENT_BYTES, values, _EVENT_SIZES, _EVENT_CELLS)
         self.event_count = count + 1
+
+    def crowded(self) -> bool:
+        """Return True when the event slots that are left are kept for the end of the session."""
+        return self.event_count >= _MAX_EVENTS - _RESERVE
 
     # With the output off: flash.
 
@@ -280,7 +302,9 @@ class SessionLog:
     def delete(self, log_id: int) -> None:
         """Delete log `log_id`; its id is remembered if it is the newest, so that ids never repeat. Raises OSError."""
         book = self.book
-        if log_id in book.pulled or log_id == self.last_id():
+        told = len(book.cut_short)
+        book.done_with(log_id)
+        if log_id in book.pulled or log_id == self.last_id() or len(book.cut_short) != told:
             book.last = max(book.last, log_id)
             book.pulled = [other for other in book.pulled if other != log_id]
             book.write()
@@ -306,11 +330,16 @@ class SessionLog:
             return False
         if log_id not in self.book.pulled:
             self.book.pulled = sorted(self.book.pulled + [log_id])
+            self.book.done_with(log_id)
             self.book.write()
         return True
 
     def close_interrupted(self, log_id: int, sequence: int, chain: bytes, summary: dict) -> None:
-        """Write the end record of session `log_id` that a reset or a power cut left open, as `scan` found it."""
+        """Write the end record of session `log_id` that a reset or a power cut left open, as `scan` found it.
+
+        That it was cut short is remembered first: a cut in between finds the log open again. Raises OSError.
+        """
+        self.book.tell_of(log_id, summary.get("charge_uc", -1))
         self._sequence = sequence
         self._chain = chain
         self._append(self._path(log_id), "ab", fmt.END, json.dumps(summary).encode())

@@ -55,6 +55,7 @@ BUTTON = const(5)  # code: 1 START, 2 STOP; a: state
 POLARITY = const(6)  # the relay was set; code: 1 pole +, 2 pole -; a: charge_uc, b: current_ua
 SETTINGS = const(7)  # code: place in ionto.settings.FIELDS; a: old value, b: new value; before the session began
 SECOND_FAULT = const(8)  # code: fault found after the first; a: current_ua, b: first fault
+COMFORT = const(9)  # a person reports; code: protocol.TINGLING ...; a: current_ua, b: new target_ua, 0 for as before
 EVENT_NAMES = {
     STATE_CHANGED: "state",
     FAULT_LATCHED: "fault",
@@ -64,4 +65,5 @@ EVENT_NAMES = {
     POLARITY: "polarity",
     SETTINGS: "settings",
     SECOND_FAULT: "second_fault",
+    COMFORT: "comfort",
 }

@@ -22,6 +22,7 @@ PATH = "/settings.json"
 # A settable limit, which is the highest value that is accepted, and the compiled limit that it cannot go below.
 FIELDS = (("max_current_ua", "min_current_ua"), ("max_dose_uc", "min_dose_uc"), ("max_density_ua_cm2", ""))
 _LOWEST_DENSITY_UA_CM2 = 1
+_MAX_UNLOGGED = const(32)
 
 
 class Settings:
@@ -119,7 +120,18 @@ class Settings:
         self.damaged = False
         for place, (name, _) in enumerate(FIELDS):
             if self.values[name] != before[name]:
-                self.unlogged.append((place, before[name], self.values[name]))
+                self._note(place, before[name], self.values[name])
+
+    def _note(self, place: int, old: int, new: int) -> None:
+        """Keep the change for the next session's log; after `_MAX_UNLOGGED`, as one with the last of that limit."""
+        rows = self.unlogged
+        at = len(rows) - 1
+        while len(rows) >= _MAX_UNLOGGED and at >= 0:
+            if rows[at][0] == place:
+                rows[at] = (place, rows[at][1], new)
+                return
+            at -= 1
+        rows.append((place, old, new))
 
 
 def read_checked(path: str) -> "Any":

@@ -25,6 +25,7 @@ PATTERNS = {
     protocol.IN_MAINTENANCE: (_ON, _OFF, _ON, _OFF),
 }
 REFUSED = (_OFF, _OFF, "####....####....", "####............")  # START was pressed and is not obeyed; one round
+LOWERED = ("#.#.............", _ON, _OFF, "#.#.............")  # stinging is heard, the current goes down; one round
 WRITING = ("#.#.........#.#.", _OFF, _OFF, _OFF)  # the session is over, its log goes to flash: leave the power on
 
 # Group of a fault: what it is about, and how often the fault LED flashes before it rests.
@@ -102,6 +103,7 @@ class Lights:
         self._found = [_compile(fault_pattern(group, False)) for group in sorted(GROUPS)]
         self._tested = [_compile(fault_pattern(group, True)) for group in sorted(GROUPS)]
         self._refused = _compile(REFUSED)
+        self._lowered = _compile(LOWERED)
         self._writing = _compile(WRITING)
 
     @micropython.native
@@ -117,6 +119,10 @@ class Lights:
     def refused(self, step: int) -> int:
         """Return the bits to show at `step` when START was pressed and is not obeyed."""
         return self._refused[step]
+
+    def lowered(self, step: int) -> int:
+        """Return the bits to show at `step` when a long press has lowered the current."""
+        return self._lowered[step]
 
     def writing(self, step: int) -> int:
         """Return the bits to show at `step` while a log is being written."""

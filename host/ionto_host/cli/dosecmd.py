@@ -15,6 +15,7 @@ from ionto.limits import for_variant
 from ionto_host import dosefile, dosewriter, explain, library, screening
 from ionto_host.cli import newdose, pushing
 from ionto_host.cli.common import Answer, IontoGroup, examples, note, open_device, table
+from ionto_host.cli.session import tell_of_cut_short
 from ionto_host.course import fit
 from ionto_host.dosefile import DoseFile
 from ionto_host.errors import ProtocolError, RefusedError, UsageError
@@ -161,7 +162,9 @@ def dose_push(file: Path, **options: Any) -> Answer:
     with pushing.vetted(loaded, library.load(), pushing.Given(**options)) as found, open_device() as device:
         variant = device.identity.variant
         checked = dosefile.check(loaded, variant)
+        tell_of_cut_short(device.identity)
         record = pushing.screen(found, device.identity.board_id, options["screening"])
+        loaded = found.loaded
         with pushing.recorded(found, device.identity.board_id, record) as kept:
             try:
                 digest = device.push_dose(loaded.raw)
@@ -172,7 +175,7 @@ def dose_push(file: Path, **options: Any) -> Answer:
     data = {**_facts(loaded, checked), "variant": variant, "digest": digest, "notice": NOTICE}
     course = found.course.id if found.course else None
     data |= {"pole": found.told, "screening": record, "screening_file": kept, "course": course}
-    rows = [_label("pole", found.told), _label("screened", _screened(record, kept))]
+    rows = [_label("pole", found.told), _label("asked", _screened(record, kept))]
     if course:
         rows.append(_label("course", f"{course}; when the session is over: `ionto course log {course}`"))
     end = f"On the device, read back: digest {digest[:16]}.\n{NOTICE}"
@@ -233,6 +236,7 @@ def _text(loaded: DoseFile, checked: Dose) -> str:
         ["density", f"{ma(checked.density_ua_cm2()):g} mA/cm2, {share:.0f} % of its limit"],
         ["time", f"{clock(checked.duration_ms() / 1000)} min:s with good contact, current at most {longest} with poor"],
         ["starts", str(fields["starts"])],
+        *([["screened", printable(checked.screening)]] if checked.screening else []),
         ["fits", f"build variant {' and '.join(loaded.variants)}"],
     ]
     return "\n".join(f"{name:<8} {value}" for name, value in rows)

@@ -35,6 +35,7 @@ MODULES: dict[str, dict[str, str]] = {
         "selftest": "Run the self-test; show every value with its range.",
         "status": "Show what the device does now.",
     },
+    "comfortcmd": {"comfort": "Report tingling, stinging or pain; the current only falls."},
     "monitorcmd": {"monitor": "Watch the session until it ends."},
     "logusecmd": {
         "logs": "Session logs: list, pull, show, verify, plot, export.",

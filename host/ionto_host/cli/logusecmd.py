@@ -71,7 +71,7 @@ def _show_text(facts: dict[str, Any]) -> str:
     dose = "unknown how much was delivered" if unknown else f"{sessionfile.delivered(facts)} mA*min delivered"
     dose += f" of {prescribed:g} prescribed" if prescribed is not None else ""
     if facts["outcome"] == protocol.OUTCOMES[protocol.TIME_ENDED] and facts["shortfall_ma_min"]:
-        dose += f", {facts['shortfall_ma_min']:.3f} SHORT: the contact was too poor for the time allowed"
+        dose += f", {facts['shortfall_ma_min']:.3f} SHORT: {sessionfile.why_short(facts)}"
     began = facts["started_unix_s"]
     rows = [
         ["log", str(facts["path"])],
@@ -81,6 +81,8 @@ def _show_text(facts: dict[str, Any]) -> str:
         ["charge", dose],
         ["time", _time(facts)],
         ["extremes", _extremes(facts)],
+        *(["comfort", printable(_felt(row))] for row in facts["comfort"]),
+        *([["screened", printable(facts["screening"])]] if facts["screening"] else []),
         ["records", f"{facts['records']}: {facts['samples']} samples, {facts['events']} events"],
         ["verified", _proof(facts)],
         *(["damage", line] for line in facts["damage"]),
@@ -101,7 +103,17 @@ def _extremes(facts: dict[str, Any]) -> str:
         return "unknown"
     volts = "" if facts["load_max_v"] is None else f" and {facts['load_max_v']:.2f} V"
     seen = ", as far as it is recorded" if facts["at_least"] else ""
-    return f"at most {facts['current_max_ma']:.3f} mA{volts}{seen}"
+    least = [
+        f"{name} {facts[key]:.2f} V"
+        for name, key in (("battery", "battery_min_v"), ("rail", "rail_min_v"))
+        if facts[key] is not None
+    ]
+    supply = f"; at least {', '.join(least)}" if least else ""
+    return f"at most {facts['current_max_ma']:.3f} mA{volts}{seen}{supply}"
+
+
+def _felt(row: dict[str, Any]) -> str:
+    return f"{clock(row['time_s'])} {row['report'].removeprefix('comfort ')}, at {row['current_ma']:.3f} mA"
 
 
 def _proof(facts: dict[str, Any]) -> str:

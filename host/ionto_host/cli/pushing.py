@@ -169,6 +169,7 @@ def screen(found: Vetted, board_id: str, path: Path | None) -> dict[str, Any]:
     loaded = found.loaded
     if screening.exempt(loaded.fields, loaded.therapy) and not found.course:
         note(f"Screening: {screening.EXEMPTION}.")
+        found.loaded = screening.stamped(loaded, screening.BENCH_TEXT)
         return {"exempt": screening.EXEMPTION}
     asked = screening.questions(str(loaded.fields["drug"]), found.library, _preset_of(found))
     answers = screening.read(path, asked) if path else _ask(asked)
@@ -177,6 +178,8 @@ def screen(found: Vetted, board_id: str, path: Path | None) -> dict[str, Any]:
             f"{path} holds the answers of {answers.subject}, the course is of {found.course.subject}",
             "Ask the right person.",
         )
+    preset = found.course.preset if found.course else str(loaded.therapy.get("preset", ""))
+    found.loaded = screening.stamped(loaded, screening.line(found.now_s, preset, asked, answers))
     record = _record(found, asked, answers)
     try:
         screening.judge(asked, answers)

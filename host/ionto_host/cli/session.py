@@ -11,9 +11,10 @@ import click
 from ionto import protocol
 from ionto_host import messages
 from ionto_host.cli.common import Answer, IontoCommand, examples, note, open_device, table
-from ionto_host.device import Check, Device, Status
+from ionto_host.device import Check, Device, Hello, Status
 from ionto_host.errors import DeviceFaultError, ExitCode, IontoError, RefusedError
 from ionto_host.hand import with_hand
+from ionto_host.sessionfile import FELT
 from ionto_host.units import clock, ma, ma_min
 
 
@@ -23,6 +24,12 @@ def status_data(status: Status) -> dict[str, Any]:
     more = {"flags": status.flag_names, "fault_code": status.fault, "current_when_off": status.current_when_off}
     named["second_fault"] = status.second_fault_name
     return {**vars(status), **named, **more}
+
+
+def tell_of_cut_short(hello: Hello) -> None:
+    """Say on stderr that sessions were cut short whose logs nobody has pulled yet, with the next step."""
+    if hello.unpulled:
+        note(f"Note: {messages.cut_short(hello.unpulled)}. {messages.PULL}")
 
 
 def current_warning(status: Status) -> str:
@@ -60,10 +67,12 @@ def _after(device: Device, did: str) -> Answer:
 def start() -> Answer:
     """Arm the device and start the session of the dose it holds.
 
-    With a computer plugged in this works only on a bench, with the bench strap fitted; otherwise unplug USB
-    and press START on the device.
+    With a computer plugged in this works only on a bench, with the bench strap fitted; otherwise unplug USB and hold
+    START on the device for 2 s (2 to 10 s; it acts when you let go). While the current holds, the same long press
+    reports stinging and lowers the current by a quarter: `ionto comfort --help`.
     """
     with _acting() as device:
+        tell_of_cut_short(device.identity)
         with_hand(device.start, note)
         return _after(device, "Started; watch it with `ionto monitor`.")
 
@@ -139,8 +148,12 @@ def status() -> Answer:
     """Show what the device does now: state, current, load, charge, fault."""
     with open_device() as device:
         now = device.settled_status()
+        cut = device.identity if now.running else device.hello()
     exit_code = ExitCode.FAULT if now.state == protocol.FAULT or now.current_when_off else ExitCode.OK
-    return Answer(status_data(now), status_text(now), exit_code)
+    text = status_text(now)
+    if cut.unpulled:
+        text += f"\n{'before':<8} {messages.cut_short(cut.unpulled)}. {messages.PULL}"
+    return Answer({**status_data(now), "cut_short": cut.cut_short}, text, exit_code)
 
 
 def status_text(now: Status) -> str:
@@ -159,6 +172,11 @@ def status_text(now: Status) -> str:
         ["supply", f"rail {now.rail_mv / 1000:.1f} V, battery {now.vsys_mv / 1000:.2f} V"],
         ["flags", ", ".join(now.flag_names) or "none"],
     ]
+    if now.comfort_count:
+        felt = FELT.get(now.comfort, str(now.comfort))
+        rows.append(
+            ["comfort", f"{now.comfort_count} reported, last {felt}; at most {ma(now.target_ua):.3f} mA from now on"]
+        )
     if now.fault:
         message = messages.message_for(now.fault)
         rows.append(["fault", f"{now.fault_name}: {message.text}. {message.action}"])

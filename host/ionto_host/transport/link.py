@@ -140,10 +140,12 @@ def _damaged_on_the_way(frame: Frame) -> bool:
 def decode_error(payload: bytes, kind: int) -> dict[str, Any]:
     """Return an ERROR payload as its detail: always `code`, and what the device said beyond it."""
     size = struct.calcsize(protocol.ERROR_FORMAT)
+    if len(payload) == size - 1 or payload[size - 1 : size] in (b"{", b"["):  # before protocol 7, without the state
+        payload = payload[: size - 1] + b"\xff" + payload[size - 1 :]
     if len(payload) < size:
         raise ProtocolError(f"the ERROR answer to request 0x{kind:02x} has only {len(payload)} bytes")
-    code, request = struct.unpack_from(protocol.ERROR_FORMAT, payload)
-    detail = {"code": code, "request": request}
+    code, request, state = struct.unpack_from(protocol.ERROR_FORMAT, payload)
+    detail = {"code": code, "request": request, "state": protocol.STATES[state] if state < len(protocol.STATES) else ""}
     if len(payload) > size:
         extra = decode_json(payload[size:], "the detail of an ERROR answer")
         if isinstance(extra, dict):
