@@ -3,6 +3,8 @@
 MicroPython folds `const()` inside its own module only. From another module each use is two look-ups at run time
 (3 us on the RP2040), and every public name is interned at boot (0.1 to 0.3 ms). The sources stay plain Python with one
 definition of each number; what is put on a board has the numbers in place. Line numbers do not change.
+
+Tables of words that only the host reads are left out in the same way: each word costs a board the same at boot.
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 _PACKAGE = "ionto"
+HOST_TABLES = ("STATES", "FLAGS", "RECORD_NAMES", "EVENT_NAMES")  # not on a board; a use there is refused
+WORDY_TABLES = ("STATUS_FIELDS", "SAMPLE_FIELDS", "EVENT_FIELDS", "THRESHOLDS", "GROUPS")  # there without their words
+_CODE_CHARACTERS = 2  # a text of more is a word, not a struct code
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,13 @@ class Constants:
         source, tree = self._sources[module], self._trees[module]
         keeps = any(isinstance(node, ast.Name) and node.id == "globals" for node in ast.walk(tree))
         own = {} if keeps else self._values[module]
-        gone = [_without(node, source) for node in tree.body if _constant_name(node) in own]
+        gone = [
+            _without(node, source)
+            for node in tree.body
+            if _constant_name(node) in own or _table_name(node) in HOST_TABLES
+        ]
+        _refuse_host_tables(module, tree)
+        gone += [edit for node in tree.body if _table_name(node) in WORDY_TABLES for edit in _wordless(node, source)]
         edits = [*self._folded_imports(tree, source), *self._uses(module, tree, source, own)]
         edits = [edit for edit in edits if not any(out.start <= edit.start < out.end for out in gone)] + gone
         for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
@@ -110,6 +121,26 @@ def _constant_name(node: ast.stmt) -> str:
         if isinstance(function, ast.Name) and function.id == "const":
             return node.targets[0].id
     return ""
+
+
+def _table_name(node: ast.stmt) -> str:
+    """Return the name that `node` assigns to, "" for any other statement."""
+    target = node.targets[0] if isinstance(node, ast.Assign) else None
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+def _refuse_host_tables(module: str, tree: ast.Module) -> None:
+    for node in ast.walk(tree):
+        used = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+        if used in HOST_TABLES and isinstance(getattr(node, "ctx", None), ast.Load):
+            raise ValueError(f"{module}: {used} is a table of the host, a board does not have it")
+
+
+def _wordless(node: ast.stmt, source: str) -> Iterator[_Edit]:
+    """Return the edits that empty the words in the table `node`."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Constant) and isinstance(inner.value, str) and len(inner.value) > _CODE_CHARACTERS:
+            yield _replaced(inner, source, '""')
 
 
 def _refuse_rebinding(module: str, node: ast.AST, names: Mapping[str, int], own: Mapping[str, int]) -> None:

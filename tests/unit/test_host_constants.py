@@ -48,6 +48,31 @@ def test_numbers_stand_where_names_stood() -> None:
     assert "_B = const(7 + 1)" in out["numbers"]
 
 
+TABLES = """\
+STATES = ("IDLE", "HOLD")
+STATUS_FIELDS = (
+    ("state", "B"),
+    ("charge_uc", "I"),
+)
+WORDS = ("idle", "hold")
+SIZES = [code for _, code in STATUS_FIELDS]
+"""
+
+
+def test_words_that_only_the_host_reads_are_left_out() -> None:
+    out = folded(tables=TABLES)["tables"]
+    assert out.count("\n") == TABLES.count("\n")
+    found: dict[str, object] = {}
+    exec(out, found)
+    assert "STATES" not in found and found["WORDS"] == ("idle", "hold")
+    assert (found["STATUS_FIELDS"], found["SIZES"]) == ((("", "B"), ("", "I")), ["B", "I"])
+
+
+def test_a_board_that_uses_a_table_of_the_host_is_refused() -> None:
+    with pytest.raises(ValueError, match="STATES is a table of the host"):
+        folded(tables=TABLES, user="from ionto import tables\n\n\ndef name(n):\n    return tables.STATES[n]\n")
+
+
 def test_definitions_of_folded_names_are_gone() -> None:
     names = {
         target.id

@@ -183,7 +183,6 @@ class App:
             self._keep_room()
         self._follow()
 
-    @micropython.native
     def _keep_room(self) -> None:
         """End a session whose log has room left for its end only: no event is ever dropped."""
         if self.log.crowded():
@@ -385,7 +384,6 @@ class App:
                 self._note(BUTTON, _BUTTON_START, self.session.state, code)
             self._refused = ui.STEPS if code else 0
 
-    @micropython.native
     def _watch_for_sting(self) -> None:
         """While current flows, every 128 ms: a press of 2 to 10 s in HOLD reports stinging when it ends."""
         press_ms = self._press_ms

@@ -324,7 +324,6 @@ class Session:
         """The session is in its last ramp down."""
         return self.state == RAMP_DOWN and self._after_ramp != protocol.OUTCOME_NONE
 
-    @micropython.native
     def end(self, outcome: int) -> None:
         """End a session under way with `outcome`: by a ramp down, or at once where no current flows."""
         if self.state in _CAN_PAUSE:
