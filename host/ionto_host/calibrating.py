@@ -169,9 +169,10 @@ class Calibrator:
             status = self._device.status()
             self._check(status)
         point = Point(set_ua, abs(meter_ua - self._zero_ua), board_ua)
-        if point.meter_ua < set_ua / 2:
+        if not set_ua / 2 <= point.meter_ua <= set_ua * 2:
             raise CalibrationError(
-                f"the meter shows {point.meter_ua / 1000:.3f} mA of {set_ua / 1000:g}: is it in the circuit?"
+                f"the meter shows {point.meter_ua / 1000:.3f} mA of {set_ua / 1000:g}: "
+                "is it in the circuit, and was it read in mA?"
             )
         self._tell(
             f"  board {board_ua / 1000:.4f} mA, meter {point.meter_ua / 1000:.4f} mA, {point.error_ppm / 1e4:+.3f} %"

@@ -198,7 +198,7 @@ def _numbers(text: str) -> list[int]:
 def _tested(result: FlashResult, watch: Watch) -> FlashResult:
     """Return `result` with the clock set and the outcome of the self-test, which a board without circuit fails."""
     watch.stage = Stage.TESTING
-    watch.progress("self-test", 1, 1)
+    watch.progress("self-test", result.size_bytes, result.size_bytes)
     link = Link(open_port(result.port), result.port)
     try:
         device = Device(link)

@@ -1,10 +1,12 @@
 """Calibrating a virtual Pico whose sensor reads too much, against its independent meter."""
 
+import io
+import sys
 from contextlib import suppress
 
 import pytest
 
-from ionto_host import calibrating
+from ionto_host import calibrating, cli
 from ionto_host.calibrating import calibrate
 from ionto_host.errors import CalibrationError
 
@@ -61,3 +63,31 @@ def test_a_shunt_of_the_wrong_value_is_no_calibration(quick, bench_with):
         with pytest.raises(CalibrationError, match="gain would have to be trimmed by -2"):
             calibrate(device, PicoMeter(bench.pico), lambda text: None, lambda *_: True, (1_000, 3_000))
         assert device.read_calibration() == {"state": "none"}
+
+
+@pytest.mark.hazard("HAZ-03")
+def test_readings_that_a_person_types(quick, bench_with, monkeypatch, capsys):
+    """In mA, at the terminal: refused where they make no sense, written with points before and after where they do."""
+    bench = bench_with(speed=25, values={"ina_gain": 1.008})
+    command = ["--port", bench.pico.port, "calibrate", "--low-ma", "1", "--high-ma", "3", "--meter-name", "Fluke 87"]
+
+    def typed(*lines):
+        monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+        return cli.main(command), *capsys.readouterr()
+
+    for lines, words in (
+        (("0.3",), "although the output is off"),
+        (("0", "992"), "read in mA"),
+        (("0", "0.992", "2.8"), "the gain would have to be trimmed by -"),
+    ):
+        code, _, err = typed(*lines)
+        assert code == 4 and words in err, err
+    code, out, err = typed("0.001", "abc", "0.993", "2.977", "n")
+    assert code == 0 and "not a valid" in err and "Not written" in out, err
+    assert bench.ionto("calibrate", "--show") == {"state": "none"}
+    code, out, err = typed("0.001", "0.993", "2.977", "y", "1.001", "2.001", "3.001")
+    assert code == 0 and "What does the reference meter show, in mA?" in err
+    assert sum(line.startswith(("before", "after")) for line in out.splitlines()) == 5, out
+    held = bench.ionto("calibrate", "--show")
+    assert held["meter"] == "Fluke 87" and abs(held["gain_ppm"] + 8_000) < 1_500 and held["residual_ppm"] < 2_000
+    assert bench.ionto("status")["state"] in ("IDLE", "DONE")
