@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import sys
@@ -105,8 +106,10 @@ def load(path: Path) -> DoseFile:
         data = file.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
         raise DoseFileError(f"{path}: larger than {MAX_FILE_BYTES // 1024} kB, so no dose file")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DoseFileError(f"{path}: saved as UTF-16", "Save it as UTF-8 (Notepad: Save as, Encoding).")
     try:
-        return loads(data.decode("utf-8"), path)
+        return loads(data.decode("utf-8-sig"), path)
     except UnicodeDecodeError as error:
         raise DoseFileError(f"{path}: not a text file: {error.reason} at byte {error.start}") from error
 
@@ -125,8 +128,22 @@ def loads(text: str, path: Path) -> DoseFile:
 
 def check(loaded: DoseFile, variant: str | None = None) -> device_dose.Dose:
     """Return the dose of `loaded` validated for `variant` (None: any of them); `RefusedError` if refused."""
-    chosen = variant or (loaded.variants[0] if loaded.variants else _closest_variant(loaded))
-    return validate(loaded.raw, chosen, str(loaded.path))
+    if variant or loaded.variants:
+        return validate(loaded.raw, variant or loaded.variants[0], str(loaded.path))
+    raise _refused(loaded)
+
+
+def _refused(loaded: DoseFile) -> IontoError:
+    """Return why no build variant admits the dose: of each, since one cannot know which is meant."""
+    refusals: list[IontoError] = []
+    for variant in VARIANTS:
+        try:
+            validate(loaded.raw, variant, "")
+        except IontoError as error:
+            refusals.append(error)
+    closest = refusals[0 if loaded.fields["current_ua"] <= device_limits.variant_a().max_current_ua else 1]
+    reasons = "; ".join(error.message.strip() for error in refusals)
+    return type(closest)(f"{loaded.path}: no board admits it. {reasons}", closest.action, **closest.details)
 
 
 def validate(raw: bytes, variant: str, where: str = "dose") -> device_dose.Dose:
@@ -161,10 +178,6 @@ def _admits(raw: bytes, variant: str) -> bool:
     except Refusal:
         return False
     return True
-
-
-def _closest_variant(loaded: DoseFile) -> str:
-    return "A" if loaded.fields["current_ua"] <= device_limits.variant_a().max_current_ua else "B"
 
 
 _OPTIONAL = ", ".join([*(item.name for item in DEFAULTS), "waveform", "reversal", "therapy"])
@@ -238,6 +251,8 @@ class _Reader:
             raise self.error(name, f"{name} is {_shown(value)}", "a text in quotes is expected")
         if not value.isprintable():
             raise self.error(name, f"{name} is {_shown(value)}", "printable characters only, in one line")
+        if name in TEXTS and not value.strip():
+            raise self.error(name, f"{name} is empty", f"1 to {device_dose.MAX_TEXT} characters are expected")
         return value
 
     def _polarity(self) -> int:

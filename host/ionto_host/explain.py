@@ -36,13 +36,16 @@ class Derived:
         return f"{self.share_pct:.0f} % of {self.limit:g} {self.unit} ({self.of})"
 
 
-def derive(dose: Dose, limits: Limits, loads_ohm: tuple[int, ...] = LOADS_OHM) -> list[Derived]:
-    """Return the derived numbers of a validated `dose` on a board with `limits`, at the resistances `loads_ohm`."""
-    device = f"build variant {limits.variant}"
+def derive(dose: Dose, limits: Limits, loads_ohm: tuple[int, ...] = LOADS_OHM, of: str = "") -> list[Derived]:
+    """Return the derived numbers of a validated `dose` on a board with `limits`, at the resistances `loads_ohm`.
+
+    `of` says whose limits they are; those of the build variant by default.
+    """
+    device = of or f"build variant {limits.variant}"
     return [
         _limited("charge", ma_min(dose.dose_uc), "mA*min", _charge_how(dose), ma_min(limits.max_dose_uc), device),
         _limited("current", ma(dose.current_ua), "mA", "as given", ma(limits.max_current_ua), device),
-        _density(dose),
+        _density(dose, limits, device),
         _time("time", dose.duration_ms(), _time_how(dose), limits),
         _time("longest", dose.max_on_ms(limits), _longest_how(dose), limits),
         *(_voltage(dose, limits, ohm) for ohm in loads_ohm),
@@ -63,11 +66,11 @@ def _charge_how(dose: Dose) -> str:
     return f"{ma_min(dose.dose_uc):g} mA*min x 60 s = {dose.dose_uc / 1e6:g} C"
 
 
-def _density(dose: Dose) -> Derived:
+def _density(dose: Dose, limits: Limits, device: str) -> Derived:
     how = f"{ma(dose.current_ua):g} mA / {dose.area_mm2 / 100:g} cm2, rounded up"
-    return _limited(
-        "density", ma(dose.density_ua_cm2()), "mA/cm2", how, ma(dose.max_density_ua_cm2), "limit of this dose"
-    )
+    own = dose.max_density_ua_cm2 <= limits.max_density_ua_cm2
+    limit = min(dose.max_density_ua_cm2, limits.max_density_ua_cm2)
+    return _limited("density", ma(dose.density_ua_cm2()), "mA/cm2", how, ma(limit), "this dose" if own else device)
 
 
 def _time(name: str, value_ms: int, how: str, limits: Limits) -> Derived:

@@ -409,6 +409,22 @@ def test_a_new_dose_may_pulse_and_reverse(ionto: Shell, tmp_path: Path) -> None:
     assert ionto(*given, "--force", "--reverse-at-half", "--reverse-every", "2") == 2
 
 
+@pytest.mark.hazard("HAZ-01")
+def test_a_dose_is_checked_against_the_board_that_is_there(ionto: Shell, fake: FakeDevice) -> None:
+    """With the limits set on it; without an answer, or with --variant, against those compiled in."""
+    assert ionto("dose", "check", BENCH) == 0 and f"board {BOARD_ID}, variant A" in ionto.out
+    fake.settings["max_current_ua"] = 1_600
+    told = ionto.json("dose", "check", BENCH)
+    current = next(item for item in told["derived"] if item["name"] == "current")
+    assert (told["board_id"], current["limit"], current["of"]) == (BOARD_ID, 1.6, "this board")
+    fake.settings["max_current_ua"] = 500
+    assert ionto("dose", "check", BENCH) == 4
+    assert "current_ma is 1 mA, allowed 0.1 to 0.5 mA" in ionto.err and "limits set" in ionto.err
+    assert ionto("dose", "check", BENCH, "--variant", "A") == 0 and "build variant A" in ionto.out
+    fake.flags |= protocol.FLAG_OUTPUT_ON
+    assert ionto("dose", "check", BENCH) == 0 and "build variant A" in ionto.out
+
+
 @pytest.mark.hazard("HAZ-24", "HAZ-33")
 def test_what_is_missing_of_a_dose_is_said(ionto: Shell, fake: FakeDevice) -> None:
     """A session that its time limit ended names the shortfall, in monitor and log."""

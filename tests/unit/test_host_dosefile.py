@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,7 @@ from ionto_host import dosefile
 from ionto_host.errors import DoseFileError, IontoError, RefusedError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+BENCH = EXAMPLES / "bench_resistor.toml"
 GOOD = """schema = 1
 name = "N"
 drug = "D"
@@ -250,9 +252,34 @@ def test_edited_files_get_the_documented_error(position: int, text: str) -> None
 def test_binary_file(tmp_path: Path) -> None:
     """A file that is no text is named as such."""
     path = tmp_path / "d.toml"
-    path.write_bytes(b"\xff\xfe\x00")
+    path.write_bytes(b"\xff\x00\x00")
     with pytest.raises(DoseFileError, match="not a text file"):
         dosefile.load(path)
+
+
+def test_a_file_of_a_windows_editor(tmp_path: Path) -> None:
+    """The mark at the beginning of UTF-8 is skipped; UTF-16 is named."""
+    path, text = tmp_path / "d.toml", BENCH.read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8-sig")
+    assert dosefile.load(path).raw == dosefile.load(BENCH).raw
+    path.write_text(text, encoding="utf-16")
+    with pytest.raises(DoseFileError, match="saved as UTF-16"):
+        dosefile.load(path)
+
+
+@pytest.mark.parametrize("name", dosefile.TEXTS)
+def test_an_empty_text_is_refused(name: str) -> None:
+    text = re.sub(rf'^{name} = ".*?"', f'{name} = " "', BENCH.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    with pytest.raises(DoseFileError, match=f"{name} is empty; 1 to 40 characters"):
+        dosefile.loads(text, BENCH)
+
+
+def test_a_dose_for_no_board_is_told_why_of_each() -> None:
+    """5 mA are too much for A, the ramp too short for B: one cannot know which is meant."""
+    text = BENCH.read_text(encoding="utf-8").replace("current_ma = 1.0", "current_ma = 5")
+    with pytest.raises(RefusedError, match=r"variant A.*current_ma is 5 mA.*variant B.*ramp_up_s is 2 s") as caught:
+        dosefile.check(dosefile.loads(text.replace("electrode_area_cm2 = 10", "electrode_area_cm2 = 20"), BENCH))
+    assert caught.value.details["field"] == "ramp_up_ms"
 
 
 def test_a_file_without_an_end() -> None:

@@ -110,7 +110,7 @@ class FakeDevice:
         self.ends_in = protocol.DONE
         self.hangs_up = False
         self.hand_after = 0  # refusals for want of a hand before there is one
-        self.settings = {"max_current_ua": 2_000, "max_dose_uc": 60_000, "max_density_ua_cm2": 500, "changes": 3}
+        self.settings = {"max_current_ua": 4_000, "max_dose_uc": 4_800_000, "max_density_ua_cm2": 500, "changes": 3}
         self.calibration: dict[str, object] = {"state": "none"}
         self.health = {
             "flash_bytes": 1_441_792,

@@ -19,8 +19,9 @@ pytest_plugins = ("test_host_fake_device",)
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def _quick(monkeypatch: pytest.MonkeyPatch, fake: FakeDevice) -> None:
     monkeypatch.setattr(hand, "_PERIOD_S", 0.01)
+    fake.settings |= {"max_current_ua": 2_000, "max_dose_uc": 60_000}
 
 
 @pytest.mark.hazard("HAZ-20")

@@ -12,9 +12,9 @@ import click
 
 from ionto.dose import HALF, NO_REVERSAL, PULSED, Dose
 from ionto.limits import for_variant
-from ionto_host import dosefile, dosewriter, explain, library, screening
+from ionto_host import dosecheck, dosefile, dosewriter, explain, library, screening
 from ionto_host.cli import newdose, pushing
-from ionto_host.cli.common import Answer, IontoGroup, examples, note, open_device, table
+from ionto_host.cli.common import Answer, IontoGroup, examples, note, open_device, port_name, table
 from ionto_host.cli.session import tell_of_cut_short
 from ionto_host.course import fit
 from ionto_host.dosefile import DoseFile
@@ -112,18 +112,30 @@ def dose_new(file: Path, force: bool, variant: str | None, **values: Any) -> Ans
 )
 @click.option("--pole-verified", default="", metavar="TEXT", help="Where you looked up a pole the sources do not give.")
 def dose_check(file: Path, variant: str | None, loads_ohm: tuple[int, ...], pole_verified: str) -> Answer:
-    """Check the dose FILE against the device's limits and the library, and explain every number that follows."""
+    """Check the dose FILE against the device's limits and the library, and explain every number that follows.
+
+    The device is the one that is connected, with the limits set on it; without one, or with --variant, a build variant
+    with its compiled limits. Nothing is sent but the question who it is.
+    """
     loaded = dosefile.load(file)
-    checked = dosefile.check(loaded, variant)
+    hello = None if variant else dosecheck.board(port_name())
+    checked = dosecheck.check(loaded, hello) if hello else dosefile.check(loaded, variant)
     verdict, _ = pushing.judge_polarity(loaded, library.load(), pole_verified)
-    limits = for_variant(variant or loaded.variants[0])
-    derived = explain.derive(checked, limits, loads_ohm or explain.LOADS_OHM)
+    limits = dosecheck.narrowed(hello) if hello else for_variant(variant or loaded.variants[0])
+    whose = f"board {hello.board_id}, variant {hello.variant}" if hello else f"build variant {limits.variant}"
+    derived = explain.derive(checked, limits, loads_ohm or explain.LOADS_OHM, "this board" if hello else "")
     rows = [[item.name, item.words(), item.how, item.share()] for item in derived]
-    parts = [_text(loaded, checked), _label("pole", verdict.text), "", table(rows, ["number", "value", "how", "share"])]
+    parts = [
+        _text(loaded, checked),
+        _label("pole", verdict.text),
+        _label("against", whose),
+        "",
+        table(rows, ["number", "value", "how", "share"]),
+    ]
     careful = _careful(checked, verdict, library.load())
     parts += ["", careful] if careful else []
     data = {**_facts(loaded, checked), "notice": NOTICE, "pole": verdict.text, "pole_checked": verdict.checked}
-    data |= {"derived": explain.as_data(derived), "careful": careful}
+    data |= {"derived": explain.as_data(derived), "careful": careful, "board_id": hello.board_id if hello else None}
     return Answer(data, "\n".join([*parts, "", NOTICE]))
 
 
