@@ -129,6 +129,34 @@ def test_a_proposal_lies_inside_every_limit(
 
 
 @pytest.mark.hazard("HAZ-37")
+def test_what_was_reported_during_a_session_lowers_the_next(tmp_path: Path) -> None:
+    """Also when no reaction was recorded: from the current at which it was felt, never above the lowered one."""
+    comfort = [
+        {"felt": "stinging", "time_s": 300.0, "current_ma": 2.0, "lowered_to_ma": 1.5},
+        {"felt": "stinging", "time_s": 492.0, "current_ma": 1.5, "lowered_to_ma": None},
+        {"felt": "tingling", "time_s": 500.0, "current_ma": 0.2, "lowered_to_ma": None},
+    ]
+    with store.opened(tmp_path / "courses.sqlite") as db:
+        course = begun(db)
+        held(db, course, 0, facts={"comfort": comfort[:1], "lowered_to_ma": 1.5})
+        once = overview.past(db.sessions(course), LIB)
+        held(db, course, 1, facts={"comfort": comfort, "lowered_to_ma": 1.5})
+        sessions = db.sessions(course)
+    preset = LIB.preset("plantar-fasciitis")
+    first = fit.propose(preset, LIB, Decimal(10), "normal", once)
+    assert first.current_ma == Decimal("1.5") and "comfort report lowered it to 1.5 mA" in "\n".join(first.why)
+    again = fit.propose(preset, LIB, Decimal(10), "normal", overview.past(sessions, LIB))
+    assert again.current_ma == Decimal("0.7") and "of the current it was felt at, 1.5 mA" in "\n".join(again.why)
+    view = overview.look(course, sessions, None, LIB, 1_800_000_000)
+    assert view.repeating == ("stinging",)
+    assert any(
+        "session 2: stinging after 5:00 at 2.00 mA, lowered to 1.50 mA; stinging after 8:12" in x for x in view.warnings
+    )
+    page = report.render(course, sessions, view, LIB, {}, datetime(2026, 4, 1))
+    assert page.count('<p class="felt">') == 4 and page.count("<title>stinging") == 3
+
+
+@pytest.mark.hazard("HAZ-37")
 @pytest.mark.parametrize("injury", ["burn", "blister", "allergic"])
 def test_no_proposal_after_an_injury(injury: str) -> None:
     """A person has to look first."""

@@ -234,8 +234,9 @@ def test_a_course_from_begin_to_report(
     assert push(ionto, "2026-03-02 10:00") == 0 and "ionto course log B-1/1" in ionto.out
     assert push(ionto, "2026-03-09 10:00") == 4 and "is not recorded" in ionto.err
     assert ionto("course", "log", "B-1", "--reaction", "none") == 4 and "ionto logs pull" in ionto.err
-    assert ionto("course", "log", "B-1") == 2 and "no reaction is given" in ionto.err
-    assert run(ionto, fake, monkeypatch, "redness") == 0 and "1 of 4" in ionto.out
+    assert run(ionto, fake, monkeypatch) == 2 and "no reaction is given" in ionto.err
+    assert ionto("course", "log", "B-1", "--accept") == 2, "a log without a report proposes nothing"
+    assert ionto("course", "log", "B-1", "--reaction", "redness") == 0 and "1 of 4" in ionto.out
     assert push(ionto, "2026-03-04 09:59") == 4
     assert "too soon" in ionto.err and "from 2026-03-04 10:00 on" in ionto.err
     assert push(ionto, "2026-03-01 10:00") == 4 and "in the future" in ionto.err

@@ -44,8 +44,7 @@ def play(bench, ionto, event):
         bench.pico.set_load("open")
     elif event == "stinging":
         bench.pico.set_speed(1)  # a person acts before the dose is over
-        ionto("pause")
-        bench.wait_state("PAUSED")
+        assert ionto("comfort", "stinging", "--lower")["to_ma"] == 1.5
         ionto("abort")
         bench.pico.set_speed("max")
     ionto("monitor", "--interval", "0.1", "--timeout", "60", code=5 if event == "lifted" else 0)
@@ -70,7 +69,11 @@ def test_a_course_of_six_sessions(bench, tmp_path, monkeypatch, capsys):
         ionto(*push, code=4)  # nobody to ask and no answers
         ionto(*push, "--screening", ANSWERS)
         play(bench, ionto, event)
-        ionto("course", "log", "B-1", *[part for item in reactions for part in ("--reaction", item)])
+        given = [part for item in reactions for part in ("--reaction", item)]
+        if event == "stinging":
+            given = ["--accept"]
+            assert ionto("course", "log", "B-1", code=2)["error"]["proposed"] == ["stinging"]
+        ionto("course", "log", "B-1", *given)
         soon = ionto(*push[:-1], f"{day[:10]} 20:00", "--screening", ANSWERS, code=4)
         assert "too soon" in soon["error"]["message"] or "6 of 6" in soon["error"]["message"]
     kept = ionto("course", "status", "B-1")
@@ -78,6 +81,10 @@ def test_a_course_of_six_sessions(bench, tmp_path, monkeypatch, capsys):
     facts = [item["facts"] for item in kept["sessions"]]
     assert [item["outcome"] for item in facts] == ["complete", "complete", "fault", "aborted", "complete", "complete"]
     assert facts[2]["faults"] == ["OPEN_CIRCUIT"] and all(item["log_verified"] for item in facts)
+    assert [tuple(item["reactions"]) for item in kept["sessions"]] == [item[3] for item in SESSIONS]
+    (felt,) = facts[3]["comfort"]
+    assert felt["felt"] == "stinging" and felt["lowered_to_ma"] == facts[3]["lowered_to_ma"] == 1.5
+    assert any("stinging after" in text for text in kept["warnings"])
     currents = [item["current_ma"] for item in kept["sessions"]]
     assert currents == [2, 2, 2, 2, 1.5, 1.8], "lower after stinging, then up without a leap"
     assert kept["dose_delivered_ma_min"] == pytest.approx(bench.pico.meter().charge_uc / 60_000, abs=0.02)

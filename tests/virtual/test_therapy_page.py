@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from test_from_blank import shop, simulator
 
-from ionto_host import cli
+from ionto_host import cli, simulators
 from ionto_host.cli import common
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +19,9 @@ __all__ = ["shop"]
 TYPED = {  # what a person types at a command, and how it ends where that is not 0
     "ionto dose new p014.toml --subject P-014 --area 10": "\n\n",
     "ionto dose push p014.toml --course P-014": "n\n" * 13,
+    "ionto comfort stinging": "y\n",
 }
+BENCH = ("--current", "2", "--dose", "40", "--area", "10", "--polarity", "+", "--ramp-up", "2", "--ramp-down", "2")
 CODES = {"ionto dose push heel.toml --screening answers.toml": 4}
 
 
@@ -56,6 +58,15 @@ def run(words, typed, where):
             return cli.main(words[1:])
 
 
+def begin(folder):
+    """Begin a bench session of 20 virtual minutes, and let it come to its current."""
+    path = str(folder / "bench.toml")
+    for words in (["dose", "new", path, *BENCH], ["dose", "push", path], ["start"]):
+        assert cli.main(words) == 0
+    with simulators.connect(None) as pico:
+        pico.wait(current_above_ua=1_900, for_us=500_000, timeout_s=60)
+
+
 @pytest.mark.hazard("HAZ-36")
 def test_every_command_of_the_therapy_page(shop, capsys, monkeypatch):
     """From the dose file to the page of a course."""
@@ -68,8 +79,12 @@ def test_every_command_of_the_therapy_page(shop, capsys, monkeypatch):
         assert cli.main(["flash"]) == 0
         for words, where in commands():
             line = shlex.join(words)
+            if line == "ionto comfort tingling":  # the page speaks of a session that runs
+                begin(folder)
             code = run(words, TYPED.get(line, ""), where)
             assert words[0] == "ionto" and code == CODES.get(line, 0), f"{line}: exit {code}\n{capsys.readouterr()}"
+            if line == "ionto comfort pain":
+                assert cli.main(["monitor"]) == 0 and "pain" in capsys.readouterr().out
             shorten(folder)
             ran += 1
     assert ran >= 18 and set(TYPED) | set(CODES) <= {shlex.join(words) for words, _ in commands()}

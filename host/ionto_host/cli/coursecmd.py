@@ -16,6 +16,7 @@ import click
 from ionto.dose import MAX_TEXT
 from ionto_host import library, logstore, screening
 from ionto_host.cli.common import Answer, IontoGroup, examples, note, plain_data, table
+from ionto_host.cli.reactions import Decision, known_reactions
 from ionto_host.course import codes, fit, overview, report, store
 from ionto_host.course.overview import Overview
 from ionto_host.course.planner import Plan
@@ -227,52 +228,45 @@ def _session_data(item: Recorded) -> dict[str, Any]:
 @course.command("log")
 @_COURSE
 @click.option("--reaction", "reactions", multiple=True, help="What was felt or seen, none included; may be repeated.")
+@click.option("--accept", is_flag=True, help="Take what the comfort reports in the log propose; --reaction adds to it.")
 @click.option("--note", "remark", default="", help="A remark; no names.")
 @click.option("--log", "log_name", metavar="ID|FILE", help="The pulled log. Default: the newest of the dose pushed.")
 @click.option("--without-log", is_flag=True, help="The session ran and its log is lost: how much flowed is unknown.")
 @click.option("--not-run", is_flag=True, help="The dose that was pushed never began.")
 @click.option("--session", type=click.IntRange(1), help="Correct the reactions of this session instead.")
-def course_log(course: str, reactions: tuple[str, ...], remark: str, session: int | None, **how: Any) -> Answer:
-    """Record the session of the dose that was pushed last: its pulled log, and the reactions after it."""
+def course_log(course: str, remark: str, session: int | None, **how: Any) -> Answer:
+    """Record the session of the dose that was pushed last: its pulled log, and the reactions after it.
+
+    What was reported with `ionto comfort`, or by a long press of START, is in the log and proposed as a reaction: you
+    decide, at the terminal, with --reaction or with --accept. The reports are kept whatever you decide.
+    """
     lib = library.load()
     if sum(bool(item) for item in (session, how["log_name"], how["without_log"], how["not_run"])) > 1:
         raise UsageError("--log, --without-log, --not-run and --session exclude each other", "Give one of them.")
-    felt = () if how["not_run"] else _reactions(reactions, lib)
+    given = known_reactions(how["reactions"], lib)
     if not remark.isprintable():
         raise UsageError("--note has printable characters, in one line")
     with store.opened() as db:
         kept = db.course(*codes.split(course))
+        decide = Decision(lib, given, how["accept"])
         if session:
-            _correct(db, kept, session, felt, remark)
+            _correct(db, kept, session, decide, remark)
         else:
-            _record(db, kept, felt, remark, how)
+            _record(db, kept, decide, remark, how)
         view, sessions = _view(db, kept, lib), db.sessions(kept)
     data = {"notice": NOTICE, **overview.as_data(kept, view)}
     return Answer(data, _course_text(kept, view, sessions, lib))
 
 
-def _reactions(given: tuple[str, ...], lib: Library) -> tuple[str, ...]:
-    """Return the reactions as ids, each once; `UsageError` for none given, an unknown one, or "none" beside others."""
-    known = ", ".join(lib.reactions)
-    if not given:
-        raise UsageError("no reaction is given", f"Give --reaction with one or more of: {known}.")
-    unknown = [item for item in given if item not in lib.reactions]
-    if unknown:
-        raise UsageError(f"unknown reaction {printable(unknown[0])!r}", f"Known: {known}.")
-    if overview.NONE in given and len(set(given)) > 1:
-        raise UsageError(f"{overview.NONE} and another reaction exclude each other", "Leave one out.")
-    return tuple(name for name in lib.reactions if name in given)
-
-
-def _correct(db: Store, kept: Course, number: int, felt: tuple[str, ...], remark: str) -> None:
+def _correct(db: Store, kept: Course, number: int, decide: Decision, remark: str) -> None:
     sessions = db.sessions(kept)
     if number > len(sessions):
         raise CourseError(f"{kept.id} has {len(sessions)} sessions, no session {number}")
     item = sessions[number - 1]
-    db.change_reactions(item.id, felt, remark or item.note)
+    db.change_reactions(item.id, decide.on(item.facts), remark or item.note)
 
 
-def _record(db: Store, kept: Course, felt: tuple[str, ...], remark: str, how: dict[str, Any]) -> None:
+def _record(db: Store, kept: Course, decide: Decision, remark: str, how: dict[str, Any]) -> None:
     push = db.open_push(kept)
     if push is None:
         raise CourseError(
@@ -283,10 +277,11 @@ def _record(db: Store, kept: Course, felt: tuple[str, ...], remark: str, how: di
         db.set_state(push.id, store.NOT_RUN)
         return
     if how["without_log"]:
-        db.add_session(NewSession(push.id, push.time_s, felt, remark))
+        db.add_session(NewSession(push.id, push.time_s, decide.on({}), remark))
         return
     log = _found_log(db, push.digest, how["log_name"])
     began_s = push.time_s if kept.bench or log.time_s is None else max(push.time_s, log.time_s)
+    felt = decide.on(log.facts)
     new = NewSession(push.id, began_s, felt, remark, str(log.path), log.sha256, log.facts, log.series)
     db.add_session(new)
 
@@ -412,6 +407,7 @@ examples("ionto course status", "ionto course status P-014", "ionto course statu
 examples(
     "ionto course log P-014 --reaction none",
     "ionto course log P-014 --reaction redness --reaction itching --note 'gone after an hour'",
+    "ionto course log P-014 --accept",
     "ionto course log P-014 --session 2 --reaction blister",
     "ionto course log P-014 --not-run",
 )(course_log)

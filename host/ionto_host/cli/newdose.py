@@ -34,7 +34,7 @@ class Made:
 
 def make(values: dict[str, Any], lib: Library) -> Made:
     """Return what the options `values` of `dose new` ask for; `UsageError` for what is missing."""
-    course, past = _history(values["subject"])
+    course, past = _history(values["subject"], lib)
     preset_name = values["preset"] or (course.preset if course else None)
     if preset_name is None:
         return _without_preset(values)
@@ -50,7 +50,7 @@ def make(values: dict[str, Any], lib: Library) -> Made:
     return Made(_wanted(values, preset, course, current, dose, therapy), preset, proposal)
 
 
-def _history(subject: str | None) -> tuple[Course | None, list[Past]]:
+def _history(subject: str | None, lib: Library) -> tuple[Course | None, list[Past]]:
     """Return the course that `subject` (a code, or one with a number) names, if any, and its earlier sessions."""
     if subject is None:
         return None, []
@@ -62,7 +62,7 @@ def _history(subject: str | None) -> tuple[Course | None, list[Past]]:
         course = db.course(code, index)
         same_site = [item for item in db.courses(code) if item.site == course.site and item.preset == course.preset]
         sessions = sorted((item for other in same_site for item in db.sessions(other)), key=lambda item: item.time_s)
-    return course, overview.past(sessions)
+    return course, overview.past(sessions, lib)
 
 
 def _without_preset(values: dict[str, Any]) -> Made:

@@ -21,11 +21,17 @@ STEP_MA_MIN = Decimal("0.5")
 
 @dataclass(frozen=True)
 class Past:
-    """What counts of an earlier session: its current (mA), its reactions (ids), what a poor contact allowed (mA)."""
+    """What counts of an earlier session: its current (mA), its reactions (ids), what a poor contact allowed (mA).
+
+    `felt_ma` is the least current at which stinging or pain was reported during it, `lowered_ma` what such a report
+    lowered it to; None without one.
+    """
 
     current_ma: Decimal
     reactions: frozenset[str]
     contact_ma: Decimal | None = None
+    felt_ma: Decimal | None = None
+    lowered_ma: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -105,8 +111,14 @@ def _from_past(library: Library, past: Sequence[Past]) -> list[tuple[Decimal, st
         again = bool(before and bad & before.reactions)
         rule = library.rules["after-repeated-reaction" if again else "after-reaction"]
         names = ", ".join(sorted(library.reactions[name].name for name in bad))
-        text = f"{plain(rule.value)} {rule.unit}, {plain(last.current_ma)} mA: {rule.why}: {names}"
-        steps.append((last.current_ma * rule.value, f"{text} ({library.cite(rule.source)})"))
+        unit, base = (
+            (rule.unit, last.current_ma) if last.felt_ma is None else ("of the current it was felt at", last.felt_ma)
+        )
+        base = min(base, last.current_ma)
+        text = f"{plain(rule.value)} {unit}, {plain(base)} mA: {rule.why}: {names}"
+        steps.append((base * rule.value, f"{text} ({library.cite(rule.source)})"))
+    if last.lowered_ma is not None:
+        steps.append((last.lowered_ma, f"a comfort report lowered it to {plain(last.lowered_ma)} mA last time"))
     if last.contact_ma is not None:
         steps.append((last.contact_ma, f"the contact allowed {plain(last.contact_ma)} mA last time"))
     return steps

@@ -25,6 +25,7 @@ KEPT = (
     "current_max_ma",
     "load_max_v",
     "extended_s",
+    "lowered_to_ma",
     "faults",
     "log_verified",
 )
@@ -46,7 +47,7 @@ def read(path: Path) -> FromLog:
     """Return what a course keeps of the log `path`; errors as `sessionfile.read`."""
     session = sessionfile.read(path)
     facts = sessionfile.summary(session)
-    kept = {key: facts.get(key) for key in KEPT} | {"contact_ma": contact_ma(session)}
+    kept = {key: facts.get(key) for key in KEPT} | {"contact_ma": contact_ma(session), "comfort": comfort(session)}
     begun = session.header.get("time_unix_s")
     time_s = begun if isinstance(begun, int) and begun > protocol.CLOCK_FROM_S else None
     dose = session.header.get("dose")
@@ -65,6 +66,19 @@ def candidates(digest: str, known: set[str]) -> list[FromLog]:
         if log.digest == digest and log.sha256 not in known:
             found.append(log)
     return found
+
+
+def comfort(session: Session) -> list[dict[str, Any]]:
+    """Return the comfort reports: what was felt, after how many s, at which mA, and to which mA it lowered or None."""
+    return [
+        {
+            "felt": sessionfile.FELT.get(item.code, f"comfort {item.code}"),
+            "time_s": item.t_ms / 1_000,
+            "current_ma": ma(item.value_a),
+            "lowered_to_ma": ma(item.value_b) if item.value_b else None,
+        }
+        for item in session.comfort
+    ]
 
 
 def contact_ma(session: Session) -> float | None:

@@ -11,7 +11,8 @@ from typing import Any
 from ionto_host.course import planner
 from ionto_host.course.fit import Past
 from ionto_host.course.store import Course, Push, Recorded
-from ionto_host.library.model import STOP_SEVERITY, Library
+from ionto_host.library.model import LOWER_SEVERITY, STOP_SEVERITY, Library
+from ionto_host.units import clock
 
 NONE = "none"
 
@@ -49,18 +50,38 @@ def look(course: Course, sessions: Sequence[Recorded], open_push: Push | None, l
 
 
 def felt(sessions: Sequence[Recorded]) -> list[frozenset[str]]:
-    """Return the reactions of each session, oldest first, without "none"."""
-    return [frozenset(item.reactions) - {NONE} for item in sessions]
+    """Return what was felt in and after each session, oldest first: recorded, or reported while it ran."""
+    return [(frozenset(item.reactions) | frozenset(reported(item.facts))) - {NONE} for item in sessions]
 
 
-def past(sessions: Sequence[Recorded]) -> list[Past]:
+def reported(facts: dict[str, Any]) -> list[str]:
+    """Return what the comfort reports in the log of a session said, each once, as ids of reactions."""
+    return list(dict.fromkeys(str(item["felt"]) for item in facts.get("comfort") or []))
+
+
+def comfort_words(facts: dict[str, Any]) -> list[str]:
+    """Return each comfort report in words: "stinging after 8:12 at 2.00 mA, lowered to 1.50 mA"."""
+    told: list[str] = []
+    for item in facts.get("comfort") or []:
+        lowered = item.get("lowered_to_ma")
+        text = f"{item['felt']} after {clock(float(item['time_s']))} at {item['current_ma']:.2f} mA"
+        told.append(text + (f", lowered to {lowered:.2f} mA" if lowered else ""))
+    return told
+
+
+def past(sessions: Sequence[Recorded], lib: Library) -> list[Past]:
     """Return what `fit.propose` needs of earlier sessions."""
     found: list[Past] = []
     for item, reactions in zip(sessions, felt(sessions), strict=True):
-        contact = item.facts.get("contact_ma")
         current = Decimal(int(item.push.dose["current_ua"])) / 1_000
-        found.append(Past(current, reactions, None if contact is None else Decimal(str(contact))))
+        bad = [each["current_ma"] for each in item.facts.get("comfort") or [] if _lowers(each["felt"], lib)]
+        values = (item.facts.get("contact_ma"), min(bad, default=None), item.facts.get("lowered_to_ma"))
+        found.append(Past(current, reactions, *(None if value is None else Decimal(str(value)) for value in values)))
     return found
+
+
+def _lowers(reaction: str, lib: Library) -> bool:
+    return reaction in lib.reactions and lib.reactions[reaction].severity >= LOWER_SEVERITY
 
 
 def _stops(sessions: Sequence[Recorded], lib: Library) -> list[str]:
@@ -80,6 +101,9 @@ def _warnings(
         faults = item.facts.get("faults") or []
         if faults:
             told.append(f"session {number} ended in {', '.join(faults)}.")
+        grave = [text for text in comfort_words(item.facts) if _lowers(text.split()[0], lib)]
+        if grave:
+            told.append(f"during session {number}: {'; '.join(grave)}.")
         if item.log_path and item.facts.get("log_verified") is False:
             told.append(f"the log of session {number} is damaged: its figures are the least that is known.")
     if open_push:

@@ -95,7 +95,9 @@ def _card(number: int, item: Recorded, lib: Library, axes: tuple[float, float, f
         "begun": f"{begun:%Y-%m-%d %H:%M}",
         "outcome": outcome,
         "colour": svg.colour_of(outcome),
-        "picture": svg.session(item.series, *axes, title),
+        "picture": svg.session(item.series, axes, title, _felt(facts)),
+        "comfort": overview.comfort_words(facts),
+        "lowered": _number(facts.get("lowered_to_ma"), "%.2f"),
         "delivered": ("at least " if facts.get("at_least") else "")
         + _number(facts.get("dose_delivered_ma_min"), "%.2f"),
         "prescribed": _number(facts.get("dose_prescribed_ma_min"), "%g"),
@@ -109,6 +111,11 @@ def _card(number: int, item: Recorded, lib: Library, axes: tuple[float, float, f
         "faults": ", ".join(facts.get("faults") or []),
         "log": log,
     }
+
+
+def _felt(facts: dict[str, Any]) -> list[tuple[float, str]]:
+    times = [float(item["time_s"]) / 60 for item in facts.get("comfort") or []]
+    return list(zip(times, overview.comfort_words(facts), strict=True))
 
 
 def _number(value: Any, form: str) -> str:

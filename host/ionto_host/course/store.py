@@ -137,6 +137,8 @@ class Store:
         found = [item for item in self.courses(subject) if number in (None, item.number)]
         if not found:
             wanted = subject if number is None else f"{subject}/{number}"
+            if self.damage:
+                raise CourseDatabaseError(f"no course {wanted} can be read from {self.path}: {self.damage}")
             raise CourseError(f"no course {wanted}", "Begin one with `ionto course new`, or see `ionto course status`.")
         if len(found) > 1:
             ids = ", ".join(item.id for item in found)
@@ -306,7 +308,7 @@ def opened(path: Path | None = None, even_damaged: bool = False) -> Iterator[Sto
     if damage:  # a new database here would be backed up over what is left of the old one
         shown = _newest_good(path) if even_damaged else None
         if shown is None:
-            raise CourseDatabaseError(damage)
+            raise CourseDatabaseError(f"the course database {path} is {damage}")
     db = _connect(shown, read_only=bool(damage))
     try:
         damage = damage or _what_is_wrong(db)
@@ -327,7 +329,7 @@ def _gone(path: Path) -> str:
     is_there = path.is_file() and path.stat().st_size > 0
     if is_there or not backups(path):
         return ""
-    return f"the course database {path} is missing or empty, and its backups are there: nothing new is begun"
+    return "missing or empty, and its backups are there: nothing new is begun"
 
 
 def restore(path: Path | None = None) -> tuple[Path, Path | None]:
@@ -385,7 +387,8 @@ def _what_is_wrong(db: sqlite3.Connection) -> str:
         return str(error)
     except sqlite3.DatabaseError as error:
         return str(error)
-    return "" if found == ["ok"] else "; ".join(found)
+    lines = [line for text in found for line in text.splitlines() if not line.startswith("***")]
+    return "" if found == ["ok"] else "; ".join(lines)
 
 
 def _version(db: sqlite3.Connection) -> int:

@@ -48,8 +48,14 @@ def colour_of(outcome: str) -> str:
     return GREY if outcome == "unknown" else OUTCOME_COLOURS.get(outcome, ORANGE)
 
 
-def session(data: dict[str, list[float]], x_max: float, ma_max: float, v_max: float, title: str) -> str:
-    """Return one small multiple: current (area, mA, left axis) and voltage of the load (line, V, right axis)."""
+def session(
+    data: dict[str, list[float]], axes: tuple[float, float, float], title: str, felt: Sequence[tuple[float, str]] = ()
+) -> str:
+    """Return one small multiple: current (area, mA, left axis) and voltage of the load (line, V, right axis).
+
+    `axes` are the ends in min, mA and V; `felt` the comfort reports: (min, in words).
+    """
+    x_max, ma_max, v_max = axes
     frame = Frame(320, 172, 36, 36, 18, 32, x_max, ma_max)
     parts = [_grid(frame, v_max)]
     points = list(zip(data.get("min", []), data.get("ma", []), data.get("v", []), strict=False))
@@ -61,9 +67,18 @@ def session(data: dict[str, list[float]], x_max: float, ma_max: float, v_max: fl
         parts.append(_line(current, BLUE, 1.8))
         volts = [(frame.x(x), frame.y(v, v_max)) for x, _, v in points]
         parts.append(_line(volts, ORANGE, 1.4))
+        parts += [_report(frame, minute, words) for minute, words in felt]
     else:
         parts.append(_text(frame.width / 2, frame.height / 2, "no log", anchor="middle", size=12))
     return _svg(frame.width, frame.height, title, parts)
+
+
+def _report(frame: Frame, minute: float, words: str) -> str:
+    """Return a mark above the plot, with a thin line through it and its words as a tip."""
+    x, top, base = frame.x(minute), frame.top, frame.y(0)
+    shape = f'<path d="M{x - 5:.1f} {top - 9:.1f}h10l-5 9z" fill="{RED}"/>'
+    line = f'<line x1="{x:.1f}" y1="{top:.1f}" x2="{x:.1f}" y2="{base:.1f}" stroke="{RED}" stroke-dasharray="2 3"/>'
+    return f"<g><title>{escape(words)}</title>{shape}{line}</g>"
 
 
 def _grid(frame: Frame, v_max: float) -> str:
