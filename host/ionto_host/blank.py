@@ -14,10 +14,11 @@ from ionto_host.flashing import PROMPT_WAIT_S, Stage, Watch, leave_application
 from ionto_host.micropython_image import Image
 from ionto_host.mpremote_link import wait_for_prompt
 from ionto_host.patience import patient
-from ionto_host.transport.ports import PortFinder, discover
+from ionto_host.transport.ports import PortFinder, discover, resolve
 
 DRIVE_WAIT_S = 20.0
 PORT_WAIT_S = 30.0
+_NO_BOARD = "Plug a Pico in; a new one with BOOTSEL held. Or run `ionto sim --bootsel` in another terminal."
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,39 @@ def image_for(explicit: Path | None, watch: Watch) -> Image:
     if not image.official:
         watch.tell(f"{image.path} is not the official image (SHA-256 {image.sha256[:16]}...): written all the same.")
     return image
+
+
+def with_micropython(
+    drive: Drive | None,
+    name: str | None,
+    watch: Watch,
+    *,
+    uf2_file: Path | None = None,
+    wanted: bool = False,
+    force: bool = False,
+) -> str:
+    """Return the port of a board that runs MicroPython, for `flashing.flash`.
+
+    The board in BOOTSEL at `drive` gets the image first (`uf2_file`, or the pinned one), and so does the board `name`
+    (None: the only one) when it is `wanted`. `NoDeviceError` for no board at all; other errors as of `put` and `enter`.
+    """
+    if drive is None and not wanted:
+        return _resolve(name)
+    image = image_for(uf2_file, watch)
+    if drive is not None:
+        watch.tell(f"a board in BOOTSEL: {drive.path}")
+        return put(drive, image, watch)
+    entered, finder = enter(_resolve(name), watch, force)
+    return put(entered, image, watch, finder)
+
+
+def _resolve(name: str | None) -> str:
+    try:
+        return resolve(name)
+    except NoDeviceError as error:
+        if error.action == NoDeviceError.action:
+            error.message, error.action = "no board found: no serial port of one, and no drive RPI-RP2", _NO_BOARD
+        raise
 
 
 def plan(drive: Drive, explicit: Path | None) -> ImagePlan:

@@ -23,11 +23,8 @@ from ionto_host.cli.common import (
     stderr,
 )
 from ionto_host.device import Check
-from ionto_host.errors import IontoError, NoDeviceError
+from ionto_host.errors import IontoError
 from ionto_host.flashing import FlashResult, Stage, VersionCheck, Watch
-from ionto_host.transport.ports import resolve
-
-_NO_BOARD = "Plug a Pico in; a new one with BOOTSEL held. Or run `ionto sim --bootsel` in another terminal."
 
 
 @click.command(cls=IontoCommand)
@@ -62,7 +59,8 @@ def flash(
         if dry_run:
             return _dry_run(found, uf2, force)
         with _bar(watch):
-            port = _with_micropython(found, uf2, uf2 is not None or micropython, force, watch)
+            wanted = uf2 is not None or micropython
+            port = blank.with_micropython(found, port_name(), watch, uf2_file=uf2, wanted=wanted, force=force)
             watch.tell(f"installing the firmware on {port}")
             result = flashing.flash(port, watch, force=force, self_test=not no_self_test)
     return Answer(result, _flash_text(result))
@@ -100,32 +98,12 @@ def _bar(watch: Watch) -> Iterator[None]:
         yield
 
 
-def _with_micropython(found: Drive | None, uf2: Path | None, wanted: bool, force: bool, watch: Watch) -> str:
-    """Return the port of a board that runs MicroPython, which it gets first if it is in BOOTSEL or `wanted`."""
-    if found is None and not wanted:
-        return _resolve()
-    image = blank.image_for(uf2, watch)
-    if found is not None:
-        watch.tell(f"a board in BOOTSEL: {found.path}")
-        return blank.put(found, image, watch)
-    drive, finder = blank.enter(_resolve(), watch, force)
-    return blank.put(drive, image, watch, finder)
-
-
-def _resolve() -> str:
-    try:
-        return resolve(port_name())
-    except NoDeviceError as error:
-        if error.action == NoDeviceError.action:
-            error.message, error.action = "no board found: no serial port of one, and no drive RPI-RP2", _NO_BOARD
-        raise
-
-
 def _dry_run(found: Drive | None, uf2: Path | None, force: bool) -> Answer:
     if found is not None:
         plan = blank.plan(found, uf2)
         return Answer(plan, _image_text(plan))
-    compared = flashing.dry_run(_resolve(), force)
+    port = blank.with_micropython(None, port_name(), Watch())
+    compared = flashing.dry_run(port, force)
     return Answer(compared, _flash_text(compared) if isinstance(compared, FlashResult) else _version_text(compared))
 
 
