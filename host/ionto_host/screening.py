@@ -27,6 +27,7 @@ from ionto_host.units import printable
 
 SCHEMA = 1
 BENCH_WORD = "bench"
+EVERY = "every"
 FOLDER = "screening"
 MAX_FILE_BYTES = 64 * 1024
 EXEMPTION = 'drug "none" and a site with the word "bench": nobody is connected, so nothing is asked'
@@ -82,7 +83,7 @@ def questions(drug_text: str, library: Library, preset: str = "") -> list[Asked]
         text = " ".join([item.ask, *(item.details[name] for name in about if name in item.details)])
         name = printable(drug_text) or "the drug"
         whom = ", ".join(_name(each, library) for each in raised_by) or (
-            "every drug" if item.applies == DRUG_ONLY else "every dose"
+            f"{EVERY} {'drug' if item.applies == DRUG_ONLY else 'dose'}"
         )
         asked.append(Asked(item.id, text.replace("{drug}", name), item.reason, whom, library.cite(item.source)))
     return asked
@@ -168,16 +169,22 @@ def judge(asked: list[Asked], answers: Answers) -> None:
 def line(time_s: int, preset: str, asked: list[Asked], answers: Answers) -> str:
     """Return the answers in one line for the dose: date, preset, how, and the questions by what was answered.
 
-    At most `ionto.dose.MAX_SCREENING` printable ASCII characters; ids that do not fit are counted.
+    At most `ionto.dose.MAX_SCREENING` printable ASCII characters; questions that do not fit are counted as more.
     """
-    said = {item.id: answers.values.get(item.id) for item in asked}
+    ordered = sorted(asked, key=lambda item: item.asked_for.startswith(EVERY))  # those of drug and condition first
+    said = {item.id: answers.values.get(item.id) for item in ordered}
     parts = [time.strftime("%Y-%m-%d", time.localtime(time_s)), preset or "no preset", answers.how]
     for word, value in (("yes", True), ("no", False)):
         ids = [name for name, answer in said.items() if answer is value]
         if ids:
             parts.append(f"{len(ids)} {word}: {' '.join(ids)}")
     text = "".join(char if " " <= char <= "~" else "?" for char in ", ".join(parts))
-    return text if len(text) <= MAX_SCREENING else text[: MAX_SCREENING - 3] + "..."
+    words, left_out = text.split(" "), 0
+    while len(text) > MAX_SCREENING and len(words) > 1:
+        words.pop()
+        left_out += 1
+        text = f"{' '.join(words)} and {left_out} more"
+    return text[:MAX_SCREENING]
 
 
 def stamped(loaded: DoseFile, text: str) -> DoseFile:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ionto.dose import MAX_SCREENING
 from ionto_host import library, screening
 from ionto_host.errors import ScreeningError
 from ionto_host.screening import Answers
@@ -145,6 +146,20 @@ def test_a_yes_to_a_question_that_is_not_asked_counts(tmp_path: Path) -> None:
     path = written(tmp_path, {**ALL_NO, "drug-allergy": True})
     with pytest.raises(ScreeningError, match="drug-allergy"):
         screening.read(path, screening.questions("tap water", LIB))
+
+
+@pytest.mark.hazard("HAZ-36")
+@pytest.mark.parametrize("preset", LIB.presets(), ids=lambda item: item.id)
+def test_the_line_for_the_log_counts_every_question(preset: library.Preset) -> None:
+    """Those of drug and condition are named; what does not fit is counted, and nothing is cut in a word."""
+    asked = screening.questions(preset.drug.name, LIB, preset.id)
+    line = screening.line(1_772_445_600, preset.id, asked, Answers({item.id: False for item in asked}, "file"))
+    assert len(line) <= MAX_SCREENING and line.isascii() and line.isprintable()
+    head, _, names = line.partition(f" {len(asked)} no: ")
+    named, _, more = names.partition(" and ")
+    assert preset.id in head and set(named.split()) <= {item.id for item in asked}
+    assert len(named.split()) + int(more.split()[0] if more else 0) == len(asked)
+    assert {item.id for item in asked if not item.asked_for.startswith("every")} <= set(named.split())
 
 
 @given(data=st.binary(max_size=200))
