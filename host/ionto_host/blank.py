@@ -9,11 +9,12 @@ from pathlib import Path
 from ionto.version import FIRMWARE_VERSION
 from ionto_host import bootsel, micropython_image, uf2
 from ionto_host.bootsel import Drive
-from ionto_host.errors import MissingPartError, NoDeviceError
+from ionto_host.errors import MissingPartError, NoDeviceError, RefusedError
 from ionto_host.flashing import PROMPT_WAIT_S, Stage, Watch, leave_application
 from ionto_host.micropython_image import Image
 from ionto_host.mpremote_link import wait_for_prompt
 from ionto_host.patience import patient
+from ionto_host.transport.network import is_remote
 from ionto_host.transport.ports import PortFinder, discover, resolve
 
 DRIVE_WAIT_S = 20.0
@@ -67,6 +68,8 @@ def with_micropython(
     """
     if drive is None and not wanted:
         return _resolve(name)
+    if drive is None:
+        _refuse_remote(_resolve(name))
     image = image_for(uf2_file, watch)
     if drive is not None:
         watch.tell(f"a board in BOOTSEL: {drive.path}")
@@ -119,6 +122,15 @@ def _new_port(before: set[str], finder: PortFinder | None) -> str:
         f"MicroPython was written and no serial port appeared within {PORT_WAIT_S:g} s",
         "Likely the cable or the driver: unplug the board, plug it in again, then `ionto flash`; see `ionto doctor`.",
     )
+
+
+def _refuse_remote(port: str) -> None:
+    """Raise `RefusedError` for a board of another computer: its drive would appear there."""
+    if is_remote(port):
+        raise RefusedError(
+            f"{port} is a board of another computer, and the drive of its bootloader would appear there",
+            "Run `ionto flash --micropython` on that computer; `ionto flash` alone installs the firmware from here.",
+        )
 
 
 def enter(port: str, watch: Watch, force: bool) -> tuple[Drive, PortFinder]:

@@ -21,6 +21,7 @@ from mpremote.transport_serial import SerialTransport
 
 from ionto_host.errors import BoardError, PortBusyError
 from ionto_host.patience import patient
+from ionto_host.transport.network import is_remote
 from ionto_host.transport.ports import port_busy
 
 PROMPT_TIMEOUT_S = 2.0
@@ -106,6 +107,8 @@ class Prompt:
                 transport.exit_raw_repl()
         with contextlib.suppress(OSError, serial.SerialException):
             transport.close()
+        with contextlib.suppress(OSError, serial.SerialException):
+            transport.serial.close()  # mpremote leaves it open when the lines of a lost remote port do not change
 
     def implementation(self) -> Implementation:
         """Return which MicroPython answers."""
@@ -187,7 +190,7 @@ class Prompt:
 
 def _real_path(port: str) -> str:
     """Return `port` without symbolic links: mpremote treats a pseudo-terminal by its name."""
-    return port if "://" in port else os.path.realpath(port)
+    return port if is_remote(port) else os.path.realpath(port)
 
 
 def wait_for_prompt(port: Callable[[], str], timeout_s: float) -> Prompt:

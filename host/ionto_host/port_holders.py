@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from ionto_host.transport.network import is_remote
+
 
 @dataclass(frozen=True)
 class Holder:
@@ -20,7 +22,7 @@ class Holder:
 
 def holders(port: str, proc: Path = Path("/proc")) -> list[Holder]:
     """Return who has `port` open, this process left out; those of other users are seen by root only."""
-    if "://" in port:
+    if is_remote(port):
         return []
     if proc.is_dir():
         return [holder for holder in _by_proc(os.path.realpath(port), proc) if holder.pid != os.getpid()]

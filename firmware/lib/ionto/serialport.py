@@ -3,7 +3,9 @@
 import select
 import sys
 
-from ionto.compat import micropython
+from ionto.compat import const, micropython
+
+_STALL_MS = const(200)  # a buffer that is full for a moment is no host that has gone
 
 
 class SerialPort:
@@ -35,7 +37,7 @@ class SerialPort:
         return False
 
     def put_all(self, view: memoryview) -> bool:
-        """Write `view` (memoryview) whole; may wait up to 0.5 s for a host that stalls, so only with output off."""
-        for _ in self._writable.ipoll(0):
+        """Write `view` (memoryview) whole; may wait up to 0.7 s for a host that stalls, so only with output off."""
+        for _ in self._writable.ipoll(_STALL_MS):
             return self._out.write(view) == len(view)
         return False

@@ -43,6 +43,7 @@ MODULES: dict[str, dict[str, str]] = {
     },
     "coursecmd": {"course": "Courses: sessions of one subject code over weeks."},
     "simcmd": {"sim": "Run a virtual Pico: the real firmware, no board."},
+    "servecmd": {"serve": "Serve this computer's board to another one."},
     "firmwarecmd": {"firmware": "Fetch and show the MicroPython image for a board."},
     "configcmd": {
         "config": "Settings that hold for every command, in a file.",

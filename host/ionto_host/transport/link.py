@@ -15,6 +15,7 @@ from ionto_host import messages
 from ionto_host.errors import NoAnswerError, NoFirmwareError, PortVanishedError, ProtocolError
 from ionto_host.patience import patient
 from ionto_host.transport.frames import Decoder, Frame, encode
+from ionto_host.transport.network import vanished_action
 
 ANSWER_TIMEOUT_S = 1.0
 TRIES = 3
@@ -109,7 +110,7 @@ class Link:
         raise messages.error_for(decode_error(frame.payload, kind))
 
     def _vanished(self, error: Exception) -> PortVanishedError:
-        return PortVanishedError(f"{self.name} is gone: {error}", port=self.name)
+        return PortVanishedError(f"{self.name} is gone: {error}", vanished_action(self.name), port=self.name)
 
     def _no_answer(self, kind: int, tries: int) -> NoAnswerError | NoFirmwareError:
         text = self.decoder.text

@@ -19,6 +19,7 @@ from ionto_host.errors import (
     PortPermissionError,
     TransportError,
 )
+from ionto_host.transport import network
 
 RASPBERRY_PI_VID = 0x2E8A
 PICO_PID = 0x0005  # MicroPython on a Pico
@@ -65,7 +66,7 @@ def resolve(name: str | None) -> str:
     `name` is a path, a URL, a serial number of a board or simulator, or None for the only device. Raises
     `NoDeviceError` or `AmbiguousDeviceError`.
     """
-    if name and ("://" in name or "/" in name or name.upper().startswith("COM")):
+    if name and (network.is_remote(name) or "/" in name or name.upper().startswith("COM")):
         return name
     found = discover()
     if name:
@@ -100,8 +101,10 @@ def open_port(port: str) -> serial.Serial:
     Raises `NoDeviceError` for no such port, for what is none, and for one that a simulator left behind when
     it died; `PortBusyError`, `PortPermissionError` or `TransportError`.
     """
-    if "://" not in port:
+    if not network.is_remote(port):
         _check_path(Path(port))
+    elif port.startswith(f"{network.SCHEME}:"):
+        network.place(port)
     end = time.monotonic() + BUSY_WAIT_S
     while True:
         try:
@@ -113,12 +116,15 @@ def open_port(port: str) -> serial.Serial:
 
 
 def _open(port: str) -> serial.Serial:
-    local: dict[str, Any] = {} if "://" in port else {"exclusive": True, "write_timeout": WRITE_TIMEOUT_S}
+    local: dict[str, Any] = {} if network.is_remote(port) else {"exclusive": True, "write_timeout": WRITE_TIMEOUT_S}
     try:
-        return serial.serial_for_url(port, baudrate=BAUD, **local)
+        with network.quiet_reader():
+            return serial.serial_for_url(port, baudrate=BAUD, **local)
     except (ValueError, NotImplementedError) as error:  # pyserial: an unknown URL, an option that its kind has not
         raise TransportError(f"cannot open {port}: {error}", "Give a port, a serial number or a URL.") from error
     except (OSError, serial.SerialException) as error:
+        if port.startswith(f"{network.SCHEME}:"):
+            raise network.open_error(port, error) from error
         raise _open_error(port, error) from error
 
 
