@@ -78,7 +78,7 @@ GROUPS: dict[str, Group] = {
     "host_tool": Group(
         "host",
         (
-            Spec("help_ms", "ionto --help", "ms", "best of 3 starts of the command"),
+            Spec("help_ms", "ionto --help", "ms", "processor time, best of 3 starts of the command", at_most(250)),
             Spec("decode_mb_s", "frames decoded", "MB/s", "250 frames of 2 kB in reads of 4 kB", at_least(0.74)),
             Spec("log_ms", "log of a 20 min session decoded", "ms", "1,200 samples, best of 5", at_most(300)),
             Spec("list_ms", "1,000 pulled sessions listed", "ms", "from the index, best of 5", at_most(500)),

@@ -33,6 +33,7 @@ class Settings:
     json: bool = False
     verbose: bool = False
     opened: bool = False  # a device was spoken to: an interruption says what it does now
+    left: str = ""  # what an interruption leaves behind, where the command knows it better
 
 
 @dataclasses.dataclass

@@ -72,7 +72,7 @@ def _said(watch: Watch) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        note(f"Interrupted. {watch.stage.value}")
+        settings().left = watch.stage.value
         raise
     except IontoError as error:
         error.details["stage"] = watch.stage.name.lower()

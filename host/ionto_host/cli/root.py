@@ -89,7 +89,9 @@ def _run(arguments: list[str], given: Settings) -> int:
 def _interrupted(arguments: list[str], given: Settings) -> int:
     """End after Ctrl-C, with a word about the device if one was spoken to."""
     told = errors.report(KeyboardInterrupt())
-    if given.opened:
+    if given.left:
+        told = replace(told, action=given.left)
+    elif given.opened:
         from ionto_host.whereabouts import whereabouts
 
         told = replace(told, action=whereabouts(given.port))
