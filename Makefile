@@ -28,7 +28,8 @@ course: $(STAMP) ## play a course of six sessions with realistic doses on a virt
 test: $(STAMP) ## unit and property tests, the core in the MicroPython VM, end to end on the virtual Pico
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-faults: $(STAMP) ## every single fault in every state of a session, judged by the independent meter: build/faults.json
+faults: $(STAMP) ## every single fault in every state of a session: build/faults.json; and every cut of every flash operation
+	IONTO_EVERY_CUT=1 $(BIN)/python -m pytest -n auto tests/unit/test_core_app_powercut.py
 	$(BIN)/python -m campaign
 
 emu: $(STAMP) ## the firmware on the real MicroPython image, emulated; without an image the same tests on the virtual Pico

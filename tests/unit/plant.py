@@ -358,7 +358,7 @@ class Flash:
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
-        self.system = _installed()  # firmware and settings, which are no session's
+        self.system = installed()  # firmware and settings, which are no session's
         self.folders = {"/logs"}
         self.free_blocks = 200
         self.write_us = 0
@@ -411,7 +411,7 @@ class Flash:
         return _File(self, files, path, mode)
 
 
-def _installed() -> dict[str, bytes]:
+def installed() -> dict[str, bytes]:
     """Return a firmware as `ionto flash` leaves it, and the settings of a board that has booted before."""
     firmware = {"/main.py": b"main", "/lib/ionto/modules.pack": bytes(5_000)}
     manifest = {"files": {path: hashlib.sha256(data).hexdigest() for path, data in firmware.items()}}

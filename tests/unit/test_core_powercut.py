@@ -1,7 +1,7 @@
 """Power is cut, or the chip resets, at every flash operation of a session: littlefs on a flash that tears, and a model.
 
-The real `SessionLog` works on the real littlefs. A cut ends the operation in its middle: an erase leaves half of its
-block undone, a program half of its page. Then the board boots as `App._open_logs` does, may be cut again, and boots.
+The real `SessionLog` works on the real littlefs (`littleflash`). After a cut the board boots as `App._open_logs` does,
+may be cut again, and boots. The whole application is cut in test_core_app_powercut.py.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from littlefs import LittleFS
-from littlefs.context import UserContext
-from littlefs.errors import LittleFSError
+from littleflash import FOLDER, PAGE, Chip, Disk
 from plant import read_log
 
 from ionto import kernel, protocol, sessionlog
@@ -27,109 +25,10 @@ from ionto.reading import Reading
 from ionto.sessionlog import SessionLog
 from ionto_host import sessionfile
 
-BLOCK, BLOCKS, PAGE = 4_096, 40, 256
-FOLDER = "/logs"
 
-
-class Chip(UserContext):
-    """Flash that remembers every erase, and every program of a page, since `began`."""
-
-    def __init__(self, content: bytes = b"") -> None:
-        super().__init__(BLOCK * BLOCKS)
-        self.buffer = bytearray(content or b"\xff" * BLOCK * BLOCKS)
-        self.began = bytes(self.buffer)
-        self.operations: list[tuple[int, bytes]] = []
-
-    def read(self, cfg: Any, block: int, off: int, size: int) -> bytearray:
-        """As littlefs asks for it."""
-        at = block * BLOCK + off
-        return self.buffer[at : at + size]
-
-    def prog(self, cfg: Any, block: int, off: int, data: bytes) -> int:
-        """Program page by page."""
-        for at in range(0, len(data), PAGE):
-            self._operate(block * BLOCK + off + at, bytes(data[at : at + PAGE]))
-        return 0
-
-    def erase(self, cfg: Any, block: int) -> int:
-        """Erase one block."""
-        self._operate(block * BLOCK, b"\xff" * BLOCK)
-        return 0
-
-    def sync(self, cfg: Any) -> int:
-        """Nothing is held back."""
-        return 0
-
-    def _operate(self, at: int, data: bytes) -> None:
-        self.operations.append((at, data))
-        self.buffer[at : at + len(data)] = data
-
-    def begin(self) -> None:
-        """Remember from here on."""
-        self.began = bytes(self.buffer)
-        self.operations.clear()
-
-    def cut(self, number: int, torn: int = 128) -> bytes:
-        """Return what is on the flash when the power goes in operation `number`, from 1, with `torn`/256 of it done."""
-        content = bytearray(self.began)
-        for index, (at, data) in enumerate(self.operations[:number], 1):
-            done = data[: len(data) * torn // PAGE] if index == number else data
-            content[at : at + len(done)] = done
-        return bytes(content)
-
-
-class Disk:
-    """The part of `os` and `open` that the firmware uses, on littlefs."""
-
-    def __init__(self, chip: Chip, blank: bool = False) -> None:
-        self.chip = chip
-        self.fs = LittleFS(
-            context=chip,
-            mount=False,
-            block_size=BLOCK,
-            block_count=BLOCKS,
-            read_size=256,
-            prog_size=256,
-            cache_size=256,
-        )
-        if blank:
-            self.fs.format()
-        self.fs.mount()
-        if blank:
-            self.fs.mkdir(FOLDER)
-
-    def listdir(self, path: str) -> list[str]:
-        """As os.listdir."""
-        return self.fs.listdir(path)
-
-    def stat(self, path: str) -> tuple[int, ...]:
-        """As os.stat, the size at index 6."""
-        return (0, 0, 0, 0, 0, 0, self.fs.stat(path).size, 0, 0, 0)
-
-    def remove(self, path: str) -> None:
-        """As os.remove."""
-        self.fs.remove(path)
-
-    def urandom(self, size: int) -> bytes:
-        """Return the same every time."""
-        return bytes(range(size))
-
-    def open(self, path: str, mode: str = "r") -> Any:
-        """As open; a write is on flash when the file is closed."""
-        try:
-            return self.fs.open(path, mode)
-        except LittleFSError as error:
-            raise OSError(-error.code, str(error)) from error
-
-    def logs(self) -> dict[int, bytes]:
-        """Return every log's bytes by id."""
-        with booted(self):
-            ids = sessionlog.list_ids(FOLDER)
-        found: dict[int, bytes] = {}
-        for log_id in ids:
-            with self.fs.open(f"{FOLDER}/{sessionlog.file_name(log_id)}", "rb") as stream:
-                found[log_id] = stream.read()
-        return found
+def logs_of(disk: Disk) -> dict[int, bytes]:
+    """Return every log's bytes by id."""
+    return {int(path[-11:-5]): data for path, data in disk.logs.items()}
 
 
 @contextmanager
@@ -183,7 +82,7 @@ def prepared(older: int) -> tuple[bytes, dict[int, bytes]]:
         log = boot(disk)
         for _ in range(older):
             run_session(log, 90, 4, lambda name: None)
-        logs = disk.logs()
+        logs = logs_of(disk)
         if logs:
             assert log.verified(1, logs[1][-36:-4])
     return bytes(disk.chip.buffer), logs
@@ -222,7 +121,7 @@ def rebooted(content: bytes, again_at: int = 0) -> tuple[Disk, SessionLog]:
 def judge(content: bytes, older: dict[int, bytes], known: list[str], again_at: int = 0) -> None:
     """The model: what was acknowledged is there, the session is closed, what was there before is as it was."""
     disk, log = rebooted(content, again_at)
-    logs, pulled = disk.logs(), log.book.pulled
+    logs, pulled = logs_of(disk), log.book.pulled
     for log_id, data in older.items():
         assert logs.pop(log_id) == data, "an older log was touched"
     assert pulled == ([1] if older else []), "the mark of a verified copy was lost"
@@ -283,7 +182,7 @@ def test_a_cut_while_a_log_is_marked_and_deleted() -> None:
         log.delete(2)
     for number in range(1, len(disk.chip.operations) + 1):
         after, log = rebooted(disk.chip.cut(number))
-        left = after.logs()
+        left = logs_of(after)
         assert left.pop(1) == logs[1]
         assert left in ({}, {2: logs[2]})
         with booted(after):
@@ -299,5 +198,5 @@ def test_the_tear_is_real() -> None:
     with disk.open("/logs/000001.ilog", "wb") as stream:
         stream.write(b"x" * 10_000)
     most = len(disk.chip.operations)
-    sizes = [len(Disk(Chip(disk.chip.cut(number))).logs().get(1, b"")) for number in (1, most + 1)]
+    sizes = [len(logs_of(Disk(Chip(disk.chip.cut(number)))).get(1, b"")) for number in (1, most + 1)]
     assert sizes == [0, 10_000]

@@ -56,7 +56,10 @@ class KeptDose:
         """Return the dose on flash when it is intact and `limits` admit it; `state` says why there is none."""
         try:
             with open(self._path) as stream:
-                content = json.loads(stream.read())
+                text = stream.read()
+            if not text:  # the file was made, and the power went before anything was in it
+                return None
+            content = json.loads(text)
         except OSError:
             return None
         except ValueError:

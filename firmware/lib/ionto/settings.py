@@ -23,6 +23,7 @@ PATH = "/settings.json"
 FIELDS = (("max_current_ua", "min_current_ua"), ("max_dose_uc", "min_dose_uc"), ("max_density_ua_cm2", ""))
 _LOWEST_DENSITY_UA_CM2 = 1
 _MAX_UNLOGGED = const(32)
+_ENOENT = const(2)
 
 
 class Settings:
@@ -135,9 +136,14 @@ class Settings:
 
 
 def read_checked(path: str) -> "Any":
-    """Return what `write_checked` put into the file `path`, None when it is damaged. Raises OSError for no file."""
+    """Return what `write_checked` put into the file `path`, None when it is damaged. Raises OSError for no file.
+
+    An empty file is none: it was made, and the power went before anything was in it.
+    """
     with open(path, "rb") as stream:
         body, _, checksum = stream.read().partition(b"\n")
+    if not body:
+        raise OSError(_ENOENT)
     try:
         return json.loads(body) if checksum == _checksum(body) else None
     except ValueError:
