@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from ionto import sessionlog_format as layout
 from ionto_host.errors import MissingPartError, UsageError
 from ionto_host.logrecords import Sample
-from ionto_host.sessionfile import Event, Session, has_current, load_kohm, state_name, summary
+from ionto_host.sessionfile import Event, Session, has_current, has_load_voltage, load_kohm, state_name, summary
 from ionto_host.units import ma_min
 
 SAMPLE_COLUMNS = (
@@ -41,7 +41,7 @@ def sample_row(sample: Sample) -> dict[str, Any]:
         sample.current_mean_ua / 1_000,
         sample.current_min_ua / 1_000,
         sample.current_max_ua / 1_000,
-        sample.load_mv / 1_000 if has_current(sample) else None,
+        sample.load_mv / 1_000 if has_load_voltage(sample) else None,
         sample.load_max_mv / 1_000 if has_current(sample) else None,
         None if load is None else round(load, 3),
         round(ma_min(sample.charge_uc), 6),

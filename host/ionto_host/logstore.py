@@ -76,26 +76,31 @@ def stored(root: Path | None = None) -> list[Path]:
     return sorted(path for path in folder.glob("*/*") if path.name.endswith(KEPT_SUFFIXES)) if folder.is_dir() else []
 
 
-def find(name: str, root: Path | None = None) -> Path:
+def find(name: str, root: Path | None = None, board: str = "") -> Path:
     """Return the log `name`: a path, an id, BOARD/ID, or "last" for the newest; `UsageError` for none or several.
 
-    BOARD is the beginning of a board's id.
+    BOARD is the beginning of a board's id; `board` is that where `name` has none.
     """
     if Path(name).is_file():
         return Path(name)
-    paths = stored(root)
+    named, _, number = name.rpartition("/")
+    paths = [path for path in stored(root) if path.parent.name.startswith(named or board)]
+    of_board = f" of board {board}" if board and not named else ""
     if name == "last" and paths:
         return max(paths, key=lambda path: path.stat().st_mtime)
     if name == "last":
-        raise UsageError("no log has been pulled yet", "`ionto logs pull` fetches those of the device.")
-    board, _, number = name.rpartition("/")
-    folders = sorted({path.parent for path in paths if path.parent.name.startswith(board)})
+        raise UsageError(f"no log{of_board} has been pulled yet", "`ionto logs pull` fetches those of the device.")
+    folders = sorted({path.parent for path in paths})
     found = [path for folder in folders if number.isdigit() and (path := _newest(folder, int(number)))]
     if not found:
-        raise UsageError(f"no pulled log {name}", "`ionto logs pull` fetches them; `ionto logs list` shows them.")
+        raise UsageError(
+            f"no pulled log {name}{of_board}", "`ionto logs pull` fetches them; `ionto logs list` shows them."
+        )
     if len(found) > 1:
         boards = ", ".join(f"{path.parent.name}/{number}" for path in found)
-        raise UsageError(f"several boards have a log {number}: {boards}", "Give one of these, or its path, instead.")
+        raise UsageError(
+            f"several boards have a log {number}: {boards}", "Give one of these, its path, or --board BOARD."
+        )
     return found[0]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from ionto import protocol
 from ionto import sessionlog_format as layout
 from ionto_host.errors import MissingPartError
-from ionto_host.sessionfile import Event, Sample, Session, delivered, has_current, load_kohm, summary
+from ionto_host.sessionfile import Event, Sample, Session, delivered, has_load_voltage, load_kohm, summary
 from ionto_host.units import ma, ma_min, printable
 
 SIZE_INCH = (10.0, 9.0)
@@ -114,7 +114,7 @@ def draw(figure: Any, session: Session, titled: bool = True) -> None:
     _mark_events(axes, session.events, last_ms, scale)
     axes[3].set_xlabel(f"time since START, {unit}")
     if titled:
-        axes[0].set_title(_title(session), loc="left", fontsize=11, pad=24)
+        figure.suptitle(_title(session), x=0.01, ha="left", fontsize=11)
         figure.supxlabel(FOOTER, fontsize=7, color=QUIET)
 
 
@@ -152,8 +152,8 @@ def _draw_current(axis: Any, times: list[float], samples: list[Sample]) -> None:
 
 def _draw_voltage(axis: Any, times: list[float], samples: list[Sample]) -> None:
     """Draw the voltage at the electrodes while current flows; without current it means nothing."""
-    mean = _with_gaps(samples, lambda sample: sample.load_mv / 1_000 if has_current(sample) else GAP)
-    high = _with_gaps(samples, lambda sample: sample.load_max_mv / 1_000 if has_current(sample) else GAP)
+    mean = _with_gaps(samples, lambda sample: sample.load_mv / 1_000 if has_load_voltage(sample) else GAP)
+    high = _with_gaps(samples, lambda sample: sample.load_max_mv / 1_000 if has_load_voltage(sample) else GAP)
     axis.fill_between(times, mean, high, color=VOLTAGE, alpha=0.22, linewidth=0)
     axis.plot(times, mean, color=VOLTAGE, linewidth=1.3)
     axis.set_ylabel("electrode\nvoltage, V")

@@ -228,7 +228,8 @@ def _board_rows(session: Session) -> list[tuple[str, str]]:
         rows.append(("nominal parts", ", ".join(f"{name} {value}" for name, value in map(_part, parts.items()))))
     calibration = header.get("calibration")
     if isinstance(calibration, dict):
-        rows.append(("calibration", ", ".join(f"{name} {value}" for name, value in calibration.items())))
+        told = ", ".join(f"{name} {value}" for name, value in calibration.items())
+        rows.append(("calibration", "none: the nominal parts hold" if calibration == {"state": "none"} else told))
     zero = session.test.get("zero_ua")
     if zero is not None:
         rows.append(("zero offset taken off", f"{zero} uA"))

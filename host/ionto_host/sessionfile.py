@@ -337,6 +337,15 @@ def has_current(sample: Sample) -> bool:
     return sample.current_mean_ua > MIN_LOAD_CURRENT_UA
 
 
+def has_load_voltage(sample: Sample) -> bool:
+    """Return True when the mean voltage of `sample` is one with current in it.
+
+    After a lift most readings of the period are of the open circuit, whose voltage is the supply's: their mean is
+    above the greatest voltage, which counts only readings with current.
+    """
+    return has_current(sample) and sample.load_mv <= sample.load_max_mv
+
+
 def load_kohm(sample: Sample) -> float | None:
     """Return the load of `sample` in kohm; None without current, or while the current changes quickly.
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_host_fake_device import FakeDevice, make_log, on_pty
+from test_host_fake_device import BOARD_ID, FakeDevice, make_log, on_pty
 
 from ionto import faults, protocol
 from ionto import sessionlog_format as layout
@@ -255,7 +255,28 @@ def test_several_boards(store: Path, capsys: pytest.CaptureFixture[str]) -> None
     code, _, err = run(capsys, "logs", "show", "1")
     assert code == 2 and "aa01/1" in err and "ab02/1" in err
     assert "aa01" in run(capsys, "logs", "show", "aa/1")[1]
+    for command in (["show", "1"], ["show"], ["show", "last"], ["diff", "1"], ["verify", "1"], ["verify"]):
+        out = run(capsys, "logs", *command, "--board", "ab")[1]
+        assert command[0] == "diff" or ("ab02" in out and "aa01" not in out), command
+        assert "aa01" not in run(capsys, "--port", "AB02", "logs", *command)[1], "a serial number is a board's id"
+    code, _, err = run(capsys, "logs", "show", "1", "--board", "ff")
+    assert code == 2 and "of board ff" in err
+    code, _, err = run(capsys, "--port", "/nowhere", "logs", "show", "1")
+    assert code == 3 and "--board" in err
+    assert run(capsys, "--port", "/nowhere", "logs", "show", "aa01/1")[0] == 0, "this needs no device"
     assert len(json.loads(run(capsys, "logs", "list", "--json", "--port", "/nowhere")[1])["stored"]) == 2
+
+
+def test_the_port_names_the_board(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of two boards with a log 1, that of the one which is plugged in there."""
+    for board in (BOARD_ID, "ffff"):
+        folder = logstore.board_folder(board, store)
+        folder.mkdir(parents=True)
+        logstore.path_of(folder, 1).write_bytes(make_log())
+    with on_pty(FakeDevice()) as port:
+        for use in (["show", "1"], ["show"], ["verify"]):
+            out = run(capsys, "--port", port, "logs", *use)[1]
+            assert BOARD_ID in out and "ffff" not in out
 
 
 @pytest.mark.hazard("HAZ-31", "HAZ-32")

@@ -144,3 +144,10 @@ def test_the_demonstration_judges_itself(change: dict[str, object], words: str) 
     """Each way of failing is noticed; a good session is not."""
     assert demo.judge(GOOD) == []
     assert any(words in failure for failure in demo.judge({**GOOD, **change}))
+
+
+def test_an_unknown_fault_is_a_usage_error_that_names_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also when no virtual Pico runs."""
+    assert cli.main(["sim", "fault", "nosuch"]) == 2
+    assert "electrode_lift" in capsys.readouterr().err
+    assert cli.main(["sim", "reset"]) == 3

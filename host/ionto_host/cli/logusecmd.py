@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +10,42 @@ import click
 
 from ionto import protocol
 from ionto_host import logdiff, logexport, logindex, logstore, sessionfile
-from ionto_host.cli.common import Answer, IontoCommand, examples, note, table
+from ionto_host.cli.common import Answer, IontoCommand, examples, note, open_device, port_name, table
 from ionto_host.cli.logscmd import logs
-from ionto_host.errors import ExitCode, NotALogError
+from ionto_host.errors import ExitCode, NoDeviceError, NotALogError
 from ionto_host.sessionfile import Session
 from ionto_host.units import clock, printable, utc
 
 _OUT_FILE = click.Path(dir_okay=False, path_type=Path)
-_log = click.argument("log", default="last", metavar="[ID|FILE]")
+_board = click.option("--board", default="", metavar="BOARD", help="Logs of the board whose id begins so.")
 
 
-def _load(log: str) -> tuple[Path, Session, bool]:
+def _log(command: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Give a command the log it is about, and the board whose log that is."""
+    return click.argument("log", default="last", metavar="[ID|FILE]")(_board(command))
+
+
+def _wanted_board(board: str) -> str:
+    """Return the beginning of the id of the board whose logs are meant: `board`, else what --port or IONTO_PORT names.
+
+    A serial number is a board's id, plugged in or not. Raises `NoDeviceError` for another port where no board answers.
+    """
+    name = port_name()
+    if board or not name:
+        return board
+    if "://" not in name and "/" not in name and not name.upper().startswith("COM"):
+        return name.lower()
+    try:
+        with open_device() as device:
+            return device.identity.board_id
+    except NoDeviceError as error:
+        error.action = "Logs that are here need no device: choose their board with --board, or give no --port."
+        raise
+
+
+def _load(log: str, board: str) -> tuple[Path, Session, bool]:
     """Return the path of `log`, its session, and whether the file was altered since it was pulled."""
-    path = logstore.find(log)
+    path = Path(log) if Path(log).is_file() else logstore.find(log, board="" if "/" in log else _wanted_board(board))
     session = sessionfile.read(path)
     altered = _altered(path)
     if altered:
@@ -45,9 +69,12 @@ def _code(session: Session, altered: bool = False) -> ExitCode:
 @_log
 @click.option("--csv", "csv_path", type=_OUT_FILE, help="Write samples and events as CSV.")
 @click.option("--png", "png_path", type=_OUT_FILE, help="Draw the session.")
-def logs_show(log: str, csv_path: Path | None, png_path: Path | None) -> Answer:
-    """Show a pulled log: the newest, the one of an ID (or BOARD/ID), or a FILE."""
-    path, session, altered = _load(log)
+def logs_show(log: str, board: str, csv_path: Path | None, png_path: Path | None) -> Answer:
+    """Show a pulled log: the newest, the one of an ID (or BOARD/ID), or a FILE.
+
+    With --port, or --board, the newest or the ID of that board.
+    """
+    path, session, altered = _load(log, board)
     if csv_path:
         logexport.export(session, "csv", csv_path)
         note(f"CSV written to {csv_path}")
@@ -126,12 +153,16 @@ def _proof(facts: dict[str, Any]) -> str:
 
 @logs.command("verify")
 @click.argument("names", nargs=-1, metavar="[ID|FILE]...")
-def logs_verify(names: tuple[str, ...]) -> Answer:
+@_board
+def logs_verify(names: tuple[str, ...], board: str) -> Answer:
     """Verify logs: every checksum, the chain, the sequence, and that the file is the one that was pulled.
 
-    Without a name all pulled logs. Damage is named byte for byte; exit code 7 when anything is wrong.
+    Without a name all pulled logs (of the board that --board or --port names). Damage is named byte for byte; exit code
+    7 when anything is wrong.
     """
-    paths = [logstore.find(name) for name in names] or logstore.stored()
+    board = board if names and all(Path(name).is_file() for name in names) else _wanted_board(board)
+    every = [path for path in logstore.stored() if path.parent.name.startswith(board)]
+    paths = [logstore.find(name, board=board) for name in names] or every
     found = [_verdict(path) for path in paths]
     lines = [line for row in found for line in _verdict_lines(row)]
     good = all(row["ok"] for row in found)
@@ -175,9 +206,9 @@ def _verdict_lines(row: dict[str, Any]) -> list[str]:
 @logs.command("plot")
 @_log
 @click.option("--output", "-o", type=_OUT_FILE, help="PNG, SVG or PDF file. Default: named after the log, PNG.")
-def logs_plot(log: str, output: Path | None) -> Answer:
+def logs_plot(log: str, board: str, output: Path | None) -> Answer:
     """Draw a session: current, electrode voltage, load, charge, events."""
-    path, session, altered = _load(log)
+    path, session, altered = _load(log, board)
     target = output or Path(path.name).with_suffix(".png")
     _draw(session, target)
     return Answer({"path": path, "plot": target}, "", _code(session, altered))
@@ -187,13 +218,13 @@ def logs_plot(log: str, output: Path | None) -> Answer:
 @_log
 @click.option("--format", "kind", type=click.Choice(logexport.FORMATS), default="csv", show_default=True)
 @click.option("--output", "-o", type=_OUT_FILE, help="Default: named after the log, in this folder.")
-def logs_export(log: str, kind: str, output: Path | None) -> Answer:
+def logs_export(log: str, board: str, kind: str, output: Path | None) -> Answer:
     """Write a session for another program; units are in the names of the columns.
 
     csv: samples and events by time. json: everything. parquet: samples as a table, the rest in its metadata (needs the
     extra `parquet`). influx: line protocol, for sessions whose clock was set.
     """
-    path, session, altered = _load(log)
+    path, session, altered = _load(log, board)
     target = output or Path(path.name).with_suffix(logexport.SUFFIXES[kind])
     logexport.export(session, kind, target)
     facts = {"path": path, "export": target, "format": kind, "samples": len(session.samples)}
@@ -205,9 +236,9 @@ def logs_export(log: str, kind: str, output: Path | None) -> Answer:
 
 @logs.command("diff")
 @_log
-def logs_diff(log: str) -> Answer:
+def logs_diff(log: str, board: str) -> Answer:
     """Compare a session with its dose: charge by three counts, current, density, ramps, time, polarity, faults."""
-    path, session, altered = _load(log)
+    path, session, altered = _load(log, board)
     lines = logdiff.compare(session)
     marks = {True: "ok", False: "DIFFERS", None: "-"}
     rows = [[line.what, line.prescribed, printable(line.found), marks[line.agrees]] for line in lines]
@@ -227,19 +258,19 @@ def logs_import(files: tuple[Path, ...]) -> Answer:
 @click.command(cls=IontoCommand)
 @_log
 @click.option("--output", "-o", type=_OUT_FILE, help="HTML file. Default: named after the log, in this folder.")
-def report(log: str, output: Path | None) -> Answer:
+def report(log: str, board: str, output: Path | None) -> Answer:
     """Write a session's report: one HTML page that needs nothing else, for the screen and for A4 paper."""
     from ionto_host import report as maker
 
-    path, session, altered = _load(log)
+    path, session, altered = _load(log, board)
     target = output or Path(path.name).with_suffix(".html")
     maker.write(session, path, target, altered=altered)
     return Answer({"path": path, "report": target}, f"Report written to {target}", _code(session, altered))
 
 
-examples("ionto logs show", "ionto logs show 3", "ionto logs show e660/3 --csv session.csv --png session.png")(
-    logs_show
-)
+examples(
+    "ionto logs show", "ionto logs show 3 --board e660", "ionto logs show e660/3 --csv session.csv --png session.png"
+)(logs_show)
 examples("ionto logs verify", "ionto logs verify 3 copy.ilog")(logs_verify)
 examples("ionto logs plot", "ionto logs plot 3 -o session.svg")(logs_plot)
 examples("ionto logs export 3 --format csv", "ionto logs export last --format influx -o session.lp")(logs_export)

@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem
 
 from ionto_host import patience, simulators
 from ionto_host.cli.common import Answer, IontoGroup, examples, print_json, settings
+from ionto_host.errors import UsageError
 from ionto_host.units import ma_min
 
 if TYPE_CHECKING:
@@ -84,6 +85,10 @@ def sim_fault(name: str | None, off: bool, state_dir: Path | None) -> Answer:
     if name is None:
         table = simulators.faults()
         return Answer(table, "\n".join(f"{key:<22} {text}" for key, text in table.items()))
+    if name not in simulators.faults():
+        raise UsageError(
+            f"no fault {name}; there are: {', '.join(simulators.faults())}", "`ionto sim fault` lists them."
+        )
     with simulators.connect(state_dir) as pico:
         pico.fault(name, not off)
     return Answer({"fault": name, "on": not off}, f"{name} is {'off' if off else 'on'}.")
@@ -124,6 +129,23 @@ def sim_cable(where: str, state_dir: Path | None) -> Answer:
     return Answer({"cable": where}, f"The USB cable is {where}.")
 
 
+@sim.command("reset")
+@click.option("--power", is_flag=True, help="Take the power away instead, and give it again: RAM and scratch are lost.")
+@_STATE_DIR
+def sim_reset(power: bool, state_dir: Path | None) -> Answer:
+    """Reset the Pico as by its RUN pin, or with --power by a power cut. A session ends; the next boot closes its log.
+
+    For a watchdog reset, which is no request and latches a fault: `ionto sim fault loop_hung`.
+    """
+    with simulators.connect(state_dir) as pico:
+        if power:
+            pico.power_cut()
+            pico.power_on()
+        else:
+            pico.reset()
+    return Answer({"reset": "power" if power else "run"}, "The power was cut." if power else "Reset.")
+
+
 @sim.command("meter")
 @_STATE_DIR
 def sim_meter(state_dir: Path | None) -> Answer:
@@ -144,6 +166,7 @@ examples("ionto sim fault", "ionto sim fault electrode_lift", "ionto sim fault e
 examples("ionto sim press start", "ionto sim press stop --ms 300")(sim_press)
 examples("ionto sim load 4700", "ionto sim load open")(sim_load)
 examples("ionto sim cable out", "ionto sim cable in")(sim_cable)
+examples("ionto sim reset", "ionto sim reset --power")(sim_reset)
 examples("ionto sim meter", "ionto sim meter --json")(sim_meter)
 
 COMMANDS = (sim,)
