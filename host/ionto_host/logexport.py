@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ionto import sessionlog_format as layout
+from ionto_host import wholefile
 from ionto_host.errors import MissingPartError, UsageError
 from ionto_host.logrecords import Sample
 from ionto_host.sessionfile import Event, Session, has_current, has_load_voltage, load_kohm, state_name, summary
@@ -164,13 +165,9 @@ SUFFIXES = {"csv": ".csv", "json": ".json", "influx": ".lp", "parquet": ".parque
 
 def export(session: Session, kind: str, path: Path) -> None:
     """Write `session` to the file `path` as `kind`, one of `FORMATS`; whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    try:
+    with wholefile.whole(path) as part:
         if kind == "parquet":
             write_parquet(session, part)
         else:
             with part.open("w", encoding="utf-8", newline="") as out:
                 _TEXT[kind](session, out)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

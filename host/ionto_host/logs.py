@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 from ionto import sessionlog_format as layout
 from ionto_host import sessionfile
 from ionto_host.logrecords import Damage, Sample
-from ionto_host.sessionfile import Event, Session, decode, summary
+from ionto_host.sessionfile import Event, Session, decode, delivered, summary
 
 if TYPE_CHECKING:
     import numpy
 
-__all__ = ("Damage", "Event", "Sample", "Session", "array", "decode", "events_array", "read", "summary")
+__all__ = ("Damage", "Event", "Sample", "Session", "array", "decode", "delivered", "events_array", "read", "summary")
 
 
 def read(path: str | Path) -> Session:
@@ -39,16 +39,19 @@ def read(path: str | Path) -> Session:
 
 
 def array(session: Session) -> numpy.ndarray[Any, Any]:
-    """Return the samples as a structured array of shape (n,): the fields and units of `Sample`."""
+    """Return the samples as a structured array of shape (n,): the fields and units of `Sample`, each an int64.
+
+    The file's own 16 bits would overflow in the first multiplication.
+    """
     return _structured(session.samples, layout.SAMPLE_FIELDS)
 
 
 def events_array(session: Session) -> numpy.ndarray[Any, Any]:
-    """Return the events as a structured array of shape (n,): the fields of `Event`."""
+    """Return the events as a structured array of shape (n,): the fields of `Event`, each an int64."""
     return _structured(session.events, layout.EVENT_FIELDS)
 
 
 def _structured(rows: list[Any], fields: tuple[tuple[str, str], ...]) -> numpy.ndarray[Any, Any]:
     import numpy
 
-    return numpy.array(rows, dtype=[(name, f"<{code}") for name, code in fields])
+    return numpy.array(rows, dtype=[(name, numpy.int64) for name, _ in fields])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import platformdirs
 
-from ionto_host import logindex, sessionfile
+from ionto_host import logindex, sessionfile, wholefile
 from ionto_host.device import Device, LogEntry
 from ionto_host.errors import IntegrityError, NotALogError, UsageError
 from ionto_host.patience import patient
@@ -33,7 +33,8 @@ Progress = Callable[[int, int, int], None]  # (log id, bytes done, bytes in all)
 class Pulled:
     """A log that is now on disk: where, whether it was fetched now, and whether every CRC and the chain hold.
 
-    `told`: the device knows that there is a verified copy and may drop its own for a new session.
+    `told`: the device knows that there is a verified copy and may drop its own for a new session. `other_board`: the
+    board that wrote it, by its header, when that is not the one it was pulled from.
     """
 
     id: int
@@ -43,6 +44,7 @@ class Pulled:
     verified: bool
     damage: tuple[str, ...] = ()
     told: bool = False
+    other_board: str = ""
 
 
 def default_folder() -> Path:
@@ -84,8 +86,9 @@ def find(name: str, root: Path | None = None, board: str = "") -> Path:
     if Path(name).is_file():
         return Path(name)
     named, _, number = name.rpartition("/")
-    paths = [path for path in stored(root) if path.parent.name.startswith(named or board)]
-    of_board = f" of board {board}" if board and not named else ""
+    every = stored(root)
+    paths = [path for path in every if path.parent.name.startswith(named or board)]
+    of_board = f" of board {board}" if every and board and not named else ""
     if name == "last" and paths:
         return max(paths, key=lambda path: path.stat().st_mtime)
     if name == "last":
@@ -138,7 +141,8 @@ def pull(device: Device, entry: LogEntry, folder: Path, progress: Progress) -> P
     known = stored_copy(device, entry, folder)
     if known:
         told = entry.pulled or _tell(device, entry.id, known)
-        return Pulled(entry.id, known, entry.size_bytes, fetched=False, verified=True, told=told)
+        other = other_board(device.identity.board_id, known)
+        return Pulled(entry.id, known, entry.size_bytes, fetched=False, verified=True, told=told, other_board=other)
     part = folder / f"{entry.id:06d}{SUFFIX}{PART_SUFFIX}"
     entry = _fetch_to_its_end(device, entry, part, progress)
     verified, damage = _verify(part.read_bytes())
@@ -148,7 +152,27 @@ def pull(device: Device, entry: LogEntry, folder: Path, progress: Progress) -> P
     os.replace(part, target)
     _sync_folder(folder)
     told = verified and _tell(device, entry.id, target)
-    return Pulled(entry.id, target, entry.size_bytes, fetched=True, verified=verified, damage=damage, told=told)
+    other = other_board(device.identity.board_id, target)
+    return Pulled(
+        entry.id, target, entry.size_bytes, fetched=True, verified=verified, damage=damage, told=told, other_board=other
+    )
+
+
+def other_board(board_id: str, path: Path) -> str:
+    """Return the board that wrote the log at `path`, when its header says so and it is not `board_id`; else ""."""
+    try:
+        wrote = sessionfile.read(path).board_id
+    except NotALogError:
+        return ""
+    return wrote if wrote and wrote != board_id else ""
+
+
+def misplaced(path: Path, session: sessionfile.Session, root: Path | None = None) -> str:
+    """Return the folder's board when the log at `path` lies in the store with those of another board; else ""."""
+    folder = path.parent
+    if not session.board_id or folder.parent.resolve() != (root or default_folder()).resolve():
+        return ""
+    return folder.name if folder.name != board_folder(session.board_id).name else ""
 
 
 def _tell(device: Device, log_id: int, path: Path) -> bool:
@@ -185,9 +209,7 @@ def add(path: Path, root: Path | None = None) -> tuple[Path, bool]:
         if known:
             return known, False
         target = _place(board_folder(session.board_id, folder), session, path)
-        part = target.with_name(target.name + PART_SUFFIX)
-        part.write_bytes(data)
-        os.replace(part, target)
+        wholefile.write(target, data)
         index.refresh(stored(folder))
     return target, True
 

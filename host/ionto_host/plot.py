@@ -10,6 +10,7 @@ from typing import Any
 
 from ionto import protocol
 from ionto import sessionlog_format as layout
+from ionto_host import wholefile
 from ionto_host.errors import MissingPartError
 from ionto_host.sessionfile import Event, Sample, Session, delivered, has_load_voltage, load_kohm, summary
 from ionto_host.units import ma, ma_min, printable
@@ -63,12 +64,7 @@ def save(session: Session, path: Path) -> None:
     """
     kind = path.suffix.lower().lstrip(".")
     kind = kind if kind in ("svg", "pdf") else "png"
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(_rendered(session, kind, titled=True))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    wholefile.write(path, _rendered(session, kind, titled=True))
 
 
 def svg(session: Session) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ionto import sessionlog_format as layout
 from ionto.version import FIRMWARE_VERSION
-from ionto_host import logdiff, messages, plot
+from ionto_host import logdiff, messages, plot, wholefile
 from ionto_host.errors import MissingPartError
 from ionto_host.sessionfile import Event, Session, delivered, load_kohm, summary, why_short
 from ionto_host.units import clock, human, printable, utc
@@ -74,12 +74,7 @@ class Fact:
 
 def write(session: Session, source: Path, target: Path, altered: bool = False) -> None:
     """Write the report of `session`, read from the log file `source`, to the file `target`; whole or not at all."""
-    part = target.with_name(target.name + ".part")
-    try:
-        part.write_text(page(session, source, altered), encoding="utf-8")
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    wholefile.write(target, page(session, source, altered))
 
 
 def page(session: Session, source: Path, altered: bool = False) -> str:
@@ -188,7 +183,10 @@ def _dose_rows(session: Session) -> list[tuple[str, str]]:
         idle = field.startswith(("pulse_", "reversal_")) and not value
         if value in (None, "") or idle:
             continue
-        text = {1: "+", -1: "\u2212"}.get(value, "?") if field == "polarity" else human(field, value)
+        if type(value) is not int and not isinstance(value, str):
+            text = f"{value}, which is no value of a dose"
+        else:
+            text = {"1": "+", "-1": "\u2212"}.get(str(value), "?") if field == "polarity" else human(field, value)
         rows.append((name, printable(text) + (" %" if field.endswith("_pct") else "")))
     digest = session.header.get("digest")
     return [*rows, ("digest (SHA-256)", printable(str(digest)))] if digest else rows

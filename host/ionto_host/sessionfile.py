@@ -349,7 +349,7 @@ def has_load_voltage(sample: Sample) -> bool:
 def load_kohm(sample: Sample) -> float | None:
     """Return the load of `sample` in kohm; None without current, or while the current changes quickly.
 
-    The voltage is that at the end of the period and the current its mean, so a steep ramp would mislead.
+    It is mean voltage over mean current, which a steep ramp or a lift within the period would falsify.
     """
     steady = 5 * (sample.current_max_ua - sample.current_min_ua) < sample.current_mean_ua
     return sample.load_mv / sample.current_mean_ua if has_current(sample) and steady else None

@@ -9,6 +9,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,20 @@ def test_the_example_of_the_python_api() -> None:
         assert doctest.testmod(logs).failed == 0
     finally:
         os.chdir(here)
+
+
+def test_the_example_script(tmp_path: Path) -> None:
+    """Run as its docstring says, on a sound log and on a damaged one."""
+    script = Path(__file__).parents[2] / "examples" / "read_log.py"
+    for name, content in (("whole", LOG.read_bytes()), ("half", LOG.read_bytes()[:2_500])):
+        (tmp_path / f"{name}.ilog").write_bytes(content)
+        command = [sys.executable, script, tmp_path / f"{name}.ilog", "--plot", tmp_path / f"{name}.png"]
+        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert ("verified" in out) == (name == "whole") and ("damage:" in out) == (name == "half")
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        if name == "whole":
+            assert re.search(r"hold: (199|200)\d uA, load 20\d\d ohm", out), out
+            assert "polarity -" in out and "state DONE" in out
 
 
 def test_arrays_have_the_fields_of_the_format(session: Session) -> None:

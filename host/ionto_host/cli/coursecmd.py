@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from ionto.dose import MAX_TEXT
-from ionto_host import library, logstore, screening
+from ionto_host import library, logstore, screening, wholefile
 from ionto_host.cli.common import Answer, IontoGroup, examples, note, plain_data, table
 from ionto_host.cli.reactions import Decision, known_reactions
 from ionto_host.course import codes, fit, overview, report, store
@@ -120,7 +120,7 @@ def course_plan(course: str, sessions: int | None, every_days: int | None, start
     if ics:
         from ionto_host.course import calendarfile
 
-        ics.write_bytes(calendarfile.write(kept, list(view.ahead), view.done))
+        wholefile.write(ics, calendarfile.write(kept, list(view.ahead), view.done))
         note(f"calendar written to {ics}")
     days = [[str(number), f"{day:%a %Y-%m-%d}"] for number, day in enumerate(view.ahead, view.done + 1)]
     text = table(days, ["session", "day"]) if days else "Every planned session is done."
@@ -320,7 +320,7 @@ def course_report(course: str, output: Path | None) -> Answer:
         sessions, view, code = db.sessions(kept), _view(db, kept, lib), _code(db)
         page = report.render(kept, sessions, view, lib, _sites(db, kept.subject), datetime.now())
     path = output or Path(f"course-{kept.subject}-{kept.number}.html")
-    path.write_text(page, encoding="utf-8")
+    wholefile.write(path, page)
     data = {"notice": NOTICE, "page": path, **overview.as_data(kept, view)}
     return Answer(data, f"Written to {path}: {view.done} of {kept.plan.sessions} sessions.\n{NOTICE}", code)
 
@@ -347,8 +347,10 @@ def course_export(subject: str, output: Path | None) -> Answer:
         raise CourseError(f"nothing is kept of {code}")
     if output is None:
         return Answer(body, json.dumps(plain_data(body), indent=2, ensure_ascii=False), exit_code)
-    output.write_text(json.dumps(plain_data(body), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return Answer({"notice": NOTICE, "written": output}, f"Written to {output}.\n{NOTICE}", exit_code)
+    wholefile.write(output, json.dumps(plain_data(body), indent=2, ensure_ascii=False) + "
+")
+    return Answer({"notice": NOTICE, "written": output}, f"Written to {output}.
+{NOTICE}", exit_code)
 
 
 def _exported(db: Store, item: Course) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import click
 
 from ionto.dose import HALF, NO_REVERSAL, PULSED, Dose
 from ionto.limits import for_variant
-from ionto_host import dosecheck, dosefile, dosewriter, explain, library, screening
+from ionto_host import dosecheck, dosefile, dosewriter, explain, library, screening, wholefile
 from ionto_host.cli import newdose, pushing
 from ionto_host.cli.common import Answer, IontoGroup, examples, note, open_device, port_name, table
 from ionto_host.cli.session import tell_of_cut_short
@@ -94,7 +94,7 @@ def dose_new(file: Path, force: bool, variant: str | None, **values: Any) -> Ans
     loaded = dosefile.loads(dosewriter.write(made.wanted, made.preset, lib), file)
     checked = newdose.checked(loaded, made, lib, variant)
     verdict, _ = pushing.judge_polarity(loaded, lib, "")
-    file.write_text(dosewriter.write(made.wanted, made.preset, lib), encoding="utf-8")
+    wholefile.write(file, dosewriter.write(made.wanted, made.preset, lib))
     data = {"file": file, "notice": NOTICE, "proposal": made.proposal, **_facts(loaded, checked), "pole": verdict.text}
     return Answer(data, f"Written to {file}.\n{_text(loaded, checked)}\n{_label('pole', verdict.text)}\n{NOTICE}")
 

@@ -137,7 +137,7 @@ def logs_pull(ids: tuple[int, ...], everything: bool, output: Path | None, delet
             device.delete_log(log_id)
     if output is None:
         _index_rows()
-    good = all(item.verified for item in pulled)
+    good = all(item.verified and not item.other_board for item in pulled)
     text = "\n".join([*(_pulled_line(item) for item in pulled), *_deleted_lines(deleted)])
     return Answer(
         {"folder": folder, "notes": told, "logs": pulled, "deleted": deleted},
@@ -191,7 +191,8 @@ def _shown_by(bar: Progress, task: TaskID) -> logstore.Progress:
 def _pulled_line(item: Pulled) -> str:
     how = "pulled" if item.fetched else "already here"
     if item.verified:
-        return f"Log {item.id}: {how}, {item.size_bytes} bytes, verified: {item.path}"
+        other = f" WRITTEN BY BOARD {printable(item.other_board)}, not by this one;" if item.other_board else ""
+        return f"Log {item.id}:{other} {how}, {item.size_bytes} bytes, verified: {item.path}"
     return f"Log {item.id}: DAMAGED on the device, kept as {item.path}: {'; '.join(item.damage)}"
 
 

@@ -32,7 +32,7 @@ def _wanted_board(board: str) -> str:
     """
     name = port_name()
     if board or not name:
-        return board
+        return board.lower()
     if "://" not in name and "/" not in name and not name.upper().startswith("COM"):
         return name.lower()
     try:
@@ -50,6 +50,9 @@ def _load(log: str, board: str) -> tuple[Path, Session, bool]:
     altered = _altered(path)
     if altered:
         note(f"Warning: {path} is not the file that was pulled: it was altered on this disk.")
+    elsewhere = _wrong_board(path, session, board)
+    if elsewhere:
+        note(f"Warning: {elsewhere}.")
     return path, session, altered
 
 
@@ -160,10 +163,10 @@ def logs_verify(names: tuple[str, ...], board: str) -> Answer:
     Without a name all pulled logs (of the board that --board or --port names). Damage is named byte for byte; exit code
     7 when anything is wrong.
     """
-    board = board if names and all(Path(name).is_file() for name in names) else _wanted_board(board)
+    board = board.lower() if names and all(Path(name).is_file() for name in names) else _wanted_board(board)
     every = [path for path in logstore.stored() if path.parent.name.startswith(board)]
     paths = [logstore.find(name, board=board) for name in names] or every
-    found = [_verdict(path) for path in paths]
+    found = [_verdict(path, board) for path in paths]
     lines = [line for row in found for line in _verdict_lines(row)]
     good = all(row["ok"] for row in found)
     return Answer(
@@ -173,7 +176,16 @@ def logs_verify(names: tuple[str, ...], board: str) -> Answer:
     )
 
 
-def _verdict(path: Path) -> dict[str, Any]:
+def _wrong_board(path: Path, session: Session, board: str) -> str:
+    """Return in words that the log is not of `board` (the beginning of an id), or not of the one it lies with."""
+    wrote = printable(session.board_id)
+    if board and wrote and not session.board_id.startswith(board):
+        return f"this log is of board {wrote}, not of {board}"
+    other = logstore.misplaced(path, session)
+    return f"this log is of board {wrote}, and lies with those of board {other}" if other else ""
+
+
+def _verdict(path: Path, board: str) -> dict[str, Any]:
     try:
         session = sessionfile.read(path)
     except NotALogError as error:
@@ -182,9 +194,12 @@ def _verdict(path: Path) -> dict[str, Any]:
     damage = [item.describe() for item in session.damage]
     if altered:
         damage.append("the file is not the one that was pulled: it was altered on this disk")
+    elsewhere = _wrong_board(path, session, board)
+    if elsewhere:
+        damage.append(elsewhere)
     return {
         "path": path,
-        "ok": session.verified and not altered,
+        "ok": session.verified and not altered and not elsewhere,
         "error": "",
         "damage": damage,
         "records": session.records,
