@@ -347,10 +347,8 @@ def course_export(subject: str, output: Path | None) -> Answer:
         raise CourseError(f"nothing is kept of {code}")
     if output is None:
         return Answer(body, json.dumps(plain_data(body), indent=2, ensure_ascii=False), exit_code)
-    wholefile.write(output, json.dumps(plain_data(body), indent=2, ensure_ascii=False) + "
-")
-    return Answer({"notice": NOTICE, "written": output}, f"Written to {output}.
-{NOTICE}", exit_code)
+    wholefile.write(output, json.dumps(plain_data(body), indent=2, ensure_ascii=False) + "\n")
+    return Answer({"notice": NOTICE, "written": output}, f"Written to {output}.\n{NOTICE}", exit_code)
 
 
 def _exported(db: Store, item: Course) -> dict[str, Any]:
