@@ -169,7 +169,7 @@ def set_limits(board: Device, **wanted: Any) -> tuple[int, dict[str, Any]]:
     kind, content = board.ask(protocol.SET_LIMITS, json.dumps(wanted).encode())
     if kind != protocol.ERROR:
         return 0, json.loads(content)
-    return struct.unpack_from("<H", content)[0], json.loads(content[3:] or b"{}")
+    return struct.unpack_from("<H", content)[0], json.loads(content[struct.calcsize(protocol.ERROR_FORMAT) :] or b"{}")
 
 
 def told(board: Device) -> dict[str, Any]:
@@ -238,7 +238,7 @@ def test_a_dose_outside_is_refused_at_push_and_at_start(
         assert set_limits(board, **limit)[0] == 0
         assert board.push(**dose) == faults.LIMITS_EXCEEDED
         kind, content = board.ask(protocol.START)
-        detail = json.loads(content[3:])
+        detail = json.loads(content[struct.calcsize(protocol.ERROR_FORMAT) :])
         assert (kind, detail["code"], detail["field"]) == (protocol.ERROR, faults.LIMITS_EXCEEDED, field)
         assert [detail["high"]] == list(limit.values())
         press(board, 2_100)

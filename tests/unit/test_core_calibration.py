@@ -33,7 +33,7 @@ def calibrate(board: Device, wanted: Any) -> tuple[int, dict[str, Any]]:
     kind, content = board.ask(protocol.CALIBRATION, json.dumps(wanted).encode())
     if kind != protocol.ERROR:
         return 0, json.loads(content)
-    return struct.unpack_from("<H", content)[0], json.loads(content[3:] or b"{}")
+    return struct.unpack_from("<H", content)[0], json.loads(content[struct.calcsize(protocol.ERROR_FORMAT) :] or b"{}")
 
 
 def told(board: Device) -> dict[str, Any]:
