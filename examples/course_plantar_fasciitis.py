@@ -57,7 +57,7 @@ SESSIONS = (
     Played("2026-03-05 10:30", DRY, "20", "", ("none",), "complete", "dry skin"),
     Played("2026-03-09 09:40", "2000", None, "lifted", ("redness",), "fault", "the electrode had come off"),
     Played("2026-03-12 11:05", MOIST, None, "stinging", ("redness",), "aborted"),
-    Played("2026-03-16 10:00", "4700", None, "", ("tingling",), "complete"),
+    Played("2026-03-16 10:00", "4700", "11", "", ("tingling",), "complete", "lower, and half of the time"),
     Played("2026-03-19 10:20", MOIST, None, "", ("none",), "complete"),
 )
 HAPPENS_AT_MA_MIN = 8  # of the dose of a session in which something happens

@@ -17,6 +17,7 @@ from test_host_fake_device import BOARD_ID, FakeDevice, make_log, on_pty
 from ionto import limits, protocol
 from ionto_host import cli, dosefile
 from ionto_host.cli import common, coursecmd
+from ionto_host.course import fromlog
 
 NOTICE = "not a cleared medical device"
 ANSWERS = EXAMPLES / "answers/simulated_load.toml"
@@ -385,6 +386,31 @@ def test_logs_that_do_not_belong_are_refused(
     assert ionto("course", "log", "B-1", "--session", "9", "--reaction", "none") == 4
     assert ionto("course", "plan", "B-1", "--sessions", "2") == 0 and "done" in ionto.out
     assert push(ionto, "2026-03-09 10:00") == 4 and "2 of 2" in ionto.err
+
+
+def test_a_person_decides_about_the_reactions(
+    bench_course: Shell, fake: FakeDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked at the terminal, with what was reported during the session as the proposal; the report itself stays."""
+    ionto = bench_course
+    felt = [{"felt": "stinging", "time_s": 300.0, "current_ma": 2.0, "lowered_to_ma": 1.5}]
+    monkeypatch.setattr(fromlog, "comfort", lambda session: felt)
+    assert push(ionto, "2026-03-02 10:00") == 0
+    assert run(ionto, fake, monkeypatch) == 2 and "propose --reaction stinging: take that with --accept" in ionto.err
+    at_terminal(monkeypatch, "\n")
+    assert ionto("course", "log", "B-1") == 0 and "In the log: stinging after 5:00 at 2.00 mA" in ionto.err
+    assert ionto("course", "log", "B-1", "--session", "1", "--accept", "--reaction", "redness") == 0
+    assert ionto.json("course", "status", "B-1")["sessions"][0]["reactions"] == ["redness", "stinging"]
+    at_terminal(monkeypatch, "redness, itching\n")
+    assert ionto("course", "log", "B-1", "--session", "1") == 0 and "not recorded as a reaction: stinging" in ionto.err
+    at_terminal(monkeypatch, "sneezing\n")
+    assert ionto("course", "log", "B-1", "--session", "1") == 2 and "tingling" in ionto.err
+    kept = ionto.json("course", "status", "B-1")
+    assert kept["sessions"][0]["facts"]["comfort"] == felt and any(
+        "during session 1" in text for text in kept["warnings"]
+    )
+    assert ionto("dose", "new", "e.toml", "--subject", "B-1", "--area", "10", "--accept") == 0
+    assert "Proposed: 1.5 mA" in ionto.err, "what was reported counts, whatever was recorded after it"
 
 
 def test_deleting_asks_first(bench_course: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
