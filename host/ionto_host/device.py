@@ -262,6 +262,11 @@ class Device:
         """The last HELLO answer, asked for once."""
         return self._hello or self.hello()
 
+    @property
+    def known(self) -> Hello | None:
+        """The last HELLO answer; None when the device gave none, as an old one does not while current flows."""
+        return self._hello
+
     def status(self) -> Status:
         """Return what the device does now."""
         return Status.decode(self.link.request(protocol.STATUS))

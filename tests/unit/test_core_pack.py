@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ionto.sessionlog import SessionLog
+from ionto_host import firmware_files
 from ionto_host.packing import pack
-from ionto_pack import NARROW_PATH, USUAL_PATH, Pack, narrow, widen
+from ionto_pack import BUFFER_BYTES, NARROW_PATH, USUAL_PATH, Pack, narrow, widen
 
 MODULES = {"a.mpy": b"first", "b.mpy": b"", "ccc.mpy": bytes(range(256)) * 20}
 
@@ -24,6 +27,20 @@ def test_every_module_comes_back(modules: dict[str, bytes]) -> None:
             assert mounted.stat(path)[0] == 0x8000
             assert mounted.stat(path)[6] == len(content)
             assert mounted.open(path, "rb").read() == content
+
+
+def test_the_buffer_holds_every_module_and_becomes_the_logs_samples() -> None:
+    """Memory for both at once would bring a collection into the boot. Afterwards a module can still be read."""
+    tree = firmware_files.tree(Path(__file__).parents[2] / "firmware")
+    compiled = firmware_files.compiled(tree, "armv6m")
+    (packed,) = [item.data for item in compiled if item.path.endswith(".pack")]
+    assert 0 < max(entry[3] for entry in Pack(io.BytesIO(packed)).ilistdir("/")) <= BUFFER_BYTES
+    mounted = Pack(io.BytesIO(pack(MODULES)))
+    buffer = mounted.take_buffer()
+    log = SessionLog("/logs", buffer)
+    assert log._samples is buffer and len(buffer) == BUFFER_BYTES
+    assert mounted.open("ccc.mpy", "rb").read() == MODULES["ccc.mpy"]
+    assert len(SessionLog("/logs")._samples) == len(SessionLog("/logs", bytearray(5))._samples) == BUFFER_BYTES
 
 
 def read_all(data: bytes) -> None:

@@ -119,6 +119,9 @@ class FakeDevice:
             "sensor_ok": True,
         }
         self.reset_cause = "power_on"
+        self.cut_short: list[list[int]] = []
+        self.target_ua = 1_000
+        self.felt: list[int] = []
         self._decoder = Decoder()
 
     def receive(self, data: bytes) -> bytes:
@@ -177,6 +180,7 @@ class FakeDevice:
             "store": self.store,
             "bench_strap": True,
             "unplanned_resets": 0,
+            "cut_short": self.cut_short,
             "from_a_newer_firmware": 1,
         }
         return json.dumps(body).encode()
@@ -189,6 +193,8 @@ class FakeDevice:
         values = {name: 0 for name, _ in protocol.STATUS_FIELDS}
         values |= {"state": self.state, "outcome": self.outcome, "fault": self.fault, "flags": self.flags}
         values |= {"charge_uc": self.charge_uc, "dose_uc": 60_000, "session_id": 1}
+        values |= {"target_ua": self.target_ua, "least_ua": 100}
+        values |= {"comfort": self.felt[-1] if self.felt else 0, "comfort_count": len(self.felt)}
         values["current_ua"] = 1_000 if self.flags & protocol.FLAG_OUTPUT_ON else self.leak_ua
         self.leak_ua = 0 if self.leak_ends else self.leak_ua
         return struct.pack(protocol.STATUS_FORMAT, *values.values())
@@ -305,6 +311,19 @@ class FakeDevice:
         if log_id not in self.logs or session_log.chain_of(self.logs[log_id]) != chain:
             raise faults.Refusal(faults.OTHER_LOG)
         self.released.add(log_id)
+        return b""
+
+    def _on_14(self, payload: bytes) -> bytes:
+        kind, to_ua = struct.unpack(protocol.COMFORT_FORMAT, payload)
+        if self.state != protocol.HOLD:
+            raise faults.Refusal(faults.WRONG_STATE)
+        if to_ua and not 100 <= to_ua < self.target_ua:
+            raise faults.Refusal(faults.OUT_OF_RANGE)
+        self.felt.append(kind)
+        self.target_ua = to_ua or self.target_ua
+        if kind == protocol.PAIN:
+            self.state, self.outcome = protocol.DONE, protocol.PAIN_ENDED
+            self.flags &= ~protocol.FLAG_OUTPUT_ON
         return b""
 
     def _on_12(self, payload: bytes) -> bytes:

@@ -66,7 +66,7 @@ _TAIL_MS = const(125)  # what the filter and the dead-man, 110 ms at its worst, 
 class App:
     """One device. `hal` is the board (ionto.hal_rp2.Hal), `port` the byte stream, `boot` what this boot is.
 
-    `limits` are compiled, `settings` what lies inside them.
+    `limits` are compiled, `settings` what lies inside them, `samples` memory that the log may have for its samples.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class App:
         boot: bootmode.Boot,
         limits: Limits,
         settings: Settings,
+        samples: "bytearray | None" = None,
     ):
         self.hal = hal
         self.board = board
@@ -90,7 +91,7 @@ class App:
         self.reading.start_pressed = True  # until it is seen released: a stuck button starts nothing
         self.guards = Guards(limits)
         self.selftest = SelfTest(limits)
-        self.log = sessionlog.SessionLog(LOG_FOLDER)
+        self.log = sessionlog.SessionLog(LOG_FOLDER, samples)
         self.kept = KeptDose(DOSE_FILE)
         self.session = Session(limits, self.selftest, self.guards, self._note)
         self.controller = Controller(limits.full_scale_ua, PWM_TOP)

@@ -109,10 +109,11 @@ def _checksum(body: bytes) -> bytes:
 class SessionLog:
     """The log of the current session in `folder`; ids count up and never repeat while the book is kept."""
 
-    def __init__(self, folder: str):
+    def __init__(self, folder: str, samples: "bytearray | None" = None):
         self._folder = folder
         self._table = crc.make_table()
-        self._samples = bytearray(_MAX_SAMPLES * fmt.SAMPLE_BYTES)
+        enough = _MAX_SAMPLES * fmt.SAMPLE_BYTES
+        self._samples = samples if samples is not None and len(samples) == enough else bytearray(enough)
         self._events = bytearray(_MAX_EVENTS * fmt.EVENT_BYTES)
         self._sample = array("i", [0] * kernel.L_SIZE)
         self._event = array("i", [0] * _EVENT_CELLS)

@@ -66,7 +66,7 @@ def run(found: "Boot") -> None:
     hal = hal_rp2.Hal(build)
     try:
         micropython.kbd_intr(-1)
-        App(hal, hal_rp2, SerialPort(), found, build, kept).run()
+        App(hal, hal_rp2, SerialPort(), found, build, kept, ionto_pack.take_buffer()).run()
     finally:
         hal.cut_off()
         micropython.kbd_intr(3)

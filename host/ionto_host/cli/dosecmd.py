@@ -174,7 +174,7 @@ def dose_push(file: Path, **options: Any) -> Answer:
     with pushing.vetted(loaded, library.load(), pushing.Given(**options)) as found, open_device() as device:
         variant = device.identity.variant
         checked = dosefile.check(loaded, variant)
-        tell_of_cut_short(device.identity)
+        tell_of_cut_short(device.known)
         record = pushing.screen(found, device.identity.board_id, options["screening"])
         loaded = found.loaded
         with pushing.recorded(found, device.identity.board_id, record) as kept:

@@ -26,9 +26,9 @@ def status_data(status: Status) -> dict[str, Any]:
     return {**vars(status), **named, **more}
 
 
-def tell_of_cut_short(hello: Hello) -> None:
+def tell_of_cut_short(hello: Hello | None) -> None:
     """Say on stderr that sessions were cut short whose logs nobody has pulled yet, with the next step."""
-    if hello.unpulled:
+    if hello and hello.unpulled:
         note(f"Note: {messages.cut_short(hello.unpulled)}. {messages.PULL}")
 
 
@@ -72,7 +72,7 @@ def start() -> Answer:
     reports stinging and lowers the current by a quarter: `ionto comfort --help`.
     """
     with _acting() as device:
-        tell_of_cut_short(device.identity)
+        tell_of_cut_short(device.known)
         with_hand(device.start, note)
         return _after(device, "Started; watch it with `ionto monitor`.")
 
@@ -148,12 +148,12 @@ def status() -> Answer:
     """Show what the device does now: state, current, load, charge, fault."""
     with open_device() as device:
         now = device.settled_status()
-        cut = device.identity if now.running else device.hello()
+        hello = device.known
     exit_code = ExitCode.FAULT if now.state == protocol.FAULT or now.current_when_off else ExitCode.OK
     text = status_text(now)
-    if cut.unpulled:
-        text += f"\n{'before':<8} {messages.cut_short(cut.unpulled)}. {messages.PULL}"
-    return Answer({**status_data(now), "cut_short": cut.cut_short}, text, exit_code)
+    if hello and hello.unpulled:
+        text += f"\n{'before':<8} {messages.cut_short(hello.unpulled)}. {messages.PULL}"
+    return Answer({**status_data(now), "cut_short": hello.cut_short if hello else []}, text, exit_code)
 
 
 def status_text(now: Status) -> str:
