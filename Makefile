@@ -5,9 +5,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LABGRID := .venv-labgrid
+LABGRID_STAMP := $(LABGRID)/.installed
 FIRMWARE := $(wildcard firmware/*.py firmware/lib/*.py firmware/lib/ionto/*.py)
 
-.PHONY: help demo course test faults emu hardware check trace benchmark dist docs clean
+.PHONY: help demo course test faults emu hardware check trace benchmark labgrid dist docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -53,6 +55,17 @@ trace: $(STAMP) ## every hazard of docs/hazards.md against its tests, running th
 benchmark: $(STAMP) ## speed and memory as numbers (half an hour on CPython 3.10): build/benchmark.json
 	$(BIN)/python -m benchmarks
 
+# An environment of its own: labgrid brings a fork of pyserial that installs over it (examples/labgrid/requirements.txt).
+# The fork comes last, so that it is the one that is there.
+$(LABGRID_STAMP): pyproject.toml examples/labgrid/requirements.txt
+	$(PYTHON) -m venv $(LABGRID)
+	$(LABGRID)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench,sim]' -r examples/labgrid/requirements.txt
+	$(LABGRID)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps pyserial-labgrid
+	@touch $@
+
+labgrid: $(LABGRID_STAMP) ## the bench as a place of labgrid: coordinator and exporter on loopback, a virtual Pico exported
+	$(LABGRID)/bin/python -m pytest tests/labgrid
+
 docs: $(STAMP) ## the pages of docs/ as a site in build/site; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
@@ -60,4 +73,4 @@ dist: $(STAMP) ## wheel, sdist and firmware bundle into dist/, each installed an
 	$(BIN)/python -m release
 
 clean: ## remove the environment and everything built
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LABGRID) build dist .pytest_cache .ruff_cache .hypothesis

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -193,6 +195,34 @@ def connect(state_dir: Path | None) -> Iterator[SimClient]:
             yield client
         finally:
             client.disconnect()
+
+
+def serve_meter(folder: str, tcp_port: int, ready: Callable[[str], None]) -> None:
+    """Serve the meter of the virtual Pico in `folder` by SCPI until a signal; `ready(VISA resource)` is called then.
+
+    `UsageError` for a TCP port that cannot be had.
+    """
+    with _errors():
+        from ionto_sim.scpi import MeterServer
+
+        try:
+            server = MeterServer(folder, ("127.0.0.1", tcp_port))
+        except OSError as error:
+            raise UsageError(f"cannot listen at TCP port {tcp_port}: {error}", _SIM_HELP) from error
+    with server, stopped_by_signals(lambda: threading.Thread(target=server.shutdown).start()):
+        ready(server.resource)
+        server.serve_forever(poll_interval=0.1)
+
+
+@contextmanager
+def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` on SIGINT and SIGTERM instead of being interrupted."""
+    previous = {number: signal.signal(number, lambda *_: stop()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _only_one() -> Running:

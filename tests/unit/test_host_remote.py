@@ -17,8 +17,6 @@ from ionto_host.serving import PortServer, is_local
 from ionto_host.transport import network
 from ionto_host.transport.ports import open_port
 
-pytestmark = pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")  # pyserial's
-
 
 @contextmanager
 def pseudo_terminal():

@@ -1,30 +1,29 @@
 """A board of another computer: the real `ionto` and `mpremote` over rfc2217://, through the real `ionto serve`."""
 
 import json
+import socket
 import subprocess
 import sys
 
 import pytest
 from workbench import Bench, run_tool
 
+from ionto_host.bench.benchfile import MeterSpec
+from ionto_host.bench.instruments import ScpiMeter
 from ionto_host.device import Device
 from ionto_host.errors import NoDeviceError, PortBusyError, PortVanishedError
 from ionto_sim.client import wait_until
 
-pytestmark = pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")  # pyserial's
 
+class Served:
+    """`ionto` in a process of its own that goes on; `first` is the first line of what it prints."""
 
-class Server:
-    """`ionto serve` in front of `port`, on a free TCP port of this computer; `told` is what it said of its clients."""
-
-    def __init__(self, port, folder):
-        self._errors = (folder / "serve.txt").open("w+")
-        command = [sys.executable, "-m", "ionto_host", "--port", port, "serve", "--tcp-port", "0"]
+    def __init__(self, *arguments, told):
+        self._errors = told.open("w+")
+        command = [sys.executable, "-m", "ionto_host", *arguments]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._errors, text=True)
         assert self.process.stdout is not None
-        self.url = self.process.stdout.readline().split()[-1]
-        assert self.url.startswith("rfc2217://127.0.0.1:"), self.told
-        self.impatient = f"{self.url}?timeout=0.5"  # pyserial waits 3 s for the telnet of a server that refuses
+        self.first = self.process.stdout.readline()
 
     @property
     def told(self):
@@ -37,6 +36,16 @@ class Server:
         assert self.process.stdout is not None
         self.process.stdout.close()
         self._errors.close()
+
+
+class Server(Served):
+    """`ionto serve` in front of `port`, on a free TCP port of this computer; `told` is what it said of its clients."""
+
+    def __init__(self, port, folder):
+        super().__init__("--port", port, "serve", "--tcp-port", "0", told=folder / "serve.txt")
+        self.url = self.first.split()[-1]
+        assert self.url.startswith("rfc2217://127.0.0.1:"), self.told
+        self.impatient = f"{self.url}?timeout=0.5"  # pyserial waits 3 s for the telnet of a server that refuses
 
 
 @pytest.fixture
@@ -126,3 +135,24 @@ def test_client_and_board_go_and_come_back(bench, served):
     with Device.open(server.url) as device:
         assert device.status().state_name == "HOLD", "the session went on"
         device.abort()
+
+
+def test_the_meter_as_a_multimeter_on_the_network(bench):
+    """What a bench file calls a meter of kind "scpi", through pyvisa-py; and what it says to nonsense."""
+    state = ("--state-dir", str(bench.pico.paths.root))
+    server = Served("--json", "sim", "meter", *state, "--scpi", "0", told=bench.folder / "scpi.txt")
+    try:
+        resource = json.loads(server.first)["resource"]
+        meter = ScpiMeter(MeterSpec("scpi", "sim", 8_000, 0, 0, resource=resource))
+        assert meter.identification.startswith("IontoPico,virtual meter")
+        assert abs(meter.read_ua()) < 5
+        bench.start_and_hold(current_ma=2, dose_ma_min=40, polarity="-")
+        bench.pico.set_speed(1)
+        assert meter.read_ua() == pytest.approx(bench.pico.meter().now_ua, rel=0.01)
+        meter.close()
+        with socket.create_connection(("127.0.0.1", int(resource.split("::")[2])), timeout=10) as raw:
+            raw.sendall(b"VOLT?\r\nCONF:CURR:DC 0.01\nSYST:ERR?\nsystem:error:next?\n")
+            with raw.makefile() as lines:
+                assert [lines.readline(), lines.readline()] == ['-113,"Undefined header"\n', '0,"No error"\n']
+    finally:
+        server.close()

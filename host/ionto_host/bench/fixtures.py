@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,15 @@ def person(config: pytest.Config) -> Person:
         ask_line(f"{text}, then press Enter.")
 
     return Person(ask, act)
+
+
+def with_meter(bench: BenchFile, resource: str | None) -> BenchFile:
+    """Return `bench` with its SCPI meter at the VISA resource `resource`; unchanged for None and in a simulation."""
+    if resource is None or bench.simulated:
+        return bench
+    if bench.meter.kind != "scpi":
+        raise pytest.UsageError(f"{bench.path}: the meter is to be at {resource}, and its kind is not scpi")
+    return replace(bench, meter=replace(bench.meter, resource=resource))
 
 
 @contextmanager

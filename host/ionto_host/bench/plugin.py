@@ -159,12 +159,23 @@ def ionto_bench_port() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def ionto_rig(request: pytest.FixtureRequest, ionto_tier: str, ionto_bench_port: str | None) -> Iterator[Rig]:
+def ionto_bench_meter() -> str | None:
+    """The VISA resource of a meter of kind "scpi", where something else than the bench file decides it.
+
+    To be overridden like `ionto_bench_port`.
+    """
+    return None
+
+
+@pytest.fixture(scope="session")
+def ionto_rig(
+    request: pytest.FixtureRequest, ionto_tier: str, ionto_bench_port: str | None, ionto_bench_meter: str | None
+) -> Iterator[Rig]:
     """The bench, put together once for all tests."""
     from ionto_host.bench import fixtures
 
     config = request.config
-    bench = bench_of(config, ionto_tier)
+    bench = fixtures.with_meter(bench_of(config, ionto_tier), ionto_bench_meter)
     if not bench.simulated and hasattr(config, "workerinput"):
         raise pytest.UsageError("one bench cannot be shared by several processes: run without -n")
     person = fixtures.person(config) if _can_ask(config) else None

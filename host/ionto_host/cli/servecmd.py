@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 
 import click
 
 from ionto_host.cli.common import Answer, IontoCommand, examples, note, port_name, print_json, settings
+from ionto_host.simulators import stopped_by_signals
 
 _OPEN_TO_ALL = (
     "Whoever reaches {} can use the board: no password, no encryption. On a network that is not the bench's own, "
@@ -41,15 +41,14 @@ def serve(listen: str, tcp_port: int) -> Answer:
     quiet = settings().json
     server = PortServer(port_name(), (listen, tcp_port), lambda text: None if quiet else click.echo(text, err=True))
     host = socket.gethostname() if listen in ("0.0.0.0", "::") else listen
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: server.stop())
-    if quiet:
-        print_json({"url": server.url(host), "port": server.port, "tcp_port": server.tcp_port})
-    else:
-        click.echo(f"{server.port} is served as {server.url(host)}\nCtrl-C ends it.")
-    if not is_local(listen):
-        note(_OPEN_TO_ALL.format(server.url(host)))
-    server.serve()
+    with stopped_by_signals(server.stop):
+        if quiet:
+            print_json({"url": server.url(host), "port": server.port, "tcp_port": server.tcp_port})
+        else:
+            click.echo(f"{server.port} is served as {server.url(host)}\nCtrl-C ends it.")
+        if not is_local(listen):
+            note(_OPEN_TO_ALL.format(server.url(host)))
+        server.serve()
     return Answer(None, "Not served any more.")
 
 

@@ -147,13 +147,36 @@ def sim_reset(power: bool, state_dir: Path | None) -> Answer:
 
 
 @sim.command("meter")
+@click.option(
+    "--scpi",
+    type=click.IntRange(0, 65535),
+    metavar="TCP_PORT",
+    help="Serve it on this computer as a multimeter that speaks SCPI, until Ctrl-C; 0: a free port.",
+)
 @_STATE_DIR
-def sim_meter(state_dir: Path | None) -> Answer:
-    """Show what the independent meter has seen flow since it was made."""
+def sim_meter(scpi: int | None, state_dir: Path | None) -> Answer:
+    """Show what the independent meter has seen flow since it was made.
+
+    With --scpi it is an instrument on the network: MEAS:CURR:DC?, READ?, *IDN?, SYST:ERR?. A bench file names it as a
+    meter of kind "scpi".
+    """
     with simulators.connect(state_dir) as pico:
+        if scpi is not None:
+            return _serve_meter(str(pico.paths.root), scpi)
         meter = pico.meter()
     now, peak = meter.now_ua / 1000, meter.peak_ua / 1000
     return Answer(vars(meter), f"{now:.3f} mA now, {peak:.3f} mA at most, {ma_min(meter.charge_uc):.3f} mA*min")
+
+
+def _serve_meter(folder: str, tcp_port: int) -> Answer:
+    def ready(resource: str) -> None:
+        if settings().json:
+            print_json({"resource": resource})
+        else:
+            click.echo(f"The meter is {resource}\nCtrl-C ends it.")
+
+    simulators.serve_meter(folder, tcp_port, ready)
+    return Answer(None, "The meter is not served any more.")
 
 
 examples(
@@ -167,6 +190,6 @@ examples("ionto sim press start", "ionto sim press stop --ms 300")(sim_press)
 examples("ionto sim load 4700", "ionto sim load open")(sim_load)
 examples("ionto sim cable out", "ionto sim cable in")(sim_cable)
 examples("ionto sim reset", "ionto sim reset --power")(sim_reset)
-examples("ionto sim meter", "ionto sim meter --json")(sim_meter)
+examples("ionto sim meter", "ionto sim meter --json", "ionto sim meter --scpi 5025")(sim_meter)
 
 COMMANDS = (sim,)

@@ -12,10 +12,10 @@ import serial
 
 from ionto import faults, protocol
 from ionto_host import messages
-from ionto_host.errors import NoAnswerError, NoFirmwareError, PortVanishedError, ProtocolError
+from ionto_host.errors import NoAnswerError, NoFirmwareError, ProtocolError
 from ionto_host.patience import patient
 from ionto_host.transport.frames import Decoder, Frame, encode
-from ionto_host.transport.network import vanished_action
+from ionto_host.transport.network import vanished
 
 ANSWER_TIMEOUT_S = 1.0
 TRIES = 3
@@ -76,7 +76,7 @@ class Link:
             try:
                 self._port.write(b"\r\x02")
             except (OSError, serial.SerialException) as error:
-                raise self._vanished(error) from error
+                raise vanished(self.name, error) from error
             for _ in self._frames(timeout_s):
                 continue
         return _shows_prompt(self.decoder.text)
@@ -87,7 +87,7 @@ class Link:
         try:
             self._port.write(encode(kind, sequence, payload))
         except (OSError, serial.SerialException) as error:
-            raise self._vanished(error) from error
+            raise vanished(self.name, error) from error
         return sequence
 
     def _frames(self, timeout_s: float, restart: bool = False) -> Iterator[Frame]:
@@ -102,15 +102,12 @@ class Link:
         try:
             return self._port.read(max(1, self._port.in_waiting))
         except (OSError, TypeError, serial.SerialException) as error:
-            raise self._vanished(error) from error
+            raise vanished(self.name, error) from error
 
     def _answer(self, frame: Frame, kind: int) -> bytes:
         if frame.kind != protocol.ERROR:
             return frame.payload
         raise messages.error_for(decode_error(frame.payload, kind))
-
-    def _vanished(self, error: Exception) -> PortVanishedError:
-        return PortVanishedError(f"{self.name} is gone: {error}", vanished_action(self.name), port=self.name)
 
     def _no_answer(self, kind: int, tries: int) -> NoAnswerError | NoFirmwareError:
         text = self.decoder.text

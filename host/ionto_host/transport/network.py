@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 import socket
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from ionto_host.errors import IontoError, NoDeviceError, PortBusyError, TransportError, UsageError
+from ionto_host.errors import IontoError, NoDeviceError, PortBusyError, PortVanishedError, TransportError, UsageError
 
 SCHEME = "rfc2217"
 _CONNECT_S = 5.0
@@ -76,7 +77,10 @@ def refusal(host: str, tcp_port: int) -> str:
 
 @contextmanager
 def quiet_reader() -> Iterator[None]:
-    """Keep off the screen what pyserial's reader thread dies of when a server closes in the middle of the telnet."""
+    """Keep off the screen what pyserial's reader thread dies of when a server closes in the middle of the telnet.
+
+    And that pyserial starts that thread by methods which Python deprecates.
+    """
     before = threading.excepthook
 
     def hook(args: threading.ExceptHookArgs) -> None:
@@ -85,11 +89,16 @@ def quiet_reader() -> Iterator[None]:
 
     threading.excepthook = hook
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
     finally:
         threading.excepthook = before
 
 
-def vanished_action(port: str) -> str:
-    """Return what to do when `port` vanished while in use; "" for a port of this computer."""
-    return f"{_LOOK_THERE} A session goes on; `ionto status` shows it." if is_remote(port) else ""
+def vanished(port: str, error: Exception) -> PortVanishedError:
+    """Return the error for `port`, which went while it was in use: what pyserial says of a URL is not for people."""
+    if not is_remote(port):
+        return PortVanishedError(f"{port} is gone: {error}", port=port)
+    action = f"{_LOOK_THERE} A session goes on; `ionto status` shows it."
+    return PortVanishedError(f"{port} is gone: the connection ended", action, port=port)
