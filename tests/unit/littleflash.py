@@ -120,6 +120,12 @@ class Disk:
         with _os_errors():
             self.fs.remove(path)
 
+    def rename(self, old: str, new: str) -> None:
+        """As os.rename: takes the place of what is there."""
+        self.on_write(new)
+        with _os_errors():
+            self.fs.rename(old, new)
+
     def urandom(self, size: int) -> bytes:
         """Return the same every time."""
         return bytes(range(self.random, self.random + size))

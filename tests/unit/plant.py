@@ -401,11 +401,19 @@ class Flash:
         self.fail("remove")
         del self.files[path]
 
+    def rename(self, old: str, new: str) -> None:
+        """As os.rename on littlefs: takes the place of what is there."""
+        self.on_write(new)
+        self.fail("rename")
+        self._place(new)[new] = self._place(old).pop(old)
+
+    def _place(self, path: str) -> dict[str, bytes]:
+        return self.system if path in self.system or path in (settings.PATH, calibration.PATH) else self.files
+
     def open(self, path: str, mode: str = "r") -> _File:
         """As open, for the modes rb, wb, ab, r and w."""
         self.fail("open " + mode)
-        kept = (settings.PATH, calibration.PATH)
-        files = self.system if path in self.system or path in kept else self.files
+        files = self._place(path)
         if mode[0] == "r" and path not in files:
             raise OSError(2)
         return _File(self, files, path, mode)
@@ -794,6 +802,7 @@ def device(
             (keptdose, "open", flash.open),
             (files, "open", flash.open),
             (settings, "open", flash.open),
+            (settings, "os", flash),
         ):
             stack.enter_context(patch.object(target, name, fake, create=True))
         made = Device(limits.for_variant(variant), flash, board or Board(), **plant)

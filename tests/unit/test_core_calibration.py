@@ -140,7 +140,7 @@ def test_what_is_implausible_is_refused_with_its_field(change: dict[str, Any], c
 
 
 @pytest.mark.hazard("HAZ-03", "HAZ-30")
-@pytest.mark.parametrize("damage", [b"{}", b"x" * 90, b'{"a":1}\n00000000', "bit", "cut", "range"])
+@pytest.mark.parametrize("damage", [b"", b"{}", b"x" * 90, b'{"a":1}\n00000000', "bit", "cut", "range"])
 def test_a_damaged_file_trims_nothing_and_is_said(damage: bytes | str) -> None:
     with with_hand() as board:
         calibrate(board, GOOD)

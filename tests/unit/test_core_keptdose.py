@@ -143,7 +143,7 @@ MORE_STARTS = json.dumps(json.loads(GOOD) | {"starts_left": 4}).encode()
 
 @pytest.mark.hazard("HAZ-25")
 @pytest.mark.parametrize(
-    "content", [b"{}", b"[]", b"null", b"7", b'"dose"', b"\xff\xfe", GOOD[:-1], GOOD * 2, MORE_STARTS]
+    "content", [b"", b"{}", b"[]", b"null", b"7", b'"dose"', b"\xff\xfe", GOOD[:-1], GOOD * 2, MORE_STARTS]
 )
 def test_what_is_no_kept_dose_is_dropped(content: bytes) -> None:
     assert_dropped(restored(content))

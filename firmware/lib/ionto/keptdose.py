@@ -1,7 +1,7 @@
 """The last accepted dose, kept on flash with the count of its starts, for sessions without a computer.
 
 The file is JSON: the dose's canonical bytes, their SHA-256, the starts left, and a CRC-32 over the three. It is
-written only with the output off; littlefs keeps the old content when a write is cut short.
+written only with the output off, as a whole or not at all.
 """
 
 import binascii
@@ -10,6 +10,7 @@ import json
 from ionto import dose as doses
 from ionto.compat import const
 from ionto.faults import Refusal
+from ionto.settings import write_whole
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -56,10 +57,7 @@ class KeptDose:
         """Return the dose on flash when it is intact and `limits` admit it; `state` says why there is none."""
         try:
             with open(self._path) as stream:
-                text = stream.read()
-            if not text:  # the file was made, and the power went before anything was in it
-                return None
-            content = json.loads(text)
+                content = json.loads(stream.read())
         except OSError:
             return None
         except ValueError:
@@ -90,6 +88,5 @@ class KeptDose:
     def _write(self, plan: "Dose", starts_left: int) -> None:
         raw, digest = plan.raw.decode(), plan.digest()
         content = {"crc32": _crc(digest, starts_left, raw), "digest": digest, "dose": raw, "starts_left": starts_left}
-        with open(self._path, "w") as stream:
-            stream.write(json.dumps(content))
+        write_whole(self._path, json.dumps(content).encode())
         self.starts_left = starts_left

@@ -1,12 +1,12 @@
 """The settable limits and the configured variant, on flash with a CRC-32. They only narrow the compiled limits.
 
-The file is one line of JSON and one of its CRC-32 in hexadecimal. littlefs keeps the old file until a new one is
-closed. Without a file the compiled limits hold, and the range strap says which variant the board is from now on. A
+The file is one line of JSON and one of its CRC-32 in hexadecimal; it is replaced as a whole or not at all. Without a file the compiled limits hold, and the range strap says which variant the board is from now on. A
 damaged file counts as the lowest limits, until somebody with a hand on the board sets them again.
 """
 
 import binascii
 import json
+import os
 
 from ionto import faults
 from ionto.compat import const
@@ -23,7 +23,7 @@ PATH = "/settings.json"
 FIELDS = (("max_current_ua", "min_current_ua"), ("max_dose_uc", "min_dose_uc"), ("max_density_ua_cm2", ""))
 _LOWEST_DENSITY_UA_CM2 = 1
 _MAX_UNLOGGED = const(32)
-_ENOENT = const(2)
+_NEW = ".new"
 
 
 class Settings:
@@ -136,14 +136,9 @@ class Settings:
 
 
 def read_checked(path: str) -> "Any":
-    """Return what `write_checked` put into the file `path`, None when it is damaged. Raises OSError for no file.
-
-    An empty file is none: it was made, and the power went before anything was in it.
-    """
+    """Return what `write_checked` put into the file `path`, None when it is damaged. Raises OSError for no file."""
     with open(path, "rb") as stream:
         body, _, checksum = stream.read().partition(b"\n")
-    if not body:
-        raise OSError(_ENOENT)
     try:
         return json.loads(body) if checksum == _checksum(body) else None
     except ValueError:
@@ -153,8 +148,17 @@ def read_checked(path: str) -> "Any":
 def write_checked(path: str, content: dict) -> None:
     """Write `content` to the file `path` with its CRC-32. Raises OSError when flash refuses."""
     body = json.dumps(content).encode()
-    with open(path, "wb") as stream:
-        stream.write(body + b"\n" + _checksum(body))
+    write_whole(path, body + b"\n" + _checksum(body))
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Put `data` into the file `path`, which has the old content or the new one at every moment. Raises OSError.
+
+    littlefs makes an empty file when it opens a new one: without a second name, a cut there leaves that under the first.
+    """
+    with open(path + _NEW, "wb") as stream:
+        stream.write(data)
+    os.rename(path + _NEW, path)
 
 
 def _checksum(body: bytes) -> bytes:
