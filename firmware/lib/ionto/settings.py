@@ -1,7 +1,8 @@
 """The settable limits and the configured variant, on flash with a CRC-32. They only narrow the compiled limits.
 
-The file is one line of JSON and one of its CRC-32 in hexadecimal; it is replaced as a whole or not at all. Without a file the compiled limits hold, and the range strap says which variant the board is from now on. A
-damaged file counts as the lowest limits, until somebody with a hand on the board sets them again.
+The file is one line of JSON and one of its CRC-32 in hexadecimal; it is replaced as a whole or not at all. Without
+a file the compiled limits hold, and the range strap says which variant the board is from now on. A damaged file counts
+as the lowest limits, until somebody with a hand on the board sets them again.
 """
 
 import binascii
@@ -154,7 +155,7 @@ def write_checked(path: str, content: dict) -> None:
 def write_whole(path: str, data: bytes) -> None:
     """Put `data` into the file `path`, which has the old content or the new one at every moment. Raises OSError.
 
-    littlefs makes an empty file when it opens a new one: without a second name, a cut there leaves that under the first.
+    littlefs makes an empty file when it opens a new one: a cut there leaves one under the second name, not under `path`.
     """
     with open(path + _NEW, "wb") as stream:
         stream.write(data)
