@@ -155,7 +155,7 @@ def write_checked(path: str, content: dict) -> None:
 def write_whole(path: str, data: bytes) -> None:
     """Put `data` into the file `path`, which has the old content or the new one at every moment. Raises OSError.
 
-    littlefs makes an empty file when it opens a new one: a cut there leaves one under the second name, not under `path`.
+    littlefs makes an empty file when it opens a new one: a cut there leaves it under the second name, not `path`.
     """
     with open(path + _NEW, "wb") as stream:
         stream.write(data)
