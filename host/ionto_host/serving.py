@@ -35,6 +35,7 @@ _KEEP_ALIVE = {
 }  # a client is given up after 25 s without a sign
 _MODEM_LINES = ("cts", "dsr", "ri", "cd", "rts", "dtr", "break_condition")
 _IAC = b"\xff"
+_SERVER_ENDS = "this server ends"
 _PORT_GONE = "the board's port is gone"
 
 Tell = Callable[[str], None]
@@ -92,6 +93,8 @@ class _Session:
             self.end("the client left")
         except OSError as error:
             self.end(f"the connection broke: {error}")
+        except Exception as error:  # PortManager lets through what a malformed negotiation raises
+            self.end(f"the client does not speak RFC 2217: {error!r}")
         if outward.ident is not None:
             outward.join()
         with suppress(OSError):
@@ -165,8 +168,8 @@ class PortServer:
             while not self._stopping.is_set():
                 with suppress(TimeoutError):
                     self._take(*self._listener.accept())
-        if self._session is not None:
-            self._session.end("this server ends")
+        if session := self._session:
+            session.end(_SERVER_ENDS)
         for thread in self._threads:
             thread.join()
 
@@ -198,9 +201,11 @@ class PortServer:
         _watch_over(connection)
         port = self._opened()
         self._tell(f"{self._client} has the board")
-        self._session = _Session(connection, port)
-        self._session.run()
-        self._tell(f"{self._client}: {self._session.reason}")
+        session = self._session = _Session(connection, port)
+        if self._stopping.is_set():
+            session.end(_SERVER_ENDS)
+        session.run()
+        self._tell(f"{self._client}: {session.reason}")
 
     def _opened(self) -> serial.Serial:
         """Return the port, opened; a board that restarts is given a moment to come back."""

@@ -62,6 +62,20 @@ def test_every_byte_arrives_both_ways(line, data):
     assert (there, client.read(len(data))) == (data, data)
 
 
+def test_clients_that_talk_rubbish_do_not_keep_the_port():
+    """Every option of RFC 2217 without its value, and with one that makes no sense; then a client that means it."""
+    with pseudo_terminal() as (_, name), server(name) as made:
+        for option in range(14):
+            for value in (b"", b"\x77", b"\x77" * 9):
+                with socket.create_connection(("127.0.0.1", made.tcp_port), timeout=5) as raw:
+                    raw.sendall(b"\xff\xfa\x2c" + bytes([option]) + value + b"\xff\xf0\xff\xfb")
+                    raw.shutdown(socket.SHUT_WR)
+                    while raw.recv(4096):
+                        continue
+        with open_port(made.url("127.0.0.1")) as client:
+            assert client.is_open
+
+
 def test_the_lines_of_a_port_without_lines_are_no_error(line):
     client, _ = line
     client.dtr = client.rts = False
