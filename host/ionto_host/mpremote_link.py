@@ -19,6 +19,7 @@ import serial
 from mpremote.transport import TransportError as MpremoteError
 from mpremote.transport_serial import SerialTransport
 
+from ionto import bootmode
 from ionto_host.errors import BoardError, PortBusyError
 from ionto_host.patience import patient
 from ionto_host.transport.network import is_remote
@@ -59,6 +60,16 @@ def _has(path):
         return True
     except OSError:
         return False
+"""
+
+
+_STARVE = f"""
+import machine, time
+from ionto import hal_rp2
+hal_rp2.write_scratch({bootmode.SCRATCH_MARK}, {bootmode.mark(bootmode.RUNNING, 0)})
+machine.WDT(timeout=500)
+while True:
+    time.sleep_ms(10)
 """
 
 
@@ -160,15 +171,23 @@ class Prompt:
         """Send the board to the boot ROM, which shows a drive instead of a port."""
         self._leave("bootloader")
 
+    def starve_watchdog(self) -> None:
+        """Mark the board as running, arm its watchdog, feed it no more, and close the port: a reset follows."""
+        self._leave_by(_STARVE)
+
     def _leave(self, function: str) -> None:
-        """Let the board leave by `machine.<function>()` and close the port.
+        """Let the board leave by `machine.<function>()` and close the port."""
+        self._leave_by(f"import machine, time\ntime.sleep_ms(50)\nmachine.{function}()")
+
+    def _leave_by(self, code: str) -> None:
+        """Let the board leave by `code` and close the port.
 
         The port may go before the answer is read, which looks like an error and is none: who waits for what comes next
         finds out. The board waits a moment, so that the answer gets out.
         """
         printed = io.StringIO()
         with contextlib.suppress(*_LOST), contextlib.redirect_stdout(printed):
-            self._transport.exec_raw_no_follow(f"import machine, time\ntime.sleep_ms(50)\nmachine.{function}()")
+            self._transport.exec_raw_no_follow(code)
             time.sleep(0.1)
         self._transport.in_raw_repl = False
         self.close()

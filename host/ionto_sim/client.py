@@ -60,6 +60,18 @@ class MarkReading:
     t_below_us: int | None
 
 
+@dataclass(frozen=True)
+class LoopTimingReading:
+    """The pulses of the loop timing pin: their number, periods and widths in us."""
+
+    periods: int
+    period_mean_us: float
+    period_min_us: float
+    period_max_us: float
+    width_mean_us: float
+    width_max_us: float
+
+
 class SimClient:
     """Control of the virtual Pico that runs in `state_dir`. SimGoneError when none does."""
 
@@ -169,6 +181,14 @@ class SimClient:
     def mark(self, name: str) -> int:
         """Set the meter's mark `name` now; return the virtual time in us."""
         return self.request("mark", name=name)["t_us"]
+
+    def listen(self) -> int:
+        """Listen to the loop timing pin from now on; return the virtual time in us."""
+        return self.request("timing", on=True)["t_us"]
+
+    def heard(self) -> LoopTimingReading:
+        """Return what was heard since `listen`, and listen no more; SimCommandError when nothing was."""
+        return LoopTimingReading(**self.request("timing", on=False))
 
     def wait(self, timeout_s: float = 10.0, **when: Any) -> int:
         """Wait until the condition `when` holds; return the virtual time in us.
@@ -347,4 +367,4 @@ def wait_until(condition: Any, timeout_s: float = 5.0, period_s: float = 0.01) -
         time.sleep(period_s)
 
 
-__all__ = ["MarkReading", "MeterReading", "SimClient", "SimError", "VirtualPico", "wait_until"]
+__all__ = ["LoopTimingReading", "MarkReading", "MeterReading", "SimClient", "SimError", "VirtualPico", "wait_until"]

@@ -5,6 +5,7 @@ the `id` of its command and `ok`, `result` or `error`.
 """
 
 from .compat import NEVER_US
+from .timing import PinTiming
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Commands:
     """The commands on one board.
 
     `clock` has `now_us` and `next_us`, which is set to have `run_due` and `check_conditions` called soon. `board`
-    has `circuit`, `boots`, `status`, `shown`, `set_fault`, `press`, `strap`, `reset`, `cut` and `cut_at`.
+    has `circuit`, `boots`, `status`, `shown`, `listen`, `set_fault`, `press`, `strap`, `reset`, `cut` and `cut_at`.
     """
 
     def __init__(self, clock: "Any", send: "Callable[[dict], None]") -> None:
@@ -29,6 +30,7 @@ class Commands:
         self.schedule = []  # [t_us, command], earliest first
         self.conditions = []  # [condition, command or answer id, since when it holds]
         self.pending_us = NEVER_US
+        self.timing = None
 
     def answer(self, message: dict) -> None:
         """Do the command `message` and answer it."""
@@ -162,6 +164,19 @@ class Commands:
         """Set the meter's mark `name`."""
         self._meter().mark(command["name"])
         return self.now()
+
+    def do_timing(self, command: dict) -> object:
+        """Listen to the loop timing pin from now on (`on`), or return what was heard and listen no more."""
+        if command["on"]:
+            self.timing = PinTiming()
+            self.board.listen(self.timing)
+            return self.now()
+        self.board.listen(None)
+        heard = self.timing
+        self.timing = None
+        if heard is None:
+            raise ValueError("nothing listened to the loop timing pin")
+        return heard.read()
 
     def _meter(self) -> "Any":
         """Return the meter, brought to now."""

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from ionto import protocol
+from ionto import calibration, protocol
+from ionto_host import calibrating
 from ionto_host.bench import measuring, record, wiring
 from ionto_host.bench import rig as rigs
 from ionto_host.bench.benchfile import EMULATED, BenchFile
@@ -23,6 +24,8 @@ from ionto_host.device import Device
 from ionto_host.patience import VARIABLE as PATIENCE
 
 _EMULATED_PATIENCE = "40"
+CALIBRATION_OHM = 2_000
+CALIBRATION_SPEED = 8.0  # of a simulated board: the points are read in wall time
 _KNOWN_LOGS: dict[str, set[int]] = {}
 
 
@@ -81,15 +84,33 @@ class Measured:
         body = {"name": name, "columns": list(columns), "rows": [[round(x, 5) for x in row] for row in rows], **about}
         self._properties.append((record.SERIES, json.dumps(body, ensure_ascii=False)))
 
-    def add(self, quantity: str, value: float, unit: str, low: float | None, high: float | None, **at: Any) -> Row:
-        """Keep a row, and return it unjudged."""
-        row = Row(quantity, round(float(value), 6), unit, low, high, at)
+    def add(
+        self,
+        quantity: str,
+        value: float,
+        unit: str,
+        low: float | None,
+        high: float | None,
+        seen: dict[str, Any] | None = None,
+        **at: Any,
+    ) -> Row:
+        """Keep a row, measured `at` these conditions with `seen` beside it, and return it unjudged."""
+        row = Row(quantity, round(float(value), 6), unit, low, high, at, seen or {})
         self._properties.append((record.ROW, record.encode_row(row)))
         return row
 
-    def check(self, quantity: str, value: float, unit: str, low: float | None, high: float | None, **at: Any) -> None:
+    def check(
+        self,
+        quantity: str,
+        value: float,
+        unit: str,
+        low: float | None,
+        high: float | None,
+        seen: dict[str, Any] | None = None,
+        **at: Any,
+    ) -> None:
         """Keep a row; the test fails when it is outside its limits."""
-        row = self.add(quantity, value, unit, low, high, **at)
+        row = self.add(quantity, value, unit, low, high, seen, **at)
         if not row.passed:
             pytest.fail(row.words(), pytrace=False)
 
@@ -147,12 +168,15 @@ def around_test(bench: Rig, logs: Path, measured: Measured) -> Iterator[Rig]:
     pulled = measuring.pull_logs(bench, logs, known)
     bad = [str(log.path) for log, _ in pulled if not log.verified]
     if pulled:
-        measured.check("session logs pulled", len(pulled), "logs", 1, None)
-        measured.check("logs that do not verify", len(bad), "logs", None, 0)
+        measured.check(record.LOGS, len(bad), "logs", None, 0, {"pulled": len(pulled)})
         files = str(pulled[-1][1].header.get("files", ""))
         if files:
             measured.facts(firmware_sha256=files)
-    bench.last_logs = [session for _, session in pulled]
+    judge, bench.judge_log = bench.judge_log, None
+    if judge is not None:
+        if not pulled:
+            pytest.fail("the session left no log", pytrace=False)
+        measured.all_passed(judge(pulled[-1][1]))
 
 
 def bring_to_rest(bench: Rig) -> None:
@@ -196,9 +220,28 @@ def about(bench: Rig) -> dict[str, Any]:
     }
 
 
-def wired(bench: Rig) -> None:
-    """Check the wiring once a run; `WiringError` when it is not as the file says."""
-    if not bench.checked:
-        bench.zero_meter()
-        wiring.require(bench)
-        bench.checked = True
+def wired(bench: Rig, measured: Measured, calibrated: bool) -> None:
+    """Check the wiring once a run, and calibrate the board if asked; `WiringError` when it is not as the file says."""
+    if bench.checked:
+        return
+    measured.facts(meter_zero_ua=bench.zero_meter())
+    for finding in wiring.require(bench):
+        measured.facts(**{f"wiring: {finding.name}": finding.text})
+    bench.checked = True
+    if calibrated:
+        calibrate(bench, measured)
+
+
+def calibrate(bench: Rig, measured: Measured) -> None:
+    """Calibrate the board against the bench's meter, as `ionto calibrate` does; `CalibrationError` when implausible."""
+    ohm = bench.load.ohm
+    bench.load.set_ohm(bench.load.nearest(CALIBRATION_OHM))
+    with bench.clock.real_time(CALIBRATION_SPEED):
+        done = calibrating.calibrate(bench.device, bench.meter, bench.tell, lambda *_: True, (None, None))
+    assert done is not None
+    bench.load.set_ohm(ohm)
+    at = {"meter": bench.meter.name}
+    before, after = (calibrating.percent(part) for part in (done.residual_before_ppm, done.residual_ppm))
+    measured.facts(calibration=bench.device.hello().calibration, calibrated_now={"before": before, "after": after})
+    most = calibration.MAX_RESIDUAL_PPM / 1e4
+    measured.add("left after the calibration", done.residual_ppm / 1e4, "%", None, most, {"before": before}, **at)

@@ -20,7 +20,7 @@ from ionto_host.errors import IontoError, NoDeviceError, TransportError
 from ionto_host.hand import with_hand
 from ionto_host.meters import Sample
 
-READINGS = 40
+READINGS = 25
 _PERIOD_S = 0.01
 SETTLE_S = 0.3
 
@@ -156,6 +156,6 @@ def _ignore(*_: object) -> None:
     return
 
 
-def wait_off(rig: Rig) -> None:
+def wait_off(rig: Rig, within_s: float = 30.0) -> None:
     """Wait until the board is at rest with its log written; whatever fault it is in stays."""
-    rig.until(at_rest, "the end", 30.0, fault_expected=True)
+    rig.until(at_rest, "the end", within_s, fault_expected=True)

@@ -213,11 +213,11 @@ def device(ionto_board: Rig) -> Device:
 
 
 @pytest.fixture
-def ionto_wired(ionto_board: Rig, measured: Measured) -> Rig:
+def ionto_wired(request: pytest.FixtureRequest, ionto_board: Rig, measured: Measured) -> Rig:
     """The bench, checked electrically once: meter in series the right way round, load as in the file."""
     from ionto_host.bench import fixtures
 
-    fixtures.wired(ionto_board)
+    fixtures.wired(ionto_board, measured, bool(request.config.getoption("ionto_calibrate")))
     return ionto_board
 
 

@@ -13,6 +13,8 @@ from typing import Any
 from ionto_host.errors import IntegrityError
 
 KIND, SCHEMA = "ionto bench record", 1
+FLOWS, READS = "current that flows less set-point", "board's reading less meter's"  # what the accuracy table shows
+LOGS = "logs that do not verify"
 ROW, SERIES, FACTS = "ionto_row", "ionto_series", "ionto_facts"  # names of pytest's user properties
 
 
@@ -20,7 +22,7 @@ ROW, SERIES, FACTS = "ionto_row", "ionto_series", "ionto_facts"  # names of pyte
 class Row:
     """One quantity that was measured and has limits; `conditions` are the set-points it was measured at.
 
-    `low` and `high` are in `unit`, None where there is none.
+    `low` and `high` are in `unit`, None where there is none; `seen` is what it was made from, or was seen beside it.
     """
 
     quantity: str
@@ -29,6 +31,7 @@ class Row:
     low: float | None
     high: float | None
     conditions: dict[str, Any] = field(default_factory=dict)
+    seen: dict[str, Any] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:

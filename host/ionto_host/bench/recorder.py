@@ -103,4 +103,5 @@ def _reason(report: pytest.TestReport) -> str:
     if isinstance(report.longrepr, tuple):
         return str(report.longrepr[2]).removeprefix("Skipped: ")
     crash = getattr(report.longrepr, "reprcrash", None)
-    return str(crash.message if crash is not None else report.longrepr or "").strip()
+    text = str(crash.message if crash is not None else report.longrepr or "")
+    return text.partition("\nassert ")[0].removeprefix("Failed: ").removeprefix("AssertionError: ").strip()

@@ -6,7 +6,7 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ionto_host import firmware_files, flashing, micropython_image
 from ionto_host.bench import benchfile, instruments, loads, switching
 from ionto_host.bench.benchfile import EMULATED, RELAYS, BenchFile
+from ionto_host.bench.record import Row
 from ionto_host.device import Device, Status
 from ionto_host.errors import (
     DeviceFaultError,
@@ -107,8 +108,9 @@ class SimClock(Clock):
         return self._pico.meter().t_us / 1e6
 
     def pause(self, seconds: float) -> None:
-        """Let virtual time pass."""
-        self._pico.wait(timeout_s=max(10.0, 4 * seconds), t_us=round((self.now_s() + seconds) * 1e6))
+        """Let virtual time pass; it stands still while the simulator's power is off."""
+        if self._pico.status().get("powered", True):
+            self._pico.wait(timeout_s=max(10.0, 4 * seconds), t_us=round((self.now_s() + seconds) * 1e6))
 
     @contextmanager
     def real_time(self, factor: float = 1.0) -> Iterator[None]:
@@ -138,7 +140,7 @@ class Rig:
         self.meter_zero_ua = 0.0
         self.first = True  # nothing was done with it yet
         self.checked = False  # the wiring was found to be as the file says
-        self.last_logs: list[Session] = []  # those of the test before
+        self.judge_log: Callable[[Session], list[Row]] | None = None  # what the test wants of its last log
         self._port = ""
         self._finder: PortFinder | None = None
         self._device: Device | None = None
@@ -231,6 +233,24 @@ class Rig:
             raise LackingError("fault injection")
         self.pico.fault(fault, on)
 
+    def loop_timing(self, seconds: float) -> dict[str, float]:
+        """Return what the instrument on the loop timing pin says of `seconds`: period and width, us.
+
+        A simulated one knows the extremes as well. `LackingError` without an instrument.
+        """
+        if self.pico is not None:
+            self.pico.listen()
+            self.clock.pause(seconds)
+            return dict(vars(self.pico.heard()))
+        spec = self.bench.timing
+        if spec is None:
+            raise LackingError("loop timing instrument")
+        with closing(instruments.open_scpi(spec.resource)) as port:
+            return {
+                "period_mean_us": instruments.scpi_number(port, spec.period_query) * 1e6,
+                "width_mean_us": instruments.scpi_number(port, spec.width_query) * 1e6,
+            }
+
     # Safety.
 
     def make_safe(self) -> None:
@@ -311,7 +331,9 @@ def _simulate(rig: Rig) -> None:
     pico = client.VirtualPico(state_dir=folder / "pico", firmware=files, **settings)
     rig._stack.callback(pico.close)
     rig.pico, rig._port, rig.clock = pico, pico.port, SimClock(pico, str(speed))
-    rig.meter = instruments.SimMeter(pico, bench.meter, sim)
+    probe = client.SimClient(pico.paths.root)  # a connection of its own: the meter is also read in a thread
+    rig._stack.callback(probe.disconnect)
+    rig.meter = instruments.SimMeter(probe, bench.meter, sim)
     rig.switches = {name: switching.SimSwitch(name, pico) for name in bench.switches}
     rig.load = loads.Load(bench.load, lambda ohm: _set_load(pico, _true_ohm(bench, ohm)))
     rig.wait_for_board()

@@ -210,4 +210,6 @@ def judge(
 def _of_fault(rig: Rig, error: DeviceFaultError) -> Finding:
     """Return the finding of a session that ended in a fault."""
     action = f"Check the leads from {ELECTRODES[0]} through meter and load to {ELECTRODES[1]}. {error.action}"
-    return bad("load circuit", f"the board ends the session: {error.message}", action, error.exit_code, **error.details)
+    return bad(
+        "load circuit", f"the board ends the session: {error.message}", action, error.exit_code, fault=error.details
+    )

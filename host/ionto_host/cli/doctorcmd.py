@@ -23,11 +23,10 @@ def doctor(self_test: bool) -> Answer:
     from ionto_host.doctor import examine
 
     found: list[Finding] = []
-    console = Console(highlight=False, soft_wrap=True)
     for finding in examine(port_name(), self_test):
         found.append(finding)
         if not settings().json:
-            _show(console, finding)
+            show(finding)
     failed = [finding for finding in found if finding.level == FAIL]
     warnings = sum(finding.level not in (OK, FAIL) for finding in found)
     text = f"\n{len(found)} looked at: {len(failed)} fail, {warnings} warning."
@@ -35,7 +34,9 @@ def doctor(self_test: bool) -> Answer:
     return Answer(data, text, failed[0].exit_code if failed else ExitCode.OK)
 
 
-def _show(console: Console, finding: Finding) -> None:
+def show(finding: Finding) -> None:
+    """Print a finding: its level, name and words, and below them the next action."""
+    console = Console(highlight=False, soft_wrap=True)
     style = _STYLES[finding.level]
     console.print(f"{finding.level:<8}", style=style, end="")
     console.print(f"{finding.name:<19} {finding.text}", markup=False)

@@ -42,6 +42,7 @@ MODULES: dict[str, dict[str, str]] = {
         "report": "Write a session's report, one page of HTML.",
     },
     "coursecmd": {"course": "Courses: sessions of one subject code over weeks."},
+    "benchcmd": {"bench": "A board on a bench: wiring, check, suite, report."},
     "simcmd": {"sim": "Run a virtual Pico: the real firmware, no board."},
     "servecmd": {"serve": "Serve this computer's board to another one."},
     "firmwarecmd": {"firmware": "Fetch and show the MicroPython image for a board."},

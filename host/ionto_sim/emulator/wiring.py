@@ -13,6 +13,7 @@ from ionto_sim import faults, parameters
 from ionto_sim.circuit import DRAIN, FULL_DUTY, RAIL, SNS, VSYS, Circuit
 from ionto_sim.ina219_model import Ina219
 from ionto_sim.meter import Meter
+from ionto_sim.timing import PinTiming
 
 from .chip import Chip
 
@@ -60,6 +61,8 @@ class Wiring:
         rp2040.gpio[pins.HEARTBEAT].add_listener(lambda new, old: self._beat())
         for pin in (pins.BOOST_ENABLE, pins.POLARITY_RELAY):
             rp2040.gpio[pin].add_listener(lambda new, old: self.look())
+        self._timing: PinTiming | None = None
+        rp2040.gpio[pins.LOOP_TIMING].add_listener(lambda new, old: self._timing_edge())
         self._follow_duty()
 
     def _follow_duty(self) -> None:
@@ -98,6 +101,14 @@ class Wiring:
         if self.chip.rp2040.gpio[number].output_enable:
             return self.chip.duty(number)
         return float(self.chip.rp2040.gpio[number].input_value)
+
+    def listen(self, timing: PinTiming | None) -> None:
+        """Tell `timing` the edges of the loop timing pin; None for nobody."""
+        self._timing = timing
+
+    def _timing_edge(self) -> None:
+        if self._timing is not None:
+            self._timing.edge(self.chip.now_us, bool(self.chip.level(pins.LOOP_TIMING)))
 
     def meter(self) -> Meter:
         """Return the independent meter, brought to now."""

@@ -8,6 +8,10 @@ from ..compat import NEVER_US, make_room
 from ..ina219_model import Ina219
 from .core import CLOCK
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..timing import PinTiming
+
 HIZ, IN, OUT, OPEN_DRAIN, PWM, ADC, I2C = range(7)
 GPIOS = 30
 SLICES_STOPPED_BY_SOFT_RESET = 4  # micropython: machine_pwm_deinit_all walks half the channels
@@ -170,6 +174,11 @@ class Board:
 
     def _sense_sda(self) -> bool:
         return not self.bus_held
+
+    def listen(self, timing: "PinTiming | None") -> None:
+        """Tell `timing` the edges of the loop timing pin; None for nobody."""
+        pin = self.pins[self.numbers["LOOP_TIMING"]]
+        pin.effect = None if timing is None else lambda now_us, drive: timing.edge(now_us, drive > FULL_DUTY // 2)
 
     # PWM.
 
