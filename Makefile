@@ -4,12 +4,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH ?= bench.toml
 STAMP := $(VENV)/.installed
 LABGRID := .venv-labgrid
 LABGRID_STAMP := $(LABGRID)/.installed
 FIRMWARE := $(wildcard firmware/*.py firmware/lib/*.py firmware/lib/ionto/*.py)
 
-.PHONY: help demo course test faults emu hardware check trace benchmark labgrid dist docs clean
+.PHONY: help demo course test faults emu bench hardware check trace benchmark labgrid dist docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -36,6 +37,11 @@ faults: $(STAMP) ## every single fault in every state of a session: build/faults
 
 emu: $(STAMP) ## the firmware on the real MicroPython image, emulated; without an image the same tests on the virtual Pico
 	$(BIN)/python -m pytest -n auto --dist worksteal tests/emulated
+
+bench: $(STAMP) ## the acceptance suite on what bench.toml names, with a report in build/bench/; BENCH=FILE names another
+	@test -f $(BENCH) || { echo "There is no $(BENCH). Copy examples/bench.toml to bench.toml and describe your bench (docs/bench.md);" \
+	  "without hardware: make bench BENCH=examples/virtual_bench.toml" >&2; exit 2; }
+	$(BIN)/ionto bench run $(BENCH) --output build/bench --history build/bench/history
 
 hardware: $(STAMP) ## KiCad's rules, netlist checks and SPICE as one table; plots in build/hardware/ (installs KiCad 9, ngspice)
 	$(BIN)/python -m hardware

@@ -13,7 +13,7 @@ WRONG = {
     "meter reversed": ("meter_reversed = true", "the wrong way round", "Exchange the meter's two leads"),
     "meter not in series": ("meter_in_series = false", "not in series", "Connect J2 to IN+"),
     "meter with another shunt": ("values = {}\n", "apart", "Check the meter's shunt_ohm"),
-    "wrong load": ("load_ohm = 4700", "a load of 47", "Check which resistor is connected"),
+    "wrong load": ("load_ohm = 4700", "the bench file says 500 ohm", "Check which resistor is connected"),
     "no load": ("load_ohm = 1000000000", "SELFTEST", "Check the leads from J2"),
     "strap missing": ("bench_strap = false", "the bench strap is missing", "Fit JP1"),
 }

@@ -103,8 +103,12 @@ class TimingSpec:
 
 @dataclass(frozen=True)
 class SimSpec:
-    """What the simulated bench is really like, which its file may get wrong."""
+    """What the simulated bench is really like, which its file may get wrong.
 
+    With `state_dir` it is a simulator that runs already, which the port may reach by way of another host.
+    """
+
+    state_dir: str = ""
     speed: str = "max"
     load_error_ppm: int = 0
     load_ohm: float = 0.0  # what hangs there whatever the file says; 0: what it says
@@ -138,7 +142,7 @@ class BenchFile:
     @property
     def simulated(self) -> bool:
         """True when no hardware is touched."""
-        return self.port in SIMULATED
+        return self.port in SIMULATED or bool(self.sim.state_dir)
 
 
 class _Table:
@@ -218,10 +222,12 @@ def _bench(file: DataFile) -> BenchFile:
     top = _Table(file, "", file.table, _TOP)
     board = _Table(file, "board", top.body.get("board", {}), ("port", "variant", "bench_strap", "battery"))
     port = board.text("port")
-    simulated = port in SIMULATED
     sim = _sim(file, top.body.get("sim", {}))
+    simulated = port in SIMULATED or bool(sim.state_dir)
     if "sim" in top.body and not simulated:
-        file.complain("sim", f'sim: board.port is {port!r}; only a port "virtual" or "emulated" has a [sim]')
+        file.complain(
+            "sim", f'sim: board.port is {port!r}; only a port "virtual" or "emulated" has a [sim] without state_dir'
+        )
     timing = _timing(file, top.body["timing"]) if "timing" in top.body else None
     return BenchFile(
         path=file.path,
@@ -359,6 +365,7 @@ def _sim(file: DataFile, body: Any) -> SimSpec:
     if not good:
         table.complain("values", "a table of numbers is expected")
     return SimSpec(
+        state_dir=table.text("state_dir", ""),
         speed=table.text("speed", SimSpec.speed),
         load_error_ppm=round(table.number("load_error_percent", -50, 50, "%", default=0) * 10_000),
         load_ohm=table.number("load_ohm", 0, 1e12, "ohm", default=0),

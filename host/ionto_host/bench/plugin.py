@@ -37,6 +37,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             break
         except ValueError:  # another plugin has --device
             continue
+    group.addoption(
+        "--bench-port", metavar="PORT", dest="ionto_port", help="port or pyserial URL instead of the file's"
+    )
     group.addoption("--bench-record", metavar="FILE", dest="ionto_record", help="write the record of the run (JSON)")
     group.addoption("--bench-logs", metavar="DIR", dest="ionto_logs", help="keep the pulled session logs there")
     group.addoption("--bench-calibrate", action="store_true", dest="ionto_calibrate", help="calibrate the board first")
@@ -150,12 +153,12 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="session")
-def ionto_bench_port() -> str | None:
+def ionto_bench_port(request: pytest.FixtureRequest) -> str | None:
     """The port of the board, a path or a pyserial URL, where something else than the bench file decides it.
 
-    For projects that get their boards from elsewhere (labgrid): override it and return the port.
+    It is what `--bench-port` says. Projects that get their boards from elsewhere (labgrid) override it.
     """
-    return None
+    return request.config.getoption("ionto_port")
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,6 @@ SAFETY = (
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 _KINDS = {"virtual": "a virtual Pico", "emulated": "an emulated Pico", "bench": "a board"}
 _BY_SET_POINT = ("test_accuracy",)
-_NAMES = {"set_ua": "set-point", "load_ohm": "load", "state": "state"}
 
 
 def write(run: Mapping[str, Any], source: Path, target: Path, before: Sequence[Mapping[str, Any]] = ()) -> None:
@@ -88,7 +87,9 @@ def _result(result: Mapping[str, Any]) -> dict[str, Any]:
     name = str(result["test"])
     variant = name.partition("[")[2].rstrip("]")
     lines = [printable(line) for line in str(result["reason"]).splitlines() if line.strip()][:6]
-    return {**result, "variant": variant, "lines": lines, "reason": printable(str(result["reason"]))}
+    title = str(result["title"]).rstrip(".")
+    heading = f"{title} ({variant})" if variant else title
+    return {**result, "heading": heading, "lines": lines, "reason": printable(str(result["reason"]))}
 
 
 def _facts(run: Mapping[str, Any]) -> list[Fact]:
@@ -170,7 +171,7 @@ def _groups(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the rows beside the accuracy table by test, and the logs of all of them as one line."""
     rows = [row for row in run["rows"] if not _in_accuracy(row) and row["quantity"] != record.LOGS]
     groups = [
-        {"title": _title(result), "rows": [_row(row) for row in rows if row["test"] == result["test"]]}
+        {"title": result["heading"], "rows": [_row(row) for row in rows if row["test"] == result["test"]]}
         for result in map(_result, run["results"])
     ]
     logs = [row for row in run["rows"] if row["quantity"] == record.LOGS]
@@ -181,24 +182,24 @@ def _groups(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [group for group in groups if group["rows"]]
 
 
-def _title(result: Mapping[str, Any]) -> str:
-    title = str(result["title"]).rstrip(".")
-    return f"{title} ({result['variant']})" if result["variant"] else title
-
-
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    said = not row["unit"] and row["low"] == row["high"] == 1  # a question of yes or no
     at = ", ".join(_condition(name, value) for name, value in row["conditions"].items())
-    beside = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in row["seen"].items())
+    beside = ", ".join(_condition(name, value) for name, value in row["seen"].items())
     return {
         "quantity": row["quantity"],
         "at": printable("; ".join(part for part in (at, beside) if part)),
-        "value": f"{row['value']:.5g} {row['unit']}".strip(),
-        "limits": record.limits_words(row["low"], row["high"]),
+        "value": ("yes" if row["value"] else "no") if said else f"{row['value']:.5g} {row['unit']}".strip(),
+        "limits": "yes" if said else record.limits_words(row["low"], row["high"]),
         "passed": row["passed"],
     }
 
 
+_UNITS = {"ma": "mA", "ua": "uA", "ms": "ms", "us": "us", "ohm": "ohm"}
+
+
 def _condition(name: str, value: Any) -> str:
+    """Return a condition in human units: ("set_ua", 2000) as "2 mA", ("acting_ms", 8.0) as "acting 8 ms"."""
     if name == "set_ua":
         return f"{value / 1_000:g} mA"
     if name == "load_ohm":
@@ -207,10 +208,10 @@ def _condition(name: str, value: Any) -> str:
         return f"ramp {value / 1_000:g} s"
     if name == "dose_uc":
         return f"dose {value / 60_000:g} mA\u00b7min"
+    words, _, unit = name.rpartition("_")
+    number = f"{value:g}" if isinstance(value, float) else str(value)
     return (
-        f"{_NAMES.get(name, name.replace('_', ' '))} {value:g}"
-        if isinstance(value, float)
-        else f"{_NAMES.get(name, name)} {value}"
+        f"{words.replace('_', ' ')} {number} {_UNITS[unit]}" if unit in _UNITS else f"{name.replace('_', ' ')} {number}"
     )
 
 

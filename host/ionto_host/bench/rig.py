@@ -285,11 +285,11 @@ class Rig:
 
 
 def build(bench: BenchFile, tell: Callable[[str], None], person: Person | None = None, port: str | None = None) -> Rig:
-    """Return the rig of `bench`; `port` (a path or pyserial URL) stands in for that of a real one's file."""
+    """Return the rig of `bench`; `port` (a path or pyserial URL) stands in for that of its file."""
     rig = Rig(bench, tell)
     try:
         if bench.simulated:
-            _simulate(rig)
+            _simulate(rig, port)
         else:
             _connect(rig, person, port)
         rig.capabilities = capabilities(bench, person is not None)
@@ -315,28 +315,41 @@ def _connect(rig: Rig, person: Person | None, port: str | None) -> None:
     rig.load = loads.Load(bench.load, apply)
 
 
-def _simulate(rig: Rig) -> None:
-    bench, sim = rig.bench, rig.bench.sim
+def _simulate(rig: Rig, port: str | None) -> None:
+    bench = rig.bench
     client, parts = _simulator_parts()
-    emulated = bench.port == EMULATED
+    if bench.sim.state_dir:
+        pico, speed = client.SimClient(bench.sim.state_dir), bench.sim.speed
+        rig._stack.callback(pico.disconnect)
+        pico.set_load(_true_ohm(bench, bench.load.choices_ohm[0]))
+        pico.set_speed(speed if speed == "max" else float(speed))
+    else:
+        pico, speed = _start(rig, client, parts)
+    rig.pico, rig.clock = pico, SimClock(pico, str(speed))
+    rig._port = port or (pico.port if bench.port in benchfile.SIMULATED else bench.port)
+    probe = client.SimClient(pico.paths.root)  # a connection of its own: the meter is also read in a thread
+    rig._stack.callback(probe.disconnect)
+    rig.meter = instruments.SimMeter(probe, bench.meter, bench.sim)
+    rig.switches = {name: switching.SimSwitch(name, pico) for name in bench.switches}
+    rig.load = loads.Load(bench.load, lambda ohm: _set_load(pico, _true_ohm(bench, ohm)))
+    rig.wait_for_board()
+
+
+def _start(rig: Rig, client: Any, parts: Any) -> tuple[Any, str | float]:
+    """Start the simulator of the bench, which ends with it; return its control and its speed."""
+    bench, sim = rig.bench, rig.bench.sim
     folder = Path(rig._stack.enter_context(tempfile.TemporaryDirectory(prefix="ionto-bench-")))
     settings: dict[str, Any] = {"variant": bench.variant, "values": sim.values, "unique_id": _board_id(bench)}
-    if emulated:
+    speed: str | float = 1.0
+    if bench.port == EMULATED:
         settings["image"] = str(micropython_image.find(None).path)
         files = firmware_files.build(firmware_files.RP2040_MPY).contents()
-        speed = 1.0
     else:
         files, speed = _flashed(client, parts, folder / "blank", settings), sim.speed
     settings |= {"bench_strap": sim.bench_strap, "speed": speed, "load": _true_ohm(bench, bench.load.choices_ohm[0])}
     pico = client.VirtualPico(state_dir=folder / "pico", firmware=files, **settings)
     rig._stack.callback(pico.close)
-    rig.pico, rig._port, rig.clock = pico, pico.port, SimClock(pico, str(speed))
-    probe = client.SimClient(pico.paths.root)  # a connection of its own: the meter is also read in a thread
-    rig._stack.callback(probe.disconnect)
-    rig.meter = instruments.SimMeter(probe, bench.meter, sim)
-    rig.switches = {name: switching.SimSwitch(name, pico) for name in bench.switches}
-    rig.load = loads.Load(bench.load, lambda ohm: _set_load(pico, _true_ohm(bench, ohm)))
-    rig.wait_for_board()
+    return pico, speed
 
 
 def _set_load(pico: SimClient, ohm: float) -> None:

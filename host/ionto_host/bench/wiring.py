@@ -67,12 +67,9 @@ def _straps(bench: BenchFile) -> list[Connection]:
                 "the board says that its strap is fitted",
             )
         )
-    range_words = "left open, variant A" if bench.variant == "A" else "GND, variant B"
-    found.append(
-        Connection(
-            f"GP{pins.RANGE_STRAP} (R26)", range_words, "a population option, not a jumper", "the board's variant"
-        )
-    )
+    strap = "nothing" if bench.variant == "A" else "GND"
+    why = f"variant {bench.variant}, a population option of the board and no jumper"
+    found.append(Connection(f"GP{pins.RANGE_STRAP} (R26)", strap, why, "the board's variant"))
     return found
 
 
@@ -87,34 +84,40 @@ def _load_circuit(bench: BenchFile) -> list[Connection]:
     return [
         Connection(f"{plus} (electrode, +)", f"IN+ of {meter}", "the current enters the meter here", check),
         Connection(f"IN- of {meter}", words, "meter and load in series", check),
-        Connection(f"the other side of {words}", f"{minus} (electrode, -)", "the way back", "the load the board sees"),
+        Connection("the other side of the load", f"{minus} (electrode, -)", "the way back", "the load the board sees"),
     ]
 
 
 def _meter_bus(bench: BenchFile) -> list[Connection]:
     spec = bench.meter
-    supply = "3.3 V of the bridge, not of the Pico: the meter floats with the load"
+    name = spec.bridge.upper()
     return [
+        Connection(f"SDA and SCL of the {name}", f"SDA and SCL of {spec.name}", f"I2C, {spec.address:#04x}"),
+        Connection("VCC of the meter", f"3.3 V of the {name}, not of the Pico", "its supply"),
         Connection(
-            f"SDA and SCL of the {spec.bridge.upper()}", f"SDA and SCL of {spec.name}", f"I2C, {spec.address:#04x}"
+            f"GND of meter and {name}",
+            f"IN- of {spec.name}",
+            "the meter floats with the load: about the board's ground it would draw 95 uA of its own at 24 V",
+            "the meter's current against the board's",
         ),
-        Connection("VCC and GND of the meter", supply, "its supply"),
+        Connection(f"USB of the {name}", "the computer, through a USB isolator", "so that the meter can float"),
     ]
 
 
 def _switch(name: str, spec: SwitchSpec) -> Connection | None:
     if spec.kind != "relay":
         return None
+    relay = f"of the relay on pin {spec.pin} of the bridge"
     places = {
-        "heartbeat": (f"GP{pins.HEARTBEAT} (test point {HEARTBEAT_POINT})", "broken contact in the wire to R16"),
-        "stop": (f"GP{pins.STOP_SENSE}'s STOP loop", "broken contact in series with the button"),
-        "start": (f"GP{pins.START_BUTTON}", "make contact to GND, across the button"),
-        "lift": (f"the load's lead at {ELECTRODES[0]}", "broken contact in series"),
-        "usb": ("VBUS of the cable", "broken contact"),
-        "power": ("the battery's +", "broken contact"),
+        "heartbeat": (f"GP{pins.HEARTBEAT} (test point {HEARTBEAT_POINT})", "R16, through the break contact"),
+        "stop": (f"GP{pins.STOP_SENSE}'s STOP loop", "itself, through the break contact"),
+        "start": (f"GP{pins.START_BUTTON}", "GND, through the make contact"),
+        "lift": (f"{ELECTRODES[0]} (electrode, +)", "the meter, through the break contact"),
+        "usb": ("VBUS of the computer", "VBUS of the cable, through the make contact"),
+        "power": ("the battery's +", "the board, through the make contact"),
     }
-    source, contact = places[name]
-    return Connection(source, f"the relay on pin {spec.pin} of the bridge, {contact}", f"switch {name}")
+    source, target = places[name]
+    return Connection(source, f"{target} {relay}", f"so that `{name}` can be switched")
 
 
 # Electrically.

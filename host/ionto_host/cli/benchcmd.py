@@ -66,9 +66,9 @@ def wiring_command(file: Path | None) -> Answer:
     from ionto_host.bench.wiring import connections
 
     rows = connections(_read(file))
-    cells = [[str(number), row.source, row.target, row.why, row.check] for number, row in enumerate(rows, 1)]
-    text = table(cells, ["", "connect", "to", "why", "checked by"])
-    return Answer({"connections": rows}, f"{text}\n\nNobody is connected to a bench. Wire it with the power off.")
+    lines = [f"{number:>2}  {row.words()}" for number, row in enumerate(rows, 1)]
+    lines += ["", "Nobody is connected to a bench. Wire it with the power off, then: ionto bench check"]
+    return Answer({"connections": rows}, "\n".join(lines))
 
 
 @bench.command("check")
@@ -97,7 +97,7 @@ def _rig(described: BenchFile) -> Iterator[Rig]:
     from ionto_host.bench import rig
 
     settings().opened = True
-    with rig.build(described, note, _person() if can_ask() else None) as made:
+    with rig.build(described, note, _person() if can_ask() else None, settings().port) as made:
         yield made
 
 
@@ -150,6 +150,7 @@ def run_command(
     arguments += ["--junitxml", str(folder / JUNIT)]
     arguments += ["--bench", str(described.path)] if described else []
     arguments += ["--device", device] if device else []
+    arguments += ["--bench-port", str(settings().port)] if settings().port else []
     arguments += ["--bench-calibrate"] if calibrate else []
     arguments += ["-m", "emulated_subset"] if subset else []
     arguments += ["-k", only] if only else []
