@@ -125,8 +125,9 @@ def test_need_refuses_a_damaged_header(frame: tuple[int, int, bytes], bit: int) 
 @pytest.mark.hazard("HAZ-28")
 def test_need_refuses_a_frame_that_does_not_fit() -> None:
     """Against overflow of the receive buffer. One byte more than fits is no frame."""
-    room = 780
-    for length, expected in ((768, 780), (769, frames.NOT_A_FRAME), (0xFFFF, frames.NOT_A_FRAME)):
+    most = protocol.MAX_REQUEST_BYTES
+    room = most + protocol.OVERHEAD_BYTES
+    for length, expected in ((most, room), (most + 1, frames.NOT_A_FRAME), (0xFFFF, frames.NOT_A_FRAME)):
         head = b"\xa5\xc3" + struct.pack("<BBH", 2, 1, length)
         buffer = bytearray(room)
         buffer[:8] = head + crc_low(head)
@@ -237,9 +238,9 @@ def test_a_repeated_frame_is_handed_on_each_time(frame: tuple[int, int, bytes], 
 @pytest.mark.hazard("HAZ-28")
 def test_the_largest_request_arrives_and_one_byte_more_does_not() -> None:
     wire = Wire()
-    wire.send(request(3, 1, bytes(768)))
-    assert wire.handed == [(3, 1, bytes(768))]
-    wire.send(request(3, 2, b"\x01" * 769))
+    wire.send(request(3, 1, bytes(protocol.MAX_REQUEST_BYTES)))
+    assert wire.handed == [(3, 1, bytes(protocol.MAX_REQUEST_BYTES))]
+    wire.send(request(3, 2, b"\x01" * (protocol.MAX_REQUEST_BYTES + 1)))
     wire.quiet()
     wire.send(request(2, 3))
     assert wire.handed[1:] == [(2, 3, b"")]

@@ -53,13 +53,13 @@ def test_from_bootsel_to_a_passed_self_test_interrupted_at_every_stage(shop, cap
         assert "waits for MicroPython" in run_tool("devices")[0]
         told = json.loads(run_tool("flash", "--dry-run", "--json")[0])
         assert told["drive"] == str(paths.bootsel) and told["official"] is False and told["dry_run"]
-        for module, function, stage in (
-            ("ionto_host.bootsel.os", "fsync", "half written"),
-            ("ionto_host.flashing", "verify", "half a firmware"),
-            ("ionto_host.flashing", "_tested", "installed and verified"),
+        for function, interrupted, stage in (
+            ("ionto_host.bootsel.write", _interrupt_half_way, "half written"),
+            ("ionto_host.flashing.verify", _interrupt, "half a firmware"),
+            ("ionto_host.flashing._tested", _interrupt, "installed and verified"),
         ):
             with monkeypatch.context() as patched:
-                patched.setattr(f"{module}.{function}", _interrupt)
+                patched.setattr(function, interrupted)
                 code, _, err = ionto(capsys, "flash")
             assert code == 130 and stage in err, (function, err)
         code, out, _ = ionto(capsys, "flash")
@@ -68,6 +68,12 @@ def test_from_bootsel_to_a_passed_self_test_interrupted_at_every_stage(shop, cap
 
 
 def _interrupt(*arguments, **options):
+    raise KeyboardInterrupt
+
+
+def _interrupt_half_way(drive, content, progress):
+    """Half of the image is on the drive: with all of it, the board would restart while the next run writes."""
+    (drive.path / "micropython.uf2").write_bytes(content[: len(content) // 2])
     raise KeyboardInterrupt
 
 
