@@ -1,5 +1,6 @@
 """The pytest plugin as other projects meet it: free of cost, without hardware unless asked for, and honest."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -107,3 +108,25 @@ def test_a_failed_safety_check_stops_the_rest(run, pytester):
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*a safety check failed, the rest is not run: current with the output off*"])
     assert result.ret == pytest.ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_person_is_asked_only_at_a_terminal(pytester, terminal):
+    """pytest takes stdin away while it captures; the plugin gives it back while somebody is asked."""
+    pytester.makepyfile(
+        f"""
+        from ionto_host.bench import fixtures, plugin
+
+        def test_ask(request):
+            assert plugin._can_ask(request.config) is {terminal}
+            if {terminal}:
+                assert fixtures.person(request.config).ask("mA?") == 0.801
+        """
+    )
+    ours, theirs = os.openpty()
+    os.write(ours, b"nonsense\n0,801\n")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(pytester.path)]
+    with open(theirs if terminal else os.devnull, "rb") as stdin:
+        done = subprocess.run(command, stdin=stdin, capture_output=True, text=True, timeout=60, check=False)
+    os.close(ours)
+    assert done.returncode == 0, done.stdout

@@ -18,6 +18,7 @@ from ionto_host import calibrating
 from ionto_host.bench import measuring, record, wiring
 from ionto_host.bench import rig as rigs
 from ionto_host.bench.benchfile import EMULATED, BenchFile
+from ionto_host.bench.plugin import uncaptured
 from ionto_host.bench.record import Row
 from ionto_host.bench.rig import Person, Rig
 from ionto_host.device import Device
@@ -32,10 +33,9 @@ _KNOWN_LOGS: dict[str, set[int]] = {}
 
 def person(config: pytest.Config) -> Person:
     """Return the person at the terminal; pytest's capturing is suspended while one is asked."""
-    capture: Any = config.pluginmanager.getplugin("capturemanager")
 
     def ask_line(text: str) -> str:
-        with capture.global_and_fixture_disabled():
+        with uncaptured(config):
             return input(f"\n{text} ")
 
     def ask(text: str) -> float:
@@ -172,6 +172,7 @@ def around_test(bench: Rig, logs: Path, measured: Measured) -> Iterator[Rig]:
         measured.check(record.LOGS, len(bad), "logs", None, 0, {"pulled": len(pulled)})
         files = str(pulled[-1][1].header.get("files", ""))
         if files:
+            bench.firmware_sha256 = files
             measured.facts(firmware_sha256=files)
     judge, bench.judge_log = bench.judge_log, None
     if judge is not None:
@@ -197,7 +198,7 @@ def bring_to_rest(bench: Rig) -> None:
 
 def about(bench: Rig) -> dict[str, Any]:
     """Return who the board is and what it is measured with."""
-    hello = bench.device.identity
+    hello = bench.known = bench.device.identity
     accuracy = bench.meter.accuracy
     return {
         "board": {
@@ -218,6 +219,21 @@ def about(bench: Rig) -> dict[str, Any]:
         },
         "room": bench.bench.room,
         "bench": {"name": bench.bench.name, "port": bench.bench.port, "capabilities": sorted(bench.capabilities)},
+    }
+
+
+def suite_properties(bench: Rig) -> dict[str, str]:
+    """Return what JUnit's file says of the run as a whole; the record has all of it."""
+    hello = bench.known
+    if hello is None:
+        return {}
+    return {
+        "board": hello.board_id,
+        "firmware": hello.firmware,
+        "firmware_sha256": bench.firmware_sha256,
+        "calibration": str(hello.calibration.get("state", "none")),
+        "meter": bench.meter.name,
+        "room": ", ".join(f"{name} {value}" for name, value in bench.bench.room.items()),
     }
 
 

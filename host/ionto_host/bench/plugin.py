@@ -7,7 +7,8 @@ first test that asks for a fixture. Hardware is touched only with a bench file (
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,11 +105,28 @@ def bench_of(config: pytest.Config, tier: str) -> BenchFile:
 _BENCHES: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 
 
+@contextmanager
+def uncaptured(config: pytest.Config) -> Iterator[None]:
+    """Give the terminal back around the caller's work: pytest takes stdin away as well."""
+    capture: Any = config.pluginmanager.getplugin("capturemanager")
+    if capture is None:
+        yield
+        return
+    capture.suspend_global_capture(in_=True)
+    try:
+        yield
+    finally:
+        capture.resume_global_capture()
+
+
 def _can_ask(config: pytest.Config) -> bool:
-    """Return True when a person sits at a terminal; capturing is suspended while one is asked."""
+    """Return True when a person sits at a terminal."""
     import sys
 
-    return sys.__stdin__ is not None and sys.__stdin__.isatty() and not hasattr(config, "workerinput")
+    if hasattr(config, "workerinput"):
+        return False
+    with uncaptured(config):
+        return sys.__stdin__ is not None and sys.__stdin__.isatty()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -172,7 +190,11 @@ def ionto_bench_meter() -> str | None:
 
 @pytest.fixture(scope="session")
 def ionto_rig(
-    request: pytest.FixtureRequest, ionto_tier: str, ionto_bench_port: str | None, ionto_bench_meter: str | None
+    request: pytest.FixtureRequest,
+    ionto_tier: str,
+    ionto_bench_port: str | None,
+    ionto_bench_meter: str | None,
+    record_testsuite_property: Callable[[str, object], None],
 ) -> Iterator[Rig]:
     """The bench, put together once for all tests."""
     from ionto_host.bench import fixtures
@@ -184,6 +206,8 @@ def ionto_rig(
     person = fixtures.person(config) if _can_ask(config) else None
     with fixtures.rig(bench, person, ionto_bench_port) as rig:
         yield rig
+        for name, value in fixtures.suite_properties(rig).items():
+            record_testsuite_property(f"ionto_{name}", value)
 
 
 @pytest.fixture(scope="session")

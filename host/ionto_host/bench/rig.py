@@ -16,7 +16,7 @@ from ionto_host import firmware_files, flashing, micropython_image
 from ionto_host.bench import benchfile, instruments, loads, switching
 from ionto_host.bench.benchfile import EMULATED, RELAYS, BenchFile
 from ionto_host.bench.record import Row
-from ionto_host.device import Device, Status
+from ionto_host.device import Device, Hello, Status
 from ionto_host.errors import (
     DeviceFaultError,
     IontoError,
@@ -138,6 +138,8 @@ class Rig:
         self.switches: dict[str, switching.Switch] = {}
         self.capabilities: frozenset[str] = frozenset()
         self.meter_zero_ua = 0.0
+        self.known: Hello | None = None  # who the board is
+        self.firmware_sha256 = ""  # of the manifest of its files, from its last log
         self.first = True  # nothing was done with it yet
         self.checked = False  # the wiring was found to be as the file says
         self.judge_log: Callable[[Session], list[Row]] | None = None  # what the test wants of its last log

@@ -74,7 +74,6 @@ def test_load_steps(ionto_rig: Rig, device: Device, meter: Meter, load: Load, me
 
 @pytest.mark.hazard("HAZ-08", "HAZ-21")
 @pytest.mark.capability("switch lift", "automatic meter")
-@pytest.mark.emulated_subset
 def test_lift(ionto_rig: Rig, device: Device, meter: Meter, load: Load, measured: Measured) -> None:
     """An electrode lifts and comes back: off, latched, and nothing flows again by itself."""
     current_ua = device.identity.limits["max_current_ua"] // 2

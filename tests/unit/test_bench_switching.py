@@ -1,0 +1,99 @@
+"""Switches and loads of a real bench: commands that run, relays on a bridge's pins, a person who is told."""
+
+import sys
+from enum import Enum
+from types import SimpleNamespace
+
+import pytest
+
+from ionto_host.bench import loads, switching
+from ionto_host.bench.benchfile import LoadSpec, MeterSpec, SwitchSpec
+from ionto_host.errors import BenchError, LackingError
+
+METER = MeterSpec("ina219", "ref", 8_000, 5_000, 2)
+
+
+class Direction(Enum):
+    INPUT = 0
+    OUTPUT = 1
+
+
+class Line:
+    """digitalio.DigitalInOut: remembers what was driven, and that it was an output by then."""
+
+    made = {}
+
+    def __init__(self, pin):
+        self.direction, self.driven = Direction.INPUT, []
+        Line.made[pin] = self
+
+    @property
+    def value(self):
+        return self.driven[-1]
+
+    @value.setter
+    def value(self, level):
+        assert self.direction is Direction.OUTPUT
+        self.driven.append(level)
+
+
+@pytest.fixture
+def blinka(monkeypatch):
+    """Blinka with two pins and no hardware."""
+    Line.made = {}
+    monkeypatch.setitem(sys.modules, "board", SimpleNamespace(G0="pin 0", G1="pin 1"))
+    monkeypatch.setitem(sys.modules, "digitalio", SimpleNamespace(DigitalInOut=Line, Direction=Direction))
+    monkeypatch.setenv("BLINKA_MCP2221", "1")
+
+
+def test_a_relay_rests_where_nothing_happens(blinka):
+    specs = {"stop": SwitchSpec("relay", pin="G0"), "usb": SwitchSpec("relay", pin="G1", active_low=True)}
+    switches = switching.real_switches(specs, METER, None)
+    assert Line.made["pin 0"].driven == [False], "STOP is not pressed"
+    assert Line.made["pin 1"].driven == [False], "USB is plugged in: on, which is low here"
+    switches["stop"].set(True)
+    switches["usb"].set(False)
+    assert Line.made["pin 0"].value is True and Line.made["pin 1"].value is True
+
+
+def test_a_pin_that_the_bridge_has_not(blinka):
+    with pytest.raises(BenchError, match="switch stop: the bridge has no pin 'G7'"):
+        switching.real_switches({"stop": SwitchSpec("relay", pin="G7")}, METER, None)
+
+
+def test_relays_connect_the_wanted_load_before_the_others_leave(blinka):
+    pins = {500: "G0", 5_000: "G1"}
+    made = {ohm: switching.real_switch("load", SwitchSpec("relay", pin=pin), METER, None) for ohm, pin in pins.items()}
+    spec = LoadSpec("relay", 10_000, relays=tuple((ohm, SwitchSpec("relay")) for ohm in made))
+    load = loads.Load(spec, loads.by_relays(made))
+    load.set_ohm(5_000)
+    assert (Line.made["pin 0"].value, Line.made["pin 1"].value, load.ohm) == (False, True, 5_000)
+    assert load.nearest(900) == 500 and load.adjustable
+    with pytest.raises(LackingError, match="a load of 1000 ohm"):
+        load.set_ohm(1_000)
+
+
+def test_a_command_that_runs_one_that_fails_and_one_that_is_not_there(tmp_path):
+    mark = tmp_path / "mark"
+    switch = switching.CommandSwitch("usb", SwitchSpec("command", on=f"touch {mark}", off="false"))
+    switch.set(True)
+    assert mark.exists()
+    with pytest.raises(BenchError, match="switch usb: `false` ended with exit code 1"):
+        switch.set(False)
+    with pytest.raises(BenchError, match="did not run"):
+        switching.CommandSwitch("usb", SwitchSpec("command", on="no-such-command-here", off="true")).set(True)
+
+
+def test_a_person_is_told_what_to_do_and_without_one_nothing_can_be_switched():
+    told = []
+    specs = {"lift": SwitchSpec("person"), "usb": SwitchSpec("person")}
+    switches = switching.real_switches(specs, METER, told.append)
+    switches["lift"].set(True)
+    switches["usb"].set(False)
+    loads.Load(LoadSpec("decade", 10_000, low_ohm=500, high_ohm=5_000), loads.by_person(told.append)).set_ohm(2_000)
+    assert told == [
+        "Open the load's circuit: pull one electrode lead",
+        "Pull the USB cable out",
+        "Set the decade box to 2000 ohm",
+    ]
+    assert switching.real_switches(specs, METER, None) == {}
