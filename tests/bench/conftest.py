@@ -4,24 +4,24 @@ from pathlib import Path
 
 import pytest
 
+from ionto_host import flashing
 from ionto_host.bench import benchfile, rig
+from ionto_sim import image
+from ionto_sim.client import VirtualPico
+from ionto_sim.config import Paths
 
 EXAMPLE = (Path(__file__).parents[2] / "examples" / "virtual_bench.toml").read_text()
 
 
 @pytest.fixture(scope="session")
-def flashed_once():
-    """Flash one virtual board, and let the other benches of this process have its files."""
-    kept = {}
-    flash = rig._flashed
-
-    def flashed(client, parts, folder, settings):
-        if "files" not in kept:
-            kept["files"] = flash(client, parts, folder, settings)
-        return kept["files"]
-
+def flashed_once(tmp_path_factory):
+    """Flash one virtual board, and let the benches of this process have its files."""
+    folder = tmp_path_factory.mktemp("blank")
+    with VirtualPico(state_dir=folder) as pico:
+        flashing.flash(pico.port, flashing.Watch(), self_test=False)
+    files = image.read_files(Paths(folder).image)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rig, "_flashed", flashed)
+        patch.setattr(rig, "_files", lambda bench: files)
         yield
 
 

@@ -319,14 +319,14 @@ def _connect(rig: Rig, person: Person | None, port: str | None) -> None:
 
 def _simulate(rig: Rig, port: str | None) -> None:
     bench = rig.bench
-    client, parts = _simulator_parts()
+    client = _simulator()
     if bench.sim.state_dir:
         pico, speed = client.SimClient(bench.sim.state_dir), bench.sim.speed
         rig._stack.callback(pico.disconnect)
         pico.set_load(_true_ohm(bench, bench.load.choices_ohm[0]))
         pico.set_speed(speed if speed == "max" else float(speed))
     else:
-        pico, speed = _start(rig, client, parts)
+        pico, speed = _start(rig, client)
     rig.pico, rig.clock = pico, SimClock(pico, str(speed))
     rig._port = port or (pico.port if bench.port in benchfile.SIMULATED else bench.port)
     probe = client.SimClient(pico.paths.root)  # a connection of its own: the meter is also read in a thread
@@ -337,21 +337,26 @@ def _simulate(rig: Rig, port: str | None) -> None:
     rig.wait_for_board()
 
 
-def _start(rig: Rig, client: Any, parts: Any) -> tuple[Any, str | float]:
+def _start(rig: Rig, client: Any) -> tuple[Any, str | float]:
     """Start the simulator of the bench, which ends with it; return its control and its speed."""
     bench, sim = rig.bench, rig.bench.sim
     folder = Path(rig._stack.enter_context(tempfile.TemporaryDirectory(prefix="ionto-bench-")))
     settings: dict[str, Any] = {"variant": bench.variant, "values": sim.values, "unique_id": _board_id(bench)}
-    speed: str | float = 1.0
+    speed: str | float = sim.speed
     if bench.port == EMULATED:
-        settings["image"] = str(micropython_image.find(None).path)
-        files = firmware_files.build(firmware_files.RP2040_MPY).contents()
-    else:
-        files, speed = _flashed(client, parts, folder / "blank", settings), sim.speed
+        speed, settings["image"] = 1.0, str(micropython_image.find(None).path)
     settings |= {"bench_strap": sim.bench_strap, "speed": speed, "load": _true_ohm(bench, bench.load.choices_ohm[0])}
-    pico = client.VirtualPico(state_dir=folder / "pico", firmware=files, **settings)
+    files = _files(bench)
+    pico = client.VirtualPico(state_dir=folder, firmware=files, **settings)
     rig._stack.callback(pico.close)
+    if files is None:
+        flashing.flash(pico.port, flashing.Watch(), self_test=False)
     return pico, speed
+
+
+def _files(bench: BenchFile) -> dict[str, bytes] | None:
+    """Return what a simulated board's flash begins with; None for a blank one, which is flashed as a real one is."""
+    return firmware_files.build(firmware_files.RP2040_MPY).contents() if bench.port == EMULATED else None
 
 
 def _set_load(pico: SimClient, ohm: float) -> None:
@@ -368,18 +373,10 @@ def _board_id(bench: BenchFile) -> str:
     return "e6" + hashlib.sha256(bench.name.encode()).hexdigest()[:14]
 
 
-def _simulator_parts() -> tuple[Any, Any]:
+def _simulator() -> Any:
     try:
-        return import_module("ionto_sim.client"), import_module("ionto_sim.image")
+        return import_module("ionto_sim.client")
     except ImportError as error:
         raise MissingPartError(
             f"the virtual Pico does not run here: {error}", "Install the extra: pip install 'iontopico[sim]'."
         ) from error
-
-
-def _flashed(client: Any, parts: Any, folder: Path, settings: dict[str, Any]) -> dict[str, bytes]:
-    """Flash a blank virtual Pico as `ionto flash` does, and return its files."""
-    with client.VirtualPico(state_dir=folder, bench_strap=True, **settings) as pico:
-        flashing.flash(pico.port, flashing.Watch(), self_test=False)
-        image = pico.paths.image
-    return parts.read_files(image)

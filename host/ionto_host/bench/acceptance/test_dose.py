@@ -60,6 +60,11 @@ def test_charge(ionto_rig: Rig, device: Device, meter: Meter, load: Load, measur
         measured.add("charge by the board less the dose", (status.charge_uc / dose_uc - 1) * 100, "%", -0.1, 0.1, **at),
     ]
     assert status.outcome_name == "complete"
+    ionto_rig.judge_log = lambda session: [
+        measured.add(
+            "charge in the log less the dose", ((session.charge_uc or 0) / dose_uc - 1) * 100, "%", -0.1, 0.1, **at
+        )
+    ]
     measured.all_passed(rows)
 
 
