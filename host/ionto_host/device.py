@@ -484,11 +484,13 @@ def _not_lower(to_ua: int, status: Status) -> RefusedError:
     """Return the refusal of `to_ua` in words: only less than now is taken, and no less than the device can deliver."""
     low, high = status.least_ua, status.target_ua - 1
     text = f"to_ma is {to_ua / 1_000:g} mA, allowed {low / 1_000:g} to {high / 1_000:g} mA"
+    action = "`ionto comfort stinging --lower` takes a quarter off"
     if low > high:
         text = f"the current is at its least already, {status.target_ua / 1_000:g} mA"
+        action = "`ionto comfort stinging --keep` puts it into the log"
     return RefusedError(
         f"{text}: a comfort report only ever lowers the current",
-        "`ionto comfort stinging --lower` takes a quarter off; `ionto comfort pain` ramps down and ends the session.",
+        f"{action}; `ionto comfort pain` ramps down and ends the session.",
         code=faults.OUT_OF_RANGE,
         name="OUT_OF_RANGE",
         field="to_ua",

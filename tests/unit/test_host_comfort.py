@@ -11,6 +11,7 @@ from test_host_fake_device import FakeDevice
 from ionto import protocol
 from ionto_host import messages
 from ionto_host.cli import comfortcmd
+from ionto_host.cli.common import open_device
 
 
 def started(ionto: Shell, fake: FakeDevice) -> None:  # noqa: F811
@@ -45,6 +46,7 @@ def test_at_the_least_current_nothing_lower_is_offered(ionto: Shell, fake: FakeD
     started(ionto, fake)
     fake.target_ua = 100
     assert ionto("comfort", "stinging", "--lower") == 4 and "at its least already" in ionto.err
+    assert "--lower" not in ionto.err and "`ionto comfort stinging --keep`" in ionto.err  # nothing is logged yet
     assert ionto("comfort", "stinging", "--keep") == 0 and "`ionto comfort pain`" in ionto.out
 
 
@@ -89,6 +91,25 @@ def test_on_a_terminal_it_asks(
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda text: answer)
     assert ionto("comfort", "stinging") == 0
     assert (fake.target_ua, fake.felt) == (to_ua, [protocol.STINGING])
+
+
+def test_the_port_is_free_while_the_question_stands(
+    ionto: Shell,  # noqa: F811
+    fake: FakeDevice,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So that another command gets through; what it did meanwhile counts, and the report is logged all the same."""
+    started(ionto, fake)
+
+    def answered(text: str) -> str:
+        with open_device() as device:
+            device.comfort(protocol.STINGING, 600)
+        return "y"
+
+    monkeypatch.setattr(comfortcmd, "can_ask", lambda: True)
+    monkeypatch.setattr("click.termui.visible_prompt_func", answered)
+    assert ionto("comfort", "stinging") == 0 and "stays at 0.60 mA" in ionto.out
+    assert (fake.target_ua, fake.felt) == (600, [protocol.STINGING, protocol.STINGING])
 
 
 @pytest.mark.hazard("HAZ-24")

@@ -9,7 +9,7 @@ import click
 from ionto import protocol
 from ionto_host.cli.common import Answer, IontoCommand, can_ask, examples, open_device
 from ionto_host.cli.session import current_warning, status_data
-from ionto_host.device import Device, Status
+from ionto_host.device import Status
 from ionto_host.errors import ExitCode, UsageError
 from ionto_host.sessionfile import FELT
 from ionto_host.units import ma
@@ -52,29 +52,39 @@ def comfort(felt: str, lower: bool, keep: bool, to_ma: int | None) -> Answer:
         raise UsageError(f"{' and '.join(chosen)} say different things", "Give one of them.")
     if kind == protocol.STINGING and not chosen and not can_ask():
         raise UsageError("stinging: there is no terminal to ask at", "Say --lower, --keep or --to-ma MA.")
+    agreed_ua = _asked() if kind == protocol.STINGING and not chosen else 0
     with open_device() as device:
         before = device.status()
-        to_ua = 0
-        if kind == protocol.STINGING and not keep:
-            to_ua = to_ma or _offer(device, before, asked=not lower)
+        to_ua = _quarter_less(before) if lower else to_ma or agreed_ua
+        if agreed_ua >= before.target_ua:
+            to_ua = 0  # lowered by the button while the question stood: the report is still logged
         device.comfort(kind, to_ua)
         return _answer(felt, before, device.settled_status(), to_ua)
 
 
-def _offer(device: Device, status: Status, asked: bool) -> int:
-    """Return the current that is a quarter less, in uA; 0 when the person declines, or nothing lower is left."""
+def _quarter_less(status: Status) -> int:
+    """Return the current that is a quarter less than now, in uA, and not below the least of the device."""
     now_ua = status.target_ua
     if status.state == protocol.RAMP_UP:
         now_ua = min(now_ua, max(status.setpoint_ua, status.least_ua))
-    to_ua = max(status.least_ua, now_ua - now_ua // 4)
-    if not asked:
-        return to_ua
+    return max(status.least_ua, now_ua - now_ua // 4)
+
+
+def _asked() -> int:
+    """Ask at the terminal and return the lower current agreed to, in uA; 0 when declined, or nothing lower is left.
+
+    The port is free while the question stands: a monitor goes on, and `ionto abort` gets through.
+    """
+    with open_device() as device:
+        status = device.status()
+    to_ua = _quarter_less(status)
     if not status.running or to_ua >= status.target_ua:
         return 0
     try:
         return to_ua if click.confirm(f"Lower the current for the rest, {_span(status, to_ua)}?", True, err=True) else 0
     except click.Abort:
-        device.comfort(protocol.STINGING)  # not answered: what was felt is still logged
+        with open_device() as device:
+            device.comfort(protocol.STINGING)  # not answered: what was felt is still logged
         raise
 
 
@@ -89,7 +99,7 @@ def _answer(felt: str, before: Status, after: Status, to_ua: int) -> Answer:
     elif to_ua:
         text += f" The current goes {_span(before, to_ua)} and stays there for the rest; the time limit stays."
     elif felt == FELT[protocol.STINGING]:
-        text += f" The current stays at {ma(after.target_ua):.2f} mA."
+        text += f" The current of the session stays at {ma(after.target_ua):.2f} mA."
         if after.target_ua <= after.least_ua:
             text += " It is at its least; `ionto comfort pain` ramps down and ends the session."
     data = {"felt": felt, "from_ma": ma(before.target_ua), "to_ma": ma(to_ua) if to_ua else None, **status_data(after)}

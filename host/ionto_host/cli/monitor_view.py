@@ -37,9 +37,8 @@ def render(history: History, title: str, ascii_only: bool = False) -> Renderable
     spark = history.spark(SPARK_WIDTH, ascii_only)
     parts.append(Text.assemble(("current  ", "dim"), (spark, _colour(status))))
     if history.gap:
-        parts.append(
-            Text(f"NOT SEEN: {history.gap}. The session goes on; plug the cable in to see it.", style="yellow")
-        )
+        text = f"NOT SEEN: {history.gap}. The session goes on, and is shown again once the port is there and free."
+        parts.append(Text(text, style="yellow"))
     if status.fault:
         parts.append(Text(f"{status.fault_name}: {messages.message_for(status.fault).action}", style="bold red"))
     lines = [event_line(at_s, text) for at_s, text in list(history.events)[-EVENT_LINES:]]

@@ -131,8 +131,10 @@ def _ending(status: Status) -> str:
     dose = f"{ma_min(status.charge_uc):.3f} of {ma_min(status.dose_uc):g} mA*min"
     time = clock(status.elapsed_ms / 1000)
     short_uc = status.dose_uc - status.charge_uc
-    why = "the current was lowered for comfort" if status.comfort_count else "the contact was too poor"
-    short = f" {ma_min(short_uc):.3f} mA*min are missing: {why} for the time allowed."
+    why = "the contact was too poor for the time allowed"
+    if status.comfort_count:
+        why = "the current was lowered for comfort, or the contact was too poor (`ionto logs show` says which)"
+    short = f" {ma_min(short_uc):.3f} mA*min are missing: {why}."
     ended = f"Session {status.session_id}: {status.outcome_name}, {dose} in {time} min:s."
     return ended + (short if status.outcome == protocol.TIME_ENDED and short_uc > 0 else "")
 
