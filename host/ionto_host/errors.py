@@ -252,6 +252,13 @@ class CourseDatabaseError(IntegrityError):
     action = "`ionto course restore` puts the last good backup in place and keeps the damaged file beside it."
 
 
+class CourseFileError(IontoError):
+    """Raised when the course database is sound, and in use by another command or not to be written here."""
+
+    exit_code = ExitCode.IO
+    action = "Look at the disk and at the rights of the folder, and run it again; nothing was recorded."
+
+
 class NotALogError(IntegrityError):
     """Raised when a file is not a session log at all, or of a format this program does not know."""
 

@@ -17,12 +17,13 @@ from typing import Any, TypeVar
 
 from ionto_host import logstore
 from ionto_host.course.planner import Plan
-from ionto_host.errors import CourseDatabaseError, CourseError
+from ionto_host.errors import CourseDatabaseError, CourseError, CourseFileError, IontoError
 
 NAME = "courses.sqlite"
 BACKUP = "courses.backup.sqlite"
 BACKUP_BEFORE = "courses.backup-before.sqlite"  # the one before the last write
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError)  # what a row that holds rubbish raises
+WAIT_S = 10  # for another command to finish its write
 OPEN, RECORDED, NOT_RUN = "open", "recorded", "not run"
 
 _V1 = """
@@ -174,9 +175,10 @@ class Store:
         with self._write() as db:
             gone = db.execute("DELETE FROM courses WHERE subject = ?", (subject,)).rowcount
         self._db.execute("VACUUM")
-        for path in backups(self.path):
-            path.unlink()
-        self.back_up()
+        with self._alone():
+            for path in backups(self.path):
+                path.unlink()
+            self.back_up()
         return gone
 
     # Pushes and sessions -----------------------------------------------------------------------------------------
@@ -187,9 +189,12 @@ class Store:
             texts = (push.board, push.digest, _json(push.dose), _json(push.screening), push.state)
             cursor = db.execute(
                 "INSERT INTO pushes (subject, course, time_s, board, digest, dose, screening, state) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (course.subject, course.number, push.time_s, *texts),
+                "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS "
+                "(SELECT 1 FROM pushes WHERE subject = ?1 AND course = ?2 AND state = ?9)",
+                (course.subject, course.number, push.time_s, *texts, OPEN),
             )
+            if not cursor.rowcount:
+                raise CourseError(f"another dose was pushed for {course.id} meanwhile", "Record its session first.")
         return int(cursor.lastrowid or 0)
 
     def set_state(self, push: int, state: str) -> None:
@@ -266,7 +271,7 @@ class Store:
             return self._db.execute(query, values).fetchall()
         except sqlite3.DatabaseError as error:
             if not self.damage:
-                raise _damaged(self.path, str(error)) from error
+                raise _trouble(self.path, error) from error
             return []
 
     def _built(self, rows: list[sqlite3.Row], build: Callable[[sqlite3.Row], Item]) -> list[Item]:
@@ -287,12 +292,26 @@ class Store:
         try:
             with self._db:
                 yield self._db
-            last = self.path.with_name(BACKUP)
-            if last.is_file():
-                last.replace(self.path.with_name(BACKUP_BEFORE))
-            self.back_up()
+        except sqlite3.IntegrityError as error:
+            raise CourseError("another command recorded this session meanwhile") from error
         except sqlite3.DatabaseError as error:
-            raise _damaged(self.path, str(error)) from error
+            raise _trouble(self.path, error) from error
+        try:
+            with self._alone():
+                last = self.path.with_name(BACKUP)
+                if last.is_file():
+                    last.replace(self.path.with_name(BACKUP_BEFORE))
+                self.back_up()
+        except (sqlite3.DatabaseError, OSError) as error:
+            action = "What was to be recorded is; look at the disk and at the rights of the folder."
+            raise CourseFileError(f"the backup of {self.path} cannot be written: {error}", action) from error
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other commands from writing, here and to the backups; this one must not write meanwhile either."""
+        with closing(_connect(self.path)) as gate:
+            gate.execute("BEGIN IMMEDIATE")
+            yield
 
 
 @contextmanager
@@ -311,14 +330,14 @@ def opened(path: Path | None = None, even_damaged: bool = False) -> Iterator[Sto
             raise CourseDatabaseError(f"the course database {path} is {damage}")
     db = _connect(shown, read_only=bool(damage))
     try:
-        damage = damage or _what_is_wrong(db)
+        damage = damage or _examined(db, path)
         if damage and not even_damaged:
             raise _damaged(path, damage)
         if damage and shown == path:
             db.close()
             db = _connect(path, read_only=True)
         elif not damage:
-            _migrate(db, path)
+            _migrated(db, path)
         yield Store(path, db, damage)
     finally:
         db.close()
@@ -357,18 +376,23 @@ def restore(path: Path | None = None) -> tuple[Path, Path | None]:
 
 
 def _newest_good(path: Path) -> Path | None:
-    good = [item for item in backups(path) if not _damage_of(item)]
-    return max(good, key=lambda item: item.stat().st_mtime, default=None)
+    return next((item for item in backups(path) if not _damage_of(item)), None)
 
 
 def backups(path: Path) -> list[Path]:
-    """Return the backups beside the database `path`: the rolling one and those before a migration."""
-    return sorted(path.parent.glob("courses.backup*.sqlite"))
+    """Return the backups beside the database `path`, newest first: the rolling ones, then those before a migration.
+
+    By name: the times of files do not outlive a copy of the folder.
+    """
+    rolling = [path.with_name(name) for name in (BACKUP, BACKUP_BEFORE)]
+    older = set(path.parent.glob("courses.backup*.sqlite")) - set(rolling)
+    by_schema = sorted(older, key=lambda item: (len(item.name), item.name), reverse=True)
+    return [item for item in rolling if item.is_file()] + by_schema
 
 
 def _connect(path: Path, read_only: bool = False) -> sqlite3.Connection:
     name = f"{path.absolute().as_uri()}?mode=ro&immutable=1" if read_only else str(path)
-    db = sqlite3.connect(name, uri=read_only, timeout=10)
+    db = sqlite3.connect(name, uri=read_only, timeout=WAIT_S)
     db.row_factory = sqlite3.Row
     with suppress(sqlite3.DatabaseError):
         db.execute("PRAGMA foreign_keys = ON")
@@ -382,13 +406,20 @@ def _what_is_wrong(db: sqlite3.Connection) -> str:
         found = [str(row[0]) for row in db.execute("PRAGMA integrity_check(3)")]
         found = found if found != ["ok"] or not _version(db) else _rows_amiss(db) or found
     except sqlite3.OperationalError as error:
-        if "locked" in str(error):
+        if _is_outside(error):
             raise
         return str(error)
     except sqlite3.DatabaseError as error:
         return str(error)
     lines = [line for text in found for line in text.splitlines() if not line.startswith("***")]
     return "" if found == ["ok"] else "; ".join(lines)
+
+
+def _examined(db: sqlite3.Connection, path: Path) -> str:
+    try:
+        return _what_is_wrong(db)
+    except sqlite3.OperationalError as error:
+        raise _trouble(path, error) from error
 
 
 def _version(db: sqlite3.Connection) -> int:
@@ -418,6 +449,15 @@ def _damage_of(path: Path) -> str:
         return _what_is_wrong(db)
 
 
+def _migrated(db: sqlite3.Connection, path: Path) -> None:
+    try:
+        _migrate(db, path)
+    except sqlite3.OperationalError as error:
+        db.rollback()
+        if _version(db) < len(MIGRATIONS):  # otherwise another command has just done the same
+            raise _trouble(path, error) from error
+
+
 def _migrate(db: sqlite3.Connection, path: Path) -> None:
     version = _version(db)
     if version > len(MIGRATIONS):
@@ -427,7 +467,21 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
     if 0 < version < len(MIGRATIONS):
         Store(path, db).back_up(f"courses.backup-schema{version}.sqlite")
     for number in range(version, len(MIGRATIONS)):
-        db.executescript(f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
+        db.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
+
+
+def _is_outside(error: sqlite3.DatabaseError) -> bool:
+    """Return True when `error` is of the disk, the rights or another command, and not of the content."""
+    return any(word in str(error) for word in ("locked", "readonly", "unable to open", "is full"))
+
+
+def _trouble(path: Path, error: sqlite3.DatabaseError) -> IontoError:
+    if "locked" in str(error):
+        action = "Run it again when that is done; nothing was recorded."
+        return CourseFileError(f"the course database {path} is in use by another command", action)
+    if _is_outside(error):
+        return CourseFileError(f"the course database {path} cannot be used: {error}")
+    return _damaged(path, str(error))
 
 
 def _damaged(path: Path, what: str) -> CourseDatabaseError:
