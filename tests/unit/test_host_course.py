@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +22,7 @@ from ionto_host.course import calendarfile, codes, fit, overview, planner, repor
 from ionto_host.course.fit import Past
 from ionto_host.course.planner import Plan
 from ionto_host.course.store import Course, NewSession, Push
-from ionto_host.errors import CourseDatabaseError, CourseError, RefusedError, UsageError
+from ionto_host.errors import CourseDatabaseError, CourseError, CourseFileError, RefusedError, UsageError
 
 LIB = library.built_in()
 START = date(2026, 3, 2)
@@ -154,6 +157,18 @@ def test_what_was_reported_during_a_session_lowers_the_next(tmp_path: Path) -> N
     )
     page = report.render(course, sessions, view, LIB, {}, datetime(2026, 4, 1))
     assert page.count('<p class="felt">') == 4 and page.count("<title>stinging") == 3
+
+
+@pytest.mark.parametrize("at_ma", [0.0, 0.001, 0.04])
+def test_what_was_reported_in_a_pause_counts_from_the_current_of_the_session(tmp_path: Path, at_ma: float) -> None:
+    """No current flowed then: three quarters of nothing would fit no electrode."""
+    comfort = [{"felt": "stinging", "time_s": 300.0, "current_ma": at_ma, "lowered_to_ma": None}]
+    with store.opened(tmp_path / "courses.sqlite") as db:
+        course = begun(db)
+        held(db, course, 0, facts={"comfort": comfort, "lowered_to_ma": None})
+        past = overview.past(db.sessions(course), LIB)
+    proposal = fit.propose(LIB.preset("plantar-fasciitis"), LIB, Decimal(10), "normal", past)
+    assert proposal.current_ma == past[0].current_ma * Decimal("0.75")
 
 
 @pytest.mark.hazard("HAZ-37")
@@ -327,6 +342,70 @@ def test_without_a_good_backup_nothing_is_replaced(tmp_path: Path) -> None:
     with pytest.raises(CourseError, match="no good backup"):
         store.restore(path)
     assert path.read_bytes() == b"broken" * 1_000
+
+
+@pytest.mark.hazard("HAZ-31")
+def test_the_newest_backup_is_known_by_its_name(tmp_path: Path) -> None:
+    """A folder that was copied has new times on its files, in any order: the last write must come back."""
+    path = tmp_path / "courses.sqlite"
+    with store.opened(path) as db:
+        course = begun(db)
+        held(db, course, 0)
+    os.utime(path.with_name(store.BACKUP), (0, 0))
+    path.write_bytes(b"")
+    used, _ = store.restore(path)
+    assert used.name == store.BACKUP
+    with store.opened(path) as db:
+        assert len(db.sessions(course)) == 1
+
+
+@pytest.mark.hazard("HAZ-31")
+def test_many_commands_write_at_once(tmp_path: Path) -> None:
+    """Each gets through, from the first one that makes the file on; nothing is called damaged; the backup is whole."""
+    path = tmp_path / "courses.sqlite"
+
+    def write(number: int) -> None:
+        for part in range(4):
+            with store.opened(path) as db:
+                begun(db, f"P-{number}{part}")
+
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(write, range(5)))
+    for name in (path, path.with_name(store.BACKUP)):
+        with store.opened(name) as db:
+            assert len(db.courses()) == 20
+
+
+def test_a_database_in_use_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading and writing wait for the other command, then say so; a restore is not the next step."""
+    path = tmp_path / "courses.sqlite"
+    monkeypatch.setattr(store, "WAIT_S", 0.05)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other, store.opened(path) as db:
+        course = begun(db)
+        other.execute("BEGIN EXCLUSIVE")
+        for refused in (lambda: begun(db, "P-99"), db.courses, lambda: store.opened(path).__enter__()):
+            with pytest.raises(CourseFileError, match="in use by another command") as caught:
+                refused()
+            assert "restore" not in caught.value.action
+        other.execute("ROLLBACK")
+        assert db.courses() == [course]
+
+
+@pytest.mark.hazard("HAZ-37")
+def test_two_pushes_at_once_are_one(tmp_path: Path) -> None:
+    """Both commands saw that no dose was pushed; the second to write is refused, and so is a second record."""
+    path = tmp_path / "courses.sqlite"
+    push = Push(0, 1_770_000_000, "board", "d" * 64, DOSE, {}, store.OPEN)
+    with store.opened(path) as one, store.opened(path) as two:
+        course = begun(one)
+        number = one.add_push(course, push)
+        with pytest.raises(CourseError, match="another dose was pushed"):
+            two.add_push(course, push)
+        assert len(one.pushes(course)) == 1
+        one.add_session(NewSession(number, push.time_s, ("none",)))
+        with pytest.raises(CourseError, match="another command recorded"):
+            two.add_session(NewSession(number, push.time_s, ("burn",)))
+        assert [item.reactions for item in two.sessions(course)] == [("none",)]
 
 
 # Overview, calendar, page ----------------------------------------------------------------------------------------

@@ -380,7 +380,10 @@ def test_logs_that_do_not_belong_are_refused(
     assert ionto("course", "log", "B-1", "--reaction", "none", "--reaction", "pain") == 2
     assert run(ionto, fake, monkeypatch, "none") == 0
     assert push(ionto, "2026-03-05 10:00") == 0
-    assert ionto("course", "log", "B-1", "--reaction", "none", "--log", "1") == 4 and "another dose" in ionto.err
+    assert (
+        ionto("course", "log", "B-1", "--reaction", "none", "--log", "1") == 4
+        and "recorded as a session already" in ionto.err
+    )
     assert ionto("course", "log", "B-1", "--reaction", "none", "--without-log") == 0
     assert "at least 1.000" in ionto.out and "unknown" in ionto.out
     assert ionto("course", "log", "B-1", "--session", "9", "--reaction", "none") == 4

@@ -21,7 +21,7 @@ from ionto_host.course import codes, fit, overview, report, store
 from ionto_host.course.overview import Overview
 from ionto_host.course.planner import Plan
 from ionto_host.course.store import Course, NewSession, Recorded, Store
-from ionto_host.errors import CourseError, ExitCode, RefusedError, UsageError
+from ionto_host.errors import CourseDatabaseError, CourseError, ExitCode, RefusedError, UsageError
 from ionto_host.library.model import Library
 from ionto_host.notice import NOTICE
 from ionto_host.units import clock, ma, printable
@@ -159,6 +159,8 @@ def _listed(db: Store, lib: Library) -> Answer:
         for item, view in views
     ]
     text = table(rows, ["course", "preset", "site", "done", "next", "warnings"]) if rows else "No courses yet."
+    if db.damage and not rows:
+        text = "No course can be read."
     data = [overview.as_data(item, view) for item, view in views]
     return Answer({"notice": NOTICE, "courses": data, "damage": db.damage}, f"{text}\n\n{NOTICE}", _code(db))
 
@@ -269,6 +271,8 @@ def _correct(db: Store, kept: Course, number: int, decide: Decision, remark: str
 def _record(db: Store, kept: Course, decide: Decision, remark: str, how: dict[str, Any]) -> None:
     push = db.open_push(kept)
     if push is None:
+        if how["log_name"]:
+            _named_log(db, how["log_name"])  # its own refusal says more: recorded already, damaged, not there
         raise CourseError(
             f"no dose of {kept.id} waits for its session to be recorded",
             f"Push one with `ionto dose push FILE --course {kept.id}`; correct an earlier one with --session N.",
@@ -287,25 +291,32 @@ def _record(db: Store, kept: Course, decide: Decision, remark: str, how: dict[st
 
 
 def _found_log(db: Store, digest: str, name: str | None) -> Any:
-    from ionto_host.course import fromlog
-
-    known = db.known_logs()
     if name is None:
-        found = fromlog.candidates(digest, known)
+        from ionto_host.course import fromlog
+
+        found = fromlog.candidates(digest, db.known_logs())
         if not found:
             raise CourseError(
                 f"no pulled log holds the dose that was pushed, {digest[:16]}",
                 "`ionto logs pull` fetches it; --log FILE names one, --without-log and --not-run say there is none.",
             )
         return found[0]
-    log = fromlog.read(logstore.find(name))
+    log = _named_log(db, name)
     if log.digest != digest:
         raise RefusedError(
             f"{log.path} is the log of another dose: digest {log.digest[:16]}, pushed was {digest[:16]}",
             "`ionto logs list` shows the pulled logs.",
         )
-    if log.sha256 in known:
-        raise RefusedError(f"{log.path} is recorded as a session already", "Name the log of this session.")
+    return log
+
+
+def _named_log(db: Store, name: str) -> Any:
+    from ionto_host.course import fromlog
+
+    log = fromlog.read(logstore.find(name))
+    if log.sha256 in db.known_logs():
+        action = "Name the log of this session; `ionto course log COURSE --session N` corrects a recorded one."
+        raise RefusedError(f"{log.path} is recorded as a session already", action)
     return log
 
 
@@ -343,6 +354,8 @@ def course_export(subject: str, output: Path | None) -> Answer:
     with _reading() as db:
         body = {"notice": NOTICE, "subject": code, "courses": [_exported(db, item) for item in db.courses(code)]}
         exit_code = _code(db)
+        if db.damage and not body["courses"]:
+            raise CourseDatabaseError(f"nothing of {code} can be read from {db.path}: {db.damage}")
     if not body["courses"]:
         raise CourseError(f"nothing is kept of {code}")
     if output is None:

@@ -9,10 +9,10 @@ from ionto_host.units import printable
 
 PATTERN = re.compile(r"[A-Z0-9]+(-[A-Z0-9]+)*")
 MIN_LENGTH, MAX_LENGTH = 2, 16
-MAX_LETTERS = 3  # in a row: names are longer
+MAX_LETTERS = 3  # in a row: most names are longer
 RULE = (
     f"a subject code has {MIN_LENGTH} to {MAX_LENGTH} of A-Z, 0-9 and single hyphens, at least one digit, and at most "
-    f"{MAX_LETTERS} letters in a row, so that no name fits"
+    f"{MAX_LETTERS} letters in a row, so that longer names do not fit"
 )
 _LETTERS = re.compile(rf"[A-Z]{{{MAX_LETTERS + 1},}}")
 _COURSE = re.compile(r"(?P<subject>[^/]+)/(?P<number>[1-9][0-9]{0,3})")

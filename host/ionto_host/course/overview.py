@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from ionto.limits import variant_a
 from ionto_host.course import planner
 from ionto_host.course.fit import Past
 from ionto_host.course.store import Course, Push, Recorded
@@ -71,10 +72,12 @@ def comfort_words(facts: dict[str, Any]) -> list[str]:
 
 def past(sessions: Sequence[Recorded], lib: Library) -> list[Past]:
     """Return what `fit.propose` needs of earlier sessions."""
+    none_ua = variant_a().probe_ua  # a self-test has more: no current flowed
     found: list[Past] = []
     for item, reactions in zip(sessions, felt(sessions), strict=True):
         current = Decimal(int(item.push.dose["current_ua"])) / 1_000
         bad = [each["current_ma"] for each in item.facts.get("comfort") or [] if _lowers(each["felt"], lib)]
+        bad = [at_ma for at_ma in bad if at_ma * 1_000 > none_ua]  # in a pause, or between two pulses: of the session
         values = (item.facts.get("contact_ma"), min(bad, default=None), item.facts.get("lowered_to_ma"))
         found.append(Past(current, reactions, *(None if value is None else Decimal(str(value)) for value in values)))
     return found
