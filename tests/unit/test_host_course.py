@@ -391,6 +391,14 @@ def test_a_database_in_use_is_not_called_damaged(tmp_path: Path, monkeypatch: py
         assert db.courses() == [course]
 
 
+def test_a_place_that_cannot_hold_a_database_is_no_defect(tmp_path: Path) -> None:
+    """A folder that may not be written, here one with the name of the file: a problem of files, with a next step."""
+    (tmp_path / "courses.sqlite").mkdir()
+    with pytest.raises(CourseFileError, match="unable to open") as caught, store.opened(tmp_path / "courses.sqlite"):
+        pass
+    assert "rights of the folder" in caught.value.action
+
+
 @pytest.mark.hazard("HAZ-37")
 def test_two_pushes_at_once_are_one(tmp_path: Path) -> None:
     """Both commands saw that no dose was pushed; the second to write is refused, and so is a second record."""

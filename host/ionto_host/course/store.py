@@ -328,7 +328,10 @@ def opened(path: Path | None = None, even_damaged: bool = False) -> Iterator[Sto
         shown = _newest_good(path) if even_damaged else None
         if shown is None:
             raise CourseDatabaseError(f"the course database {path} is {damage}")
-    db = _connect(shown, read_only=bool(damage))
+    try:
+        db = _connect(shown, read_only=bool(damage))
+    except sqlite3.OperationalError as error:
+        raise _trouble(path, error) from error
     try:
         damage = damage or _examined(db, path)
         if damage and not even_damaged:
