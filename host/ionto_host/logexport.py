@@ -86,7 +86,7 @@ def write_json(session: Session, out: TextIO) -> None:
 
 
 def write_influx(session: Session, out: TextIO) -> None:
-    """Write samples and events to `out` in InfluxDB's line protocol, times in ns since 1970.
+    """Write the session's summary, samples and events to `out` in InfluxDB's line protocol, times in ns since 1970.
 
     Raises `UsageError` when the clock of the board was not set, so that the session has no date.
     """
@@ -101,6 +101,9 @@ def write_influx(session: Session, out: TextIO) -> None:
         out.write(line + "\n")
 
 
+_IN_TAGS = ("board_id", "log_id", "started_unix_s")  # or in the time of the line
+
+
 def _influx_tags(session: Session) -> str:
     board, log_id = session.header.get("board_id"), session.header.get("log")
     tags = {"board": board, "log": log_id}
@@ -108,6 +111,9 @@ def _influx_tags(session: Session) -> str:
 
 
 def _influx_lines(session: Session, tags: str, start_ms: int) -> Iterator[str]:
+    facts = {name: value for name, value in summary(session).items() if type(value) in (bool, int, float, str)}
+    fields = [f"{name}={_influx_value(value)}" for name, value in facts.items() if name not in _IN_TAGS]
+    yield f"ionto_session{tags} {','.join(fields)} {start_ms * _US_TO_NS}"
     for item in session.samples:
         row = sample_row(item)
         del row["time_s"]

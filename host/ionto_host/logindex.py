@@ -8,17 +8,24 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ionto_host import sessionfile
+from ionto_host import logvisit, sessionfile
 from ionto_host.errors import NotALogError
+
+if TYPE_CHECKING:
+    from ionto_host.device import LogEntry
 
 FILE = "index.sqlite"
 _VERSION = 1  # of the tables; another one is built anew
-_DAMAGED_SUFFIX = ".damaged"
+_VISITS = (
+    "CREATE TABLE IF NOT EXISTS visits (board_id TEXT, store TEXT, log_id INTEGER, size_bytes INTEGER, "
+    "released INTEGER, state INTEGER, PRIMARY KEY (board_id, store, log_id))"
+)
 
 
 @dataclass(frozen=True)
@@ -100,12 +107,51 @@ class Index:
         row = self._base.execute("SELECT path FROM logs WHERE sha256 = ? AND altered = 0", (sha256,)).fetchone()
         return self._root / row[0] if row and (self._root / row[0]).is_file() else None
 
+    def made_anew(self, board_id: str, store: str) -> bool:
+        """Return True when the board had another file system than `store` when it was last here."""
+        row = self._base.execute("SELECT store FROM boards WHERE board_id = ?", (board_id,)).fetchone()
+        return row is not None and row[0] != store
+
     def meet(self, board_id: str, store: str) -> bool:
         """Remember the file system `store` of a board; return True when it had another one before."""
-        row = self._base.execute("SELECT store FROM boards WHERE board_id = ?", (board_id,)).fetchone()
+        anew = self.made_anew(board_id, store)
         self._base.execute("INSERT OR REPLACE INTO boards (board_id, store) VALUES (?, ?)", (board_id, store))
         self._base.commit()
-        return row is not None and row[0] != store
+        return anew
+
+    def visit(self, board_id: str, store: str, entries: Sequence[LogEntry]) -> list[str]:
+        """Remember the logs of a board in its file system `store`; return what is wrong against the last visit."""
+        told = self.compare(board_id, store, entries)
+        self._base.execute("DELETE FROM visits WHERE board_id = ? AND (store != ? OR state = 0)", (board_id, store))
+        rows = [(board_id, store, entry.id, entry.size_bytes, entry.pulled, logvisit.Kept.HERE) for entry in entries]
+        self._base.executemany("INSERT OR REPLACE INTO visits VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self._base.commit()
+        return told
+
+    def compare(self, board_id: str, store: str, entries: Sequence[LogEntry]) -> list[str]:
+        """Return what is wrong with a board's logs against the last visit, and remember nothing."""
+        found = self._base.execute(
+            "SELECT log_id, size_bytes, released, state FROM visits WHERE board_id = ? AND store = ?", (board_id, store)
+        )
+        before = [logvisit.Seen(row[0], row[1], bool(row[2]), logvisit.Kept(row[3])) for row in found]
+        copies = self._base.execute("SELECT log_id FROM logs WHERE board_id = ? AND verified = 1", (board_id,))
+        return logvisit.compare(before, entries, [row[0] for row in copies])
+
+    def release(self, board_id: str, store: str, log_ids: Iterable[int]) -> None:
+        """Remember that a board was told of verified copies, and may drop these logs for room."""
+        rows = [(board_id, store, log_id) for log_id in log_ids]
+        self._base.executemany("UPDATE visits SET released = 1 WHERE board_id = ? AND store = ? AND log_id = ?", rows)
+        self._base.commit()
+
+    @contextmanager
+    def deleting(self, board_id: str, store: str, log_id: int) -> Iterator[None]:
+        """Remember that this computer deletes a log of a board: asked for before the body, done after it."""
+        mark = "UPDATE visits SET state = ? WHERE board_id = ? AND store = ? AND log_id = ?"
+        self._base.execute(mark, (logvisit.Kept.DELETING, board_id, store, log_id))
+        self._base.commit()
+        yield
+        self._base.execute(mark, (logvisit.Kept.DELETED, board_id, store, log_id))
+        self._base.commit()
 
 
 def row_of(name: str, data: bytes, mtime_ns: int) -> Row:
@@ -166,6 +212,7 @@ def _connect(path: Path) -> sqlite3.Connection:
             base.execute("CREATE INDEX logs_sha256 ON logs (sha256)")
             base.execute(f"PRAGMA user_version = {_VERSION}")
             base.commit()
+        base.execute(_VISITS)
         base.execute("SELECT count(*) FROM logs").fetchone()
     except sqlite3.DatabaseError:
         base.close()

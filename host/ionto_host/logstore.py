@@ -34,7 +34,8 @@ class Pulled:
     """A log that is now on disk: where, whether it was fetched now, and whether every CRC and the chain hold.
 
     `told`: the device knows that there is a verified copy and may drop its own for a new session. `other_board`: the
-    board that wrote it, by its header, when that is not the one it was pulled from.
+    board that wrote it, by its header, when that is not the one it was pulled from. `reused`: another log of the same
+    file system was pulled before under this id, so that the board's flash went back to an older state.
     """
 
     id: int
@@ -45,6 +46,7 @@ class Pulled:
     damage: tuple[str, ...] = ()
     told: bool = False
     other_board: str = ""
+    reused: bool = False
 
 
 def default_folder() -> Path:
@@ -146,7 +148,9 @@ def pull(device: Device, entry: LogEntry, folder: Path, progress: Progress) -> P
     part = folder / f"{entry.id:06d}{SUFFIX}{PART_SUFFIX}"
     entry = _fetch_to_its_end(device, entry, part, progress)
     verified, damage = _verify(part.read_bytes())
-    target = path_of(folder, entry.id, len(_copies(folder, entry.id)) + 1)
+    copies = _copies(folder, entry.id)
+    reused = verified and _file_system(part) in {_file_system(path) for path in copies} - {""}
+    target = path_of(folder, entry.id, len(copies) + 1)
     if not verified:
         target = target.with_name(target.name + DAMAGED_SUFFIX)
     os.replace(part, target)
@@ -154,8 +158,24 @@ def pull(device: Device, entry: LogEntry, folder: Path, progress: Progress) -> P
     told = verified and _tell(device, entry.id, target)
     other = other_board(device.identity.board_id, target)
     return Pulled(
-        entry.id, target, entry.size_bytes, fetched=True, verified=verified, damage=damage, told=told, other_board=other
+        id=entry.id,
+        path=target,
+        size_bytes=entry.size_bytes,
+        fetched=True,
+        verified=verified,
+        damage=damage,
+        told=told,
+        other_board=other,
+        reused=reused,
     )
+
+
+def _file_system(path: Path) -> str:
+    """Return the file system that the log at `path` was written in, by its header; else ""."""
+    try:
+        return str(sessionfile.read(path).header.get("store") or "")
+    except NotALogError:
+        return ""
 
 
 def other_board(board_id: str, path: Path) -> str:

@@ -186,6 +186,7 @@ MESSAGES: dict[int, Message] = {
 }
 
 
+MADE_ANEW = "This board's file system was made anew since it was last here: logs not pulled by then are lost."
 PULL = "`ionto logs pull` fetches its log, with all that was recorded; until then this is told."
 
 

@@ -26,6 +26,7 @@ from ionto.version import FIRMWARE_VERSION, LOG_FORMAT_VERSION, PROTOCOL_VERSION
 from ionto_host.device import Device
 from ionto_host.transport.frames import Decoder, encode
 
+STORE = "0a0b0c0d"
 BOARD_ID = "0123456789abcdef"
 BENCH_DOSE = dose.canonical(
     {
@@ -53,10 +54,15 @@ BENCH_DOSE = dose.canonical(
 
 
 def make_log(
-    samples: int = 120, *, charge_uc: int = 60_000, events: bool = True, end: dict[str, object] | None = None
+    samples: int = 120,
+    *,
+    log_id: int = 1,
+    charge_uc: int = 60_000,
+    events: bool = True,
+    end: dict[str, object] | None = None,
 ) -> bytes:
     """Return a sound log with `samples` samples over a minute, four `events` and an `end` record."""
-    header = {"dose": BENCH_DOSE.decode(), "board_id": BOARD_ID, "variant": "A", "log": 1}
+    header = {"dose": BENCH_DOSE.decode(), "board_id": BOARD_ID, "variant": "A", "log": log_id, "store": STORE}
     packed = [_sample(index, samples, charge_uc) for index in range(samples)]
     blocks = [(layout.SAMPLES, block) for block in session_log.split(packed, layout.SAMPLES_PER_RECORD)]
     changes = [
@@ -94,7 +100,7 @@ class FakeDevice:
         self.dose = b""
         self.logs: dict[int, bytes] = {1: make_log()}
         self.released: set[int] = set()  # logs that a host has told to be verified
-        self.store = "0a0b0c0d"
+        self.store = STORE
         self.starts = 0
         self.charge_uc = 0
         self.leak_ua = 0  # flows while the output is off

@@ -111,19 +111,22 @@ def test_json_holds_everything(session: Session) -> None:
 
 
 INFLUX = re.compile(
-    r'ionto_(sample|event)(,[a-z]+=(?:[^ ,=\\]|\\.)+)* [a-z_]+=("[^"]*"|[^ ,]+)(,[a-z_]+=("[^"]*"|[^ ,]+))* \d{19}'
+    r"ionto_(session|sample|event)(,[a-z]+=(?:[^ ,=\\]|\\.)+)* "
+    r'[a-z_]+=("[^"]*"|[^ ,]+)(,[a-z_]+=("[^"]*"|[^ ,]+))* \d{19}'
 )
 
 
 def test_influx_lines_are_of_the_line_protocol(session: Session) -> None:
-    """Every line matches the grammar; times are those of the session."""
+    """Every line matches the grammar; the first has the session, with its screening; times are those of the session."""
     out = io.StringIO()
     logexport.write_influx(session, out)
     lines = out.getvalue().splitlines()
-    assert len(lines) == len(session.samples) + len(session.events)
+    assert len(lines) == 1 + len(session.samples) + len(session.events)
     assert all(INFLUX.fullmatch(line) for line in lines)
     assert session.started_unix_s is not None
-    first = int(lines[0].rsplit(" ", 1)[1])
+    assert lines[0].startswith("ionto_session,") and f'outcome="{session.outcome}"' in lines[0]
+    assert int(lines[0].rsplit(" ", 1)[1]) == session.started_unix_s * 10**9
+    first = int(lines[1].rsplit(" ", 1)[1])
     assert first == session.started_unix_s * 10**9 + session.samples[0].t_ms * 10**6
     with pytest.raises(UsageError, match="clock"):
         logexport.write_influx(sessionfile.decode(make_log()), io.StringIO())
@@ -262,7 +265,7 @@ def test_the_index_follows_the_folder(store: Path) -> None:
         assert index.refresh(logstore.stored()) == []
 
 
-def test_several_boards(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_several_boards(store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The same id on two boards is told apart by the beginning of the board's id."""
     for board in ("aa01", "ab02"):
         folder = logstore.board_folder(board, store)
@@ -279,6 +282,12 @@ def test_several_boards(store: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert code == 2 and "of board ff" in err
     code, _, err = run(capsys, "--port", "/nowhere", "logs", "show", "1")
     assert code == 3 and "--board" in err
+    monkeypatch.setenv("IONTO_PORT", "/nowhere")
+    code, out, err = run(capsys, "logs", "show", "1", "--board", "aa")
+    assert code == 0 and "aa01" in out
+    code, out, err = run(capsys, "logs", "show")
+    assert code == 0 and "every board" in err, "the port of every day may be unplugged"
+    monkeypatch.delenv("IONTO_PORT")
     assert run(capsys, "--port", "/nowhere", "logs", "show", "aa01/1")[0] == 0, "this needs no device"
     assert len(json.loads(run(capsys, "logs", "list", "--json", "--port", "/nowhere")[1])["stored"]) == 2
 

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from ionto.limits import UC_PER_MA_MIN
-from ionto_host import bootsel
+from ionto.version import FIRMWARE_VERSION
+from ionto_host import bootsel, versions
 from ionto_host.cli.common import (
     Answer,
     IontoCommand,
@@ -19,7 +20,7 @@ from ionto_host.cli.common import (
     table,
 )
 from ionto_host.device import Device
-from ionto_host.errors import IontoError, NoFirmwareError, RefusedError
+from ionto_host.errors import IontoError, NoFirmwareError, RefusedError, VersionMismatchError
 from ionto_host.hand import with_hand
 from ionto_host.transport.link import Link
 from ionto_host.transport.ports import PortInfo, discover, open_port
@@ -58,6 +59,8 @@ def _probe(info: PortInfo) -> dict[str, Any]:
         return {"runs": runs, "serial_number": info.serial_number or hello.board_id, "hello": vars(hello)}
     except NoFirmwareError:
         return {"runs": "MicroPython without the firmware: `ionto flash`"}
+    except VersionMismatchError as error:
+        return {"runs": f"IontoPico that does not fit: {error.message}"}
     except RefusedError:
         return {"runs": "IontoPico, in a session"}
     except IontoError:
@@ -105,10 +108,11 @@ def info() -> Answer:
     """Show who the device is: firmware, variant, limits, MicroPython, reset cause."""
     with open_device() as device:
         hello = device.identity
-    limits = hello.limits
+    limits, fit = hello.limits, versions.fit(hello.firmware)
     rows = [
         ["board", hello.board_id],
         ["firmware", f"{hello.firmware}, protocol {hello.protocol}, log format {hello.log_format}"],
+        ["", f"{fit.text}. {fit.action}".rstrip() if fit.action else fit.text],
         ["MicroPython", hello.micropython],
         ["variant", hello.variant],
         ["current", f"{limits['min_current_ua'] / 1000:g} to {limits['max_current_ua'] / 1000:g} mA"],
@@ -118,7 +122,8 @@ def info() -> Answer:
         ["clock", "set" if hello.clock_set else "not set: `ionto clock set`"],
         ["bench strap", "fitted: USB does not hold the output off" if hello.bench_strap else "not fitted"],
     ]
-    return Answer(hello, "\n".join(f"{name:<12} {value}" for name, value in rows))
+    data = {**vars(hello), "firmware_fits": fit.fits, "tool": FIRMWARE_VERSION}
+    return Answer(data, "\n".join(f"{name:<12} {value}" for name, value in rows))
 
 
 def calibration_text(values: dict[str, Any]) -> str:

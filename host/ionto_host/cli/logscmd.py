@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from ionto_host import logindex, logstore
+from ionto_host import logindex, logstore, messages
 from ionto_host.cli.common import (
     Answer,
     IontoGroup,
@@ -49,9 +50,10 @@ def logs_list(board: str | None) -> Answer:
     told: list[str] = []
     try:
         with open_device() as device:
-            told = _look_at_store(device)
+            entries = device.list_logs()
+            told = _look_at_store(device, entries)
             folder = _folder(device, None)
-            for entry in device.list_logs():
+            for entry in entries:
                 pulled = logstore.stored_copy(device, entry, folder)
                 row = {"id": entry.id, "size_bytes": entry.size_bytes, "pulled": pulled, "released": entry.pulled}
                 on_device.append(row)
@@ -90,15 +92,16 @@ def _stored_line(row: logindex.Row) -> list[str]:
     ]
 
 
-def _look_at_store(device: Device) -> list[str]:
-    """Return, and tell, what is wrong with the board's log store: made anew since the last visit, or damaged."""
+def _look_at_store(device: Device, entries: list[LogEntry]) -> list[str]:
+    """Return, and tell, what is wrong with the logs of the board, against its last visit too; remember `entries`."""
     hello = device.identity
     told: list[str] = []
-    with logindex.opened(logstore.default_folder()) as index:
-        if hello.store and index.meet(hello.board_id, hello.store):
-            told.append(
-                "This board's file system was made anew since it was last here: logs not pulled by then are lost."
-            )
+    if hello.store:
+        root = logstore.default_folder()
+        with logindex.opened(root) as index:
+            index.refresh(logstore.stored(root))
+            told += [messages.MADE_ANEW] if index.meet(hello.board_id, hello.store) else []
+            told += index.visit(hello.board_id, hello.store, entries)
     if hello.logs == "damaged":
         told.append(
             "The board found damage among its logs when it booted: pull them all, `ionto logs verify` names it."
@@ -124,8 +127,9 @@ def logs_pull(ids: tuple[int, ...], everything: bool, output: Path | None, delet
     if everything and ids:
         raise UsageError("--all and an ID exclude each other")
     with open_device() as device:
-        told = _look_at_store(device)
-        entries = _chosen(device, ids)
+        found = device.list_logs()
+        told = _look_at_store(device, found)
+        entries = _chosen(device, ids, found)
         folder = _folder(device, output)
         try:
             pulled = _pull_all(device, entries, folder)
@@ -133,8 +137,7 @@ def logs_pull(ids: tuple[int, ...], everything: bool, output: Path | None, delet
             note("Interrupted: what came is kept; `ionto logs pull` goes on from there.")
             raise
         deleted = [item.id for item in pulled if delete and item.verified]
-        for log_id in deleted:
-            device.delete_log(log_id)
+        _delete(device, deleted)
     if output is None:
         _index_rows()
     good = all(item.verified and not item.other_board for item in pulled)
@@ -146,8 +149,16 @@ def logs_pull(ids: tuple[int, ...], everything: bool, output: Path | None, delet
     )
 
 
-def _chosen(device: Device, ids: tuple[int, ...]) -> list[LogEntry]:
-    entries = {entry.id: entry for entry in device.list_logs()}
+def _delete(device: Device, ids: Iterable[int]) -> None:
+    hello = device.identity
+    with logindex.opened(logstore.default_folder()) as index:
+        for log_id in ids:
+            with index.deleting(hello.board_id, hello.store, log_id):
+                device.delete_log(log_id)
+
+
+def _chosen(device: Device, ids: tuple[int, ...], found: list[LogEntry]) -> list[LogEntry]:
+    entries = {entry.id: entry for entry in found}
     missing = [str(log_id) for log_id in ids if log_id not in entries]
     if missing:
         raise UsageError(f"the device has no log {', '.join(missing)}", "`ionto logs list` shows those it has.")
@@ -178,6 +189,9 @@ def _pull_all(device: Device, entries: list[LogEntry], folder: Path) -> list[Pul
             task = bar.add_task(f"log {entry.id}", total=entry.size_bytes)
             pulled.append(logstore.pull(device, entry, folder, _shown_by(bar, task)))
             bar.update(task, total=pulled[-1].size_bytes, completed=pulled[-1].size_bytes)
+    with logindex.opened(logstore.default_folder()) as index:
+        hello = device.identity
+        index.release(hello.board_id, hello.store, [item.id for item in pulled if item.told])
     return pulled
 
 
@@ -192,6 +206,7 @@ def _pulled_line(item: Pulled) -> str:
     how = "pulled" if item.fetched else "already here"
     if item.verified:
         other = f" WRITTEN BY BOARD {printable(item.other_board)}, not by this one;" if item.other_board else ""
+        other += " ANOTHER LOG than the one pulled before under this id, which is kept;" if item.reused else ""
         return f"Log {item.id}:{other} {how}, {item.size_bytes} bytes, verified: {item.path}"
     return f"Log {item.id}: DAMAGED on the device, kept as {item.path}: {'; '.join(item.damage)}"
 
@@ -207,7 +222,7 @@ def _deleted_lines(deleted: list[int]) -> list[str]:
 def logs_delete(ids: tuple[int, ...], yes: bool, force: bool) -> Answer:
     """Delete logs on the device, when a verified copy was pulled."""
     with open_device() as device:
-        entries = _chosen(device, ids)
+        entries = _chosen(device, ids, device.list_logs())
         folder = _folder(device, None)
         lost = [str(entry.id) for entry in entries if not force and not logstore.stored_copy(device, entry, folder)]
         if lost:
@@ -216,8 +231,7 @@ def logs_delete(ids: tuple[int, ...], yes: bool, force: bool) -> Answer:
             )
         if not yes:
             click.confirm(f"Delete log {', '.join(map(str, ids))} on the device?", abort=True, err=True)
-        for log_id in ids:
-            device.delete_log(log_id)
+        _delete(device, ids)
     return Answer({"deleted": list(ids)}, "\n".join(_deleted_lines(list(ids))))
 
 

@@ -10,9 +10,9 @@ import click
 
 from ionto import protocol
 from ionto_host import logdiff, logexport, logindex, logstore, sessionfile
-from ionto_host.cli.common import Answer, IontoCommand, examples, note, open_device, port_name, table
+from ionto_host.cli.common import Answer, IontoCommand, examples, note, open_device, port_name, settings, table
 from ionto_host.cli.logscmd import logs
-from ionto_host.errors import ExitCode, NoDeviceError, NotALogError
+from ionto_host.errors import ExitCode, IontoError, NoDeviceError, NotALogError
 from ionto_host.sessionfile import Session
 from ionto_host.units import clock, printable, utc
 
@@ -28,7 +28,8 @@ def _log(command: Callable[..., Answer]) -> Callable[..., Answer]:
 def _wanted_board(board: str) -> str:
     """Return the beginning of the id of the board whose logs are meant: `board`, else what --port or IONTO_PORT names.
 
-    A serial number is a board's id, plugged in or not. Raises `NoDeviceError` for another port where no board answers.
+    A serial number is a board's id, plugged in or not. For another port where no board answers: `NoDeviceError` when
+    this command line names it; when the environment or the settings file does, every board.
     """
     name = port_name()
     if board or not name:
@@ -38,8 +39,12 @@ def _wanted_board(board: str) -> str:
     try:
         with open_device() as device:
             return device.identity.board_id
-    except NoDeviceError as error:
-        error.action = "Logs that are here need no device: choose their board with --board, or give no --port."
+    except IontoError as error:
+        if not settings().port:
+            note(f"{error.message}: looking among the logs of every board.")
+            return ""
+        if isinstance(error, NoDeviceError):
+            error.action = "Logs that are here need no device: choose their board with --board, or give no --port."
         raise
 
 

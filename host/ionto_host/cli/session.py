@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ionto import protocol
-from ionto_host import messages
+from ionto_host import messages, versions
 from ionto_host.cli.common import Answer, IontoCommand, examples, note, open_device, table
 from ionto_host.device import Check, Device, Hello, Status
 from ionto_host.errors import DeviceFaultError, ExitCode, IontoError, RefusedError
@@ -151,9 +151,13 @@ def status() -> Answer:
         hello = device.known
     exit_code = ExitCode.FAULT if now.state == protocol.FAULT or now.current_when_off else ExitCode.OK
     text = status_text(now)
+    fit = versions.fit(hello.firmware) if hello else None
+    if hello and fit:
+        text += f"\n{'firmware':<8} {hello.firmware}, {fit.text}{'. ' + fit.action if fit.action else ''}"
     if hello and hello.unpulled:
         text += f"\n{'before':<8} {messages.cut_short(hello.unpulled)}. {messages.PULL}"
-    return Answer({**status_data(now), "cut_short": hello.cut_short if hello else []}, text, exit_code)
+    known = {"firmware": hello.firmware if hello else None, "firmware_fits": fit.fits if fit else None}
+    return Answer({**status_data(now), **known, "cut_short": hello.cut_short if hello else []}, text, exit_code)
 
 
 def status_text(now: Status) -> str:
