@@ -5,6 +5,7 @@ It lists a thousand sessions without reading them, and finds a file that was alt
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import sqlite3
 import time
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 FILE = "index.sqlite"
 _VERSION = 1  # of the tables; another one is built anew
+_LOCK_WAIT_S = 10.0
+_OF_DISK = ("locked", "full", "readonly", "unable to open", "disk i/o")
 _VISITS = (
     "CREATE TABLE IF NOT EXISTS visits (board_id TEXT, store TEXT, log_id INTEGER, size_bytes INTEGER, "
     "released INTEGER, state INTEGER, PRIMARY KEY (board_id, store, log_id))"
@@ -189,20 +192,34 @@ def row_of(name: str, data: bytes, mtime_ns: int) -> Row:
 
 @contextmanager
 def opened(root: Path) -> Iterator[Index]:
-    """Yield the index of the folder `root`; one that cannot be read is built anew from the files."""
+    """Yield the index of the folder `root`; one that is no database is built anew from the files.
+
+    Raises `OSError` when it is locked or the disk is full or read-only: it then stays, with its SHA-256 of every log.
+    """
     root.mkdir(parents=True, exist_ok=True)
     path = root / FILE
     try:
         base = _connect(path)
-    except sqlite3.DatabaseError:
+    except sqlite3.DatabaseError as error:
+        _raise_of_disk(error, path)
         path.unlink(missing_ok=True)
         base = _connect(path)
     with closing(base):
-        yield Index(root, base)
+        try:
+            yield Index(root, base)
+        except sqlite3.OperationalError as error:
+            _raise_of_disk(error, path)
+            raise
+
+
+def _raise_of_disk(error: sqlite3.DatabaseError, path: Path) -> None:
+    """Raise `OSError` when `error` is of the disk or of another program, and not of what the database has in it."""
+    if isinstance(error, sqlite3.OperationalError) and any(word in str(error).lower() for word in _OF_DISK):
+        raise OSError(errno.EIO, str(error), str(path)) from error
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    base = sqlite3.connect(path, timeout=10)
+    base = sqlite3.connect(path, timeout=_LOCK_WAIT_S)
     try:
         (version,) = base.execute("PRAGMA user_version").fetchone()
         if version != _VERSION:

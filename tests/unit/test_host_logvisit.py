@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from test_host_fake_device import BOARD_ID, FakeDevice, make_log, on_pty
 
 from ionto.version import FIRMWARE_VERSION
-from ionto_host import cli, logvisit, versions
+from ionto_host import cli, logindex, logvisit, versions
 from ionto_host.device import LogEntry
 
 
@@ -90,6 +92,21 @@ def test_pull_with_delete_is_in_order(store: Path, capsys: pytest.CaptureFixture
         assert notes(capsys, port, "logs", "pull", "--delete") == [] and not fake.logs
         fake.logs[2] = make_log(log_id=2)
         assert notes(capsys, port, "logs", "list") == []
+
+
+def test_an_index_that_is_locked_is_kept(
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the evidence of what was altered: an error of file and disk, exit code 6, and no new index."""
+    with on_pty(FakeDevice()) as port:
+        run(capsys, "--port", port, "logs", "pull")
+        before = (store / logindex.FILE).read_bytes()
+        monkeypatch.setattr(logindex, "_LOCK_WAIT_S", 0.0)
+        with closing(sqlite3.connect(store / logindex.FILE)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            code, _, err = run(capsys, "--port", port, "logs", "list")
+        assert code == 6 and "locked" in err and "defect" not in err
+        assert (store / logindex.FILE).read_bytes() == before
 
 
 @dataclass
