@@ -287,8 +287,8 @@ def _resume_offset(device: Device, entry: LogEntry, part: Path) -> int:
     offset = sessionfile.good_prefix(data)
     if not 0 < offset <= entry.size_bytes:
         return 0
-    head = device.read_log(replace(entry, size_bytes=min(offset, COMPARED_BYTES)))
-    return offset if data.startswith(head) else 0
+    begun = replace(entry, size_bytes=offset)  # ends with a record, whose chain is over everything before
+    return offset if _same(device, begun, data[:offset]) else 0
 
 
 def _verify(data: bytes) -> tuple[bool, tuple[str, ...]]:
