@@ -34,7 +34,7 @@ EXEMPTION = 'drug "none" and a site with the word "bench": nobody is connected, 
 BENCH_TEXT = "bench, no screening"
 _NEXT = "`ionto presets screening PRESET` prints a file to fill in; pass it with --screening FILE."
 _WORDS = {"yes": True, "no": False}
-_KNOWN = ("schema", "subject", "answers")
+_KNOWN = ("schema", "preset", "subject", "answers")
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,18 @@ def _name(entry: str, library: Library) -> str:
 def template(asked: list[Asked], preset: str = "") -> str:
     """Return a screening file to fill in for `preset`; as it stands it is refused."""
     title = f"Answers to the contraindication questions{f' of {preset}' if preset else ''}."
-    lines = [f"# {title} {NOTICE}", f"schema = {SCHEMA}", "", "[answers]"]
+    named = [f'preset = "{preset}"'] if preset else []
+    lines = [f"# {title} {NOTICE}", f"schema = {SCHEMA}", *named, "", "[answers]"]
     for item in asked:
         lines += [f"# {item.text}", f'{item.id} = "?"  # "yes" or "no"; for {item.asked_for} ({item.source})']
     return "\n".join(lines) + "\n"
 
 
-def read(path: Path, asked: list[Asked]) -> Answers:
-    """Return the answers in the TOML or JSON file `path`; `ScreeningError` unless every question has a yes or no."""
+def read(path: Path, asked: list[Asked], preset: str = "") -> Answers:
+    """Return the answers in the TOML or JSON file `path`; `ScreeningError` unless every question has a yes or no.
+
+    A file that names a preset is refused for a dose of another, which words its questions for another condition.
+    """
     data = path.read_bytes()
     if len(data) > MAX_FILE_BYTES:
         raise ScreeningError(f"{path}: larger than {MAX_FILE_BYTES // 1024} kB, so no screening file", _NEXT)
@@ -113,6 +117,9 @@ def read(path: Path, asked: list[Asked]) -> Answers:
             raise ScreeningError(f"{path}: unknown field {printable(key)}; known: {', '.join(_KNOWN)}", _NEXT)
     if body.get("schema") != SCHEMA or not isinstance(body.get("answers"), dict):
         raise ScreeningError(f"{path}: schema = {SCHEMA} and a table [answers] are needed", _NEXT)
+    if preset and body.get("preset", preset) != preset:
+        said = f"{path}: answers for preset {printable(str(body['preset']))}, and the dose follows {preset}"
+        raise ScreeningError(said, _NEXT, field="preset")
     subject = body.get("subject", "")
     if not isinstance(subject, str):
         raise ScreeningError(f"{path}: subject has to be a subject code in quotes", _NEXT)

@@ -106,6 +106,16 @@ def test_what_is_neither_yes_nor_no_is_not_answered(tmp_path: Path, value: objec
 
 
 @pytest.mark.hazard("HAZ-36")
+def test_answers_for_another_preset_are_refused(tmp_path: Path) -> None:
+    """The same drug, other words: a cracked heel counts as open skin for one of them only."""
+    path = tmp_path / "answers.toml"
+    path.write_text(screening.template(ASKED, "bursitis").replace('"?"', '"no"'))
+    assert screening.read(path, ASKED, "bursitis").values == ALL_NO
+    with pytest.raises(ScreeningError, match="for preset bursitis, and the dose follows plantar-fasciitis"):
+        screening.read(path, ASKED, "plantar-fasciitis")
+
+
+@pytest.mark.hazard("HAZ-36")
 def test_files_are_read_as_toml_and_json(tmp_path: Path) -> None:
     """Words or booleans; the file as printed is refused until it is filled in."""
     assert screening.read(written(tmp_path, ALL_NO, subject="P-01"), ASKED).values == ALL_NO

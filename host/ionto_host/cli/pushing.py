@@ -171,14 +171,14 @@ def screen(found: Vetted, board_id: str, path: Path | None) -> dict[str, Any]:
         note(f"Screening: {screening.EXEMPTION}.")
         found.loaded = screening.stamped(loaded, screening.BENCH_TEXT)
         return {"exempt": screening.EXEMPTION}
-    asked = screening.questions(str(loaded.fields["drug"]), found.library, _preset_of(found))
-    answers = screening.read(path, asked) if path else _ask(asked)
+    preset = _preset_of(found)
+    asked = screening.questions(str(loaded.fields["drug"]), found.library, preset)
+    answers = screening.read(path, asked, preset) if path else _ask(asked)
     if answers.subject and found.course and answers.subject != found.course.subject:
         raise ScreeningError(
             f"{path} holds the answers of {answers.subject}, the course is of {found.course.subject}",
             "Ask the right person.",
         )
-    preset = found.course.preset if found.course else str(loaded.therapy.get("preset", ""))
     found.loaded = screening.stamped(loaded, screening.line(found.now_s, preset, asked, answers))
     record = _record(found, asked, answers)
     try:
