@@ -156,7 +156,8 @@ MESSAGES: dict[int, Message] = {
         "the log could not be written", "Pull the logs with `ionto logs pull`, then `ionto clear`."
     ),
     faults.FILESYSTEM_FULL: Message(
-        "there is no room for another log", "Make room with `ionto logs pull --delete`, then `ionto clear`."
+        "the board's flash has no room for another log",
+        "Make room with `ionto logs pull --delete`; a fault is then cleared with `ionto clear`.",
     ),
     faults.SELFTEST_SENSOR: Message(
         "self-test: the current sensor is not right", "Check the wiring of the INA219, then `ionto clear`."

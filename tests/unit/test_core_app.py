@@ -475,6 +475,7 @@ def test_full_disk_refuses_the_start() -> None:
         board.run(2)
         assert board.push() == 0
         board.flash.free_blocks = 15
+        assert board.push() == faults.FILESYSTEM_FULL, "while a computer is there to pull logs with"
         assert board.code(protocol.START) == faults.FILESYSTEM_FULL
         assert (board.state, board.hal.calls.count("power_up")) == (protocol.IDLE, 0)
         board.flash.free_blocks = 16
@@ -495,7 +496,7 @@ def test_flash_that_refuses_the_arm_record_means_no_current(operation: str) -> N
 
         board.push()
         board.flash.fail = fail
-        assert board.code(protocol.START) == faults.FLASH_FAILED
+        assert board.code(protocol.START) == faults.FILESYSTEM_FULL
         board.run(1_000)
         assert (board.state, board.plant.charge_uc) == (protocol.IDLE, 0), "not even the self-test's current"
 
@@ -1468,9 +1469,10 @@ def test_a_full_disk_drops_pulled_logs_only_and_else_refuses() -> None:
         flash.on_write = count_room
         session_on(board)
         assert sorted(flash.logs) == ["/logs/000001.ilog", "/logs/000003.ilog", "/logs/000004.ilog"]
+        assert board.push(dose_uc=8_000) == 0
         flash.free_blocks = 2
         before = dict(flash.logs)
-        assert board.push(dose_uc=8_000) == 0
+        assert board.push(dose_uc=8_000) == faults.FILESYSTEM_FULL
         assert board.code(protocol.START) == faults.FILESYSTEM_FULL
         assert flash.logs == before
 

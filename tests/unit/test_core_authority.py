@@ -293,7 +293,7 @@ def test_a_limit_that_flash_does_not_take_does_not_hold() -> None:
             raise OSError(28)
 
         board.flash.fail = fail
-        assert set_limits(board, max_current_ua=1_000)[0] == faults.FLASH_FAILED
+        assert set_limits(board, max_current_ua=1_000)[0] == faults.FILESYSTEM_FULL
         board.flash.fail = lambda name: None
         assert told(board) == DEFAULTS | {"changes": 0, "damaged": False}
 

@@ -180,7 +180,7 @@ def test_it_is_left_alone_while_a_session_is_under_way_and_when_flash_fails() ->
             raise OSError(28)
 
         board.flash.fail = fail
-        assert calibrate(board, GOOD)[0] == faults.FLASH_FAILED
+        assert calibrate(board, GOOD)[0] == faults.FILESYSTEM_FULL
         board.flash.fail = lambda name: None
         assert told(board) == NOTHING and board.hal.gain_q15 == UNITY_Q15
 

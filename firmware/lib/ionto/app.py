@@ -420,10 +420,12 @@ class App:
         code = self.session.may_load()
         if code:
             return code
+        if not self.log.make_room(self._room_for_log, self.hal.feed):  # told while a computer is there
+            return faults.FILESYSTEM_FULL
         try:
             self.kept.keep(plan)
-        except OSError:
-            return faults.FLASH_FAILED
+        except OSError as error:
+            return faults.of_flash(error)
         return self.session.load(plan)
 
     def start(self) -> int:
@@ -447,8 +449,8 @@ class App:
     def _use_start(self, dose: Dose) -> int:
         try:
             self.kept.use_start(dose)
-        except OSError:
-            return faults.FLASH_FAILED
+        except OSError as error:
+            return faults.of_flash(error)
         return faults.NONE
 
     def _look_at_files(self) -> None:
@@ -687,8 +689,8 @@ class App:
         header["digest"] = dose.digest()
         try:
             self.log.arm(header)
-        except OSError:
-            return faults.FLASH_FAILED
+        except OSError as error:
+            return faults.of_flash(error)
         self._log_open = True
         self._log_settings()
         board = self.board

@@ -84,8 +84,8 @@ class Commands:
             return handler(sequence, buffer, start, length)
         except Refusal as refusal:
             self._refuse(refusal.code, kind, sequence, json.dumps(refusal.as_dict()).encode())
-        except OSError:
-            self._refuse(faults.FLASH_FAILED, kind, sequence)
+        except OSError as error:
+            self._refuse(faults.of_flash(error), kind, sequence)
         return _ANSWERED
 
     def reject(self, kind: int, sequence: int) -> None:

@@ -90,6 +90,11 @@ def is_fault(code: int) -> bool:
     return code >= FAULT_BAND
 
 
+def of_flash(error: OSError) -> int:
+    """Return the code for a write that `error` refused: a full flash is told from one that fails."""
+    return FILESYSTEM_FULL if error.args[0] == 28 else FLASH_FAILED  # ENOSPC
+
+
 class Refusal(Exception):
     """A request was refused: what, why and what would be accepted.
 
