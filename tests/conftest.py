@@ -8,6 +8,11 @@ os.environ.setdefault("IONTO_CONFIG", os.devnull)  # the settings of whoever run
 pytest_plugins = ("hazards.plugin",)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than cores: many tests wait for a virtual Pico."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_configure() -> None:
     """Take Ctrl-C again where a shell started the tests in the background and so with SIGINT ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

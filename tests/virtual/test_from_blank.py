@@ -10,7 +10,7 @@ import pytest
 from test_host_bootsel import image
 from workbench import run_tool
 
-from ionto_host import cli, flashing, simulators
+from ionto_host import cli, flashing, simulators, versions
 from ionto_sim import image as flash_image
 from ionto_sim.client import wait_until
 from ionto_sim.config import Paths
@@ -103,7 +103,8 @@ def test_a_session_and_a_newer_firmware_are_refused_without_force(bench_with, mo
         code, _, err = ionto(capsys, "flash", *port, *more)
         assert code == 4 and "a session is under way (HOLD)" in err
     assert bench.wait_state("HOLD")
-    monkeypatch.setattr(flashing, "FIRMWARE_VERSION", "0.0.9")
+    for module in (flashing, versions):
+        monkeypatch.setattr(module, "FIRMWARE_VERSION", "0.0.9")
     assert ionto(capsys, "flash", *port, "--force", "--no-self-test")[0] == 0
     assert bench.wait_state("IDLE", "DONE")
     assert [log["id"] for log in bench.ionto("logs", "list")["device"]] == [1]
