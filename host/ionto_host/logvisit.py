@@ -70,7 +70,8 @@ def _gone(before: Sequence[Seen], now: Sequence[LogEntry], copies: set[int]) -> 
     """Return the ids of the logs that are missing without a reason that is known here."""
     present = {entry.id for entry in now}
     missing = [item for item in before if item.state == Kept.HERE and item.log_id not in present]
-    oldest_released = min((entry.id for entry in now if entry.pulled), default=None)
+    # When another computer released a log is not known here: perhaps after the board made room.
+    oldest_released = min((item.log_id for item in before if item.released and item.log_id in present), default=None)
     newest_before = max((item.log_id for item in before), default=0)
     began = max(present, default=0) > newest_before  # a session that the board may have made room for
 
