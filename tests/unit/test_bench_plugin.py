@@ -1,5 +1,6 @@
 """The pytest plugin as other projects meet it: free of cost, without hardware unless asked for, and honest."""
 
+import json
 import os
 import subprocess
 import sys
@@ -86,6 +87,29 @@ def test_its_fixtures_give_way_to_those_of_a_project(run, pytester):
     pytester.makeconftest("import pytest\n@pytest.fixture\ndef device():\n    return 'mine'\n")
     pytester.makepyfile("def test_mine(device):\n    assert device == 'mine'\n")
     run().assert_outcomes(passed=1)
+
+
+def test_its_short_option_gives_way_to_that_of_a_project(run, pytester):
+    pytester.makeconftest("def pytest_addoption(parser):\n    parser.addoption('--device', default='cpu')\n")
+    pytester.makepyfile("def test_mine(request):\n    assert request.config.getoption('--device') == 'gpu'\n")
+    run("--device", "gpu").assert_outcomes(passed=1)
+
+
+def test_a_simulated_bench_leaves_a_port_alone(run, pytester):
+    """Nothing real is touched without a bench file that describes it."""
+    pytester.makepyfile(ASKS)
+    found = run("--bench-port", "/dev/ttyACM77")
+    assert found.parseoutcomes().get("errors") and "/dev/ttyACM77 was not touched" in found.stdout.str()
+
+
+def test_what_was_left_out_is_in_the_record(run, pytester):
+    """A part of the suite does not look like all of it."""
+    pytester.makeconftest("import pytest\n@pytest.fixture\ndef device(ionto_tier):\n    return ionto_tier\n")
+    pytester.makepyfile("def test_first(device):\n    pass\n\ndef test_second(device):\n    pass\n")
+    run("-k", "first", "--bench-record", "record.json").assert_outcomes(passed=1, deselected=1)
+    results = json.loads((pytester.path / "record.json").read_text())["results"]
+    assert [(one["test"], one["outcome"]) for one in results] == [("test_first", "passed"), ("test_second", "skipped")]
+    assert results[1]["reason"] == "left out of this run"
 
 
 def test_a_failed_safety_check_stops_the_rest(run, pytester):

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from ionto_host.bench import loads, switching
+from ionto_host.bench import loads, switching, wiring
 from ionto_host.bench.benchfile import LoadSpec, MeterSpec, SwitchSpec
 from ionto_host.errors import BenchError, LackingError
+from ionto_host.findings import good
 
 METER = MeterSpec("ina219", "ref", 8_000, 5_000, 2)
 
@@ -71,6 +72,24 @@ def test_relays_connect_the_wanted_load_before_the_others_leave(blinka):
     assert load.nearest(900) == 500 and load.adjustable
     with pytest.raises(LackingError, match="a load of 1000 ohm"):
         load.set_ohm(1_000)
+
+
+def test_the_wiring_check_connects_every_resistor_and_leaves_the_first(blinka, monkeypatch):
+    """A bench begins with all of its load relays open: whoever looks at the current first has to close one."""
+    relays = ((1_000.0, SwitchSpec("relay", pin="G0")), (4_700.0, SwitchSpec("relay", pin="G1")))
+    made = {ohm: switching.real_switch("load", spec, METER, None) for ohm, spec in relays}
+    load = loads.Load(LoadSpec("relay", 10_000, relays=relays), loads.by_relays(made))
+    assert [line.value for line in Line.made.values()] == [False, False]
+    seen = []
+
+    def look(rig):
+        seen.append((rig.load.ohm, [line.value for line in Line.made.values()]))
+        return good("load circuit", "as in the file")
+
+    monkeypatch.setattr(wiring, "_check_identity", lambda rig: [])
+    monkeypatch.setattr(wiring, "_check_current", look)
+    assert [item.level for item in wiring.check(SimpleNamespace(load=load))] == ["ok", "ok"]
+    assert seen == [(4_700.0, [False, True]), (1_000.0, [True, False])]
 
 
 def test_a_command_that_runs_one_that_fails_and_one_that_is_not_there(tmp_path):

@@ -6,9 +6,10 @@ first test that asks for a fixture. Hardware is touched only with a bench file (
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,25 +26,30 @@ if TYPE_CHECKING:
 VARIABLE = "IONTO_BENCH"
 TIERS = ("virtual", "emulated", "bench")
 _RECORDER = "ionto-bench-recorder"
+_DEVICE_HELP = f"where tests with the fixture `device` run, of {', '.join(TIERS)}; commas between several"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("ionto_bench", "IontoPico bench")
     group.addoption("--bench", metavar="FILE", dest="ionto_bench", help=f"bench file; default: {VARIABLE}")
-    help_text = f"where tests with the fixture `device` run, of {', '.join(TIERS)}; commas between several"
-    for names in (("--ionto-device", "--device"), ("--ionto-device",)):
-        try:
-            group.addoption(*names, metavar="TIERS", dest="ionto_device", help=help_text)
-            break
-        except ValueError:  # another plugin has --device
-            continue
+    group.addoption("--ionto-device", metavar="TIERS", dest="ionto_device", help=_DEVICE_HELP)
     group.addoption(
         "--bench-port", metavar="PORT", dest="ionto_port", help="port or pyserial URL instead of the file's"
     )
     group.addoption("--bench-record", metavar="FILE", dest="ionto_record", help="write the record of the run (JSON)")
     group.addoption("--bench-logs", metavar="DIR", dest="ionto_logs", help="keep the pulled session logs there")
     group.addoption("--bench-calibrate", action="store_true", dest="ionto_calibrate", help="calibrate the board first")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, object, object]:
+    """Add `--device`, the short name, unless a plugin or a conftest of the project has one of its own."""
+    result = yield
+    with suppress(ValueError, argparse.ArgumentError):
+        group = parser.getgroup("ionto_bench")
+        group.addoption("--device", metavar="TIERS", dest="ionto_device", help=_DEVICE_HELP)
+    return result
 
 
 def pytest_configure(config: pytest.Config) -> None:

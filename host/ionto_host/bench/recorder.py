@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,19 @@ class Recorder:
         self._titles: dict[str, dict[str, Any]] = {}
         self._tiers: dict[str, dict[str, Any]] = {}
         self._results: dict[str, dict[str, Any]] = {}
+        self._left_out: set[str] = set()
         self.written: list[Path] = []
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Keep what each test says about itself."""
+        self._keep(items)
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        """Keep what was left out on purpose: a part of the suite must not look like all of it."""
+        self._keep(items)
+        self._left_out.update(item.nodeid for item in items)
+
+    def _keep(self, items: Sequence[pytest.Item]) -> None:
         for item in items:
             doc = getattr(getattr(item, "function", None), "__doc__", None) or item.name
             hazards = [str(key) for marker in item.iter_markers("hazard") for key in marker.args]
@@ -64,11 +74,21 @@ class Recorder:
         """Write the records."""
         if hasattr(self._config, "workerinput"):  # pytest-xdist: the controller does it
             return
+        self._add_not_run(str(session.shouldstop or ""))
         tiers = {tier: body for tier, body in self._tiers.items() if tier}
         for tier, body in tiers.items():
             path = self._path if len(tiers) == 1 else self._path.with_stem(f"{self._path.stem}-{tier}")
             record.write(self._record(tier, body, str(session.shouldstop or "")), path)
             self.written.append(path)
+
+    def _add_not_run(self, stopped: str) -> None:
+        for nodeid, about in self._titles.items():
+            if nodeid not in self._results and about["tier"] in self._tiers:
+                reason = (
+                    "left out of this run" if nodeid in self._left_out else f"not run: {stopped or 'the run ended'}"
+                )
+                rest = {"outcome": "skipped", "reason": reason, "duration_s": 0.0}
+                self._tiers[about["tier"]]["results"].append({"test": _short(nodeid), **about, **rest})
 
     def _record(self, tier: str, body: dict[str, Any], stopped: str) -> dict[str, Any]:
         outcomes = [result["outcome"] for result in body["results"]]

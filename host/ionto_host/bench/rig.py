@@ -18,6 +18,7 @@ from ionto_host.bench.benchfile import EMULATED, RELAYS, BenchFile
 from ionto_host.bench.record import Row
 from ionto_host.device import Device, Hello, Status
 from ionto_host.errors import (
+    BenchError,
     DeviceFaultError,
     IontoError,
     LackingError,
@@ -319,6 +320,11 @@ def _connect(rig: Rig, person: Person | None, port: str | None) -> None:
 
 def _simulate(rig: Rig, port: str | None) -> None:
     bench = rig.bench
+    if port and not bench.sim.state_dir:
+        raise BenchError(
+            f"the bench is a simulated one with a board of its own; {port} was not touched",
+            "Leave out the port, or name the bench file of that board (docs/bench.md).",
+        )
     client = _simulator()
     if bench.sim.state_dir:
         pico, speed = client.SimClient(bench.sim.state_dir), bench.sim.speed

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ionto import pins, protocol
-from ionto_host.bench.benchfile import DECADE, FIXED, BenchFile, SwitchSpec
+from ionto_host.bench.benchfile import DECADE, FIXED, RELAYS, BenchFile, SwitchSpec
 from ionto_host.errors import DeviceFaultError, IontoError, WiringError
 from ionto_host.findings import FAIL, Finding, bad, good, of_error
 
 if TYPE_CHECKING:
+    from ionto_host.bench.loads import Load
     from ionto_host.bench.rig import Rig
 
 HEARTBEAT_POINT, TIMING_POINT = "TP14", "TP12"  # test points of the board, hardware/pinout.md
@@ -84,8 +85,19 @@ def _load_circuit(bench: BenchFile) -> list[Connection]:
     return [
         Connection(f"{plus} (electrode, +)", f"IN+ of {meter}", "the current enters the meter here", check),
         Connection(f"IN- of {meter}", words, "meter and load in series", check),
+        *[_load_relay(ohm, spec) for ohm, spec in bench.load.relays],
         Connection("the other side of the load", f"{minus} (electrode, -)", "the way back", "the load the board sees"),
     ]
+
+
+def _load_relay(ohm: float, spec: SwitchSpec) -> Connection:
+    relay = f"the relay on pin {spec.pin} of the bridge" if spec.kind == "relay" else f"what `{spec.kind}` switches"
+    return Connection(
+        f"the resistor of {ohm:g} ohm",
+        f"the common side of the load relays, through the make contact of {relay}",
+        f"so that the load can be {ohm:g} ohm",
+        "the load the board sees with this one connected",
+    )
 
 
 def _meter_bus(bench: BenchFile) -> list[Connection]:
@@ -128,13 +140,26 @@ def check(rig: Rig) -> list[Finding]:
     found = _check_identity(rig)
     if any(item.level == FAIL for item in found):
         return found
-    try:
-        found.append(_check_current(rig))
-    except DeviceFaultError as error:
-        found.append(_of_fault(rig, error))
-    except IontoError as error:
-        found.append(of_error("load circuit", error))
+    for ohm in _resistors(rig.load):
+        found.append(_check_load(rig, ohm))
+        if found[-1].level == FAIL:
+            break
     return found
+
+
+def _resistors(load: Load) -> list[float]:
+    """Return what is connected one after the other to be checked; what stays connected comes last."""
+    return list(reversed(load.spec.choices_ohm)) if load.spec.kind == RELAYS and load.adjustable else [load.ohm]
+
+
+def _check_load(rig: Rig, ohm: float) -> Finding:
+    try:
+        rig.load.set_ohm(ohm)  # a bench begins with every load relay open
+        return _check_current(rig)
+    except DeviceFaultError as error:
+        return _of_fault(rig, error)
+    except IontoError as error:
+        return of_error("load circuit", error)
 
 
 def require(rig: Rig) -> list[Finding]:
