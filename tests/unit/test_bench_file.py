@@ -50,6 +50,7 @@ def test_the_examples_are_benches():
         ('pin = "G2"', "", "switch.heartbeat.pin: missing"),
         ('kind = "ina219"', 'kind = "sim"', 'meter.kind: \'sim\'; "sim" is the meter of a port "virtual"'),
         ("schema = 1", "schema = 7", "schema has to be 1"),
+        ('pin = "G2"', 'pin = "G1"', "switch.heartbeat: pin G1 is that of load.relays, 4700 ohm already"),
         ("[board]", "[board", "not TOML"),
         ('name = "INA219 on MCP2221, shunt no. 7"', f'name = "{"x" * 41}"', "41 characters; at most 40"),
         ("[room]", "[sim]\nseed = 1\n[room]", 'only a port "virtual" or "emulated" has a [sim]'),

@@ -229,6 +229,9 @@ def _bench(file: DataFile) -> BenchFile:
             "sim", f'sim: board.port is {port!r}; only a port "virtual" or "emulated" has a [sim] without state_dir'
         )
     timing = _timing(file, top.body["timing"]) if "timing" in top.body else None
+    load = _load(file, top.body.get("load", {}))
+    switches = _switches(file, top.body.get("switch", {}), simulated)
+    _one_relay_a_pin(file, load, switches)
     return BenchFile(
         path=file.path,
         name=top.text("name"),
@@ -236,13 +239,25 @@ def _bench(file: DataFile) -> BenchFile:
         variant=board.word("variant", ("A", "B")),
         strap=board.flag("bench_strap"),
         battery=board.flag("battery", default=False),
-        load=_load(file, top.body.get("load", {})),
+        load=load,
         meter=_meter(file, top.body.get("meter", {}), simulated),
-        switches=_switches(file, top.body.get("switch", {}), simulated),
+        switches=switches,
         room=_room(file, top.body.get("room", {})),
         timing=timing,
         sim=sim,
     )
+
+
+def _one_relay_a_pin(file: DataFile, load: LoadSpec, switches: dict[str, SwitchSpec]) -> None:
+    """Complain about a pin that would switch two things at once."""
+    used: dict[str, str] = {}
+    named = [(f"load.relays, {ohm:g} ohm", spec) for ohm, spec in load.relays]
+    for name, spec in [*named, *((f"switch.{name}", spec) for name, spec in switches.items())]:
+        if not spec.pin:
+            continue
+        if spec.pin in used:
+            file.complain(name.partition(",")[0], f"{name}: pin {spec.pin} is that of {used[spec.pin]} already")
+        used.setdefault(spec.pin, name)
 
 
 def _load(file: DataFile, body: Any) -> LoadSpec:
