@@ -3,11 +3,14 @@
 import os
 import signal
 
+import pytest
+
 os.environ.setdefault("IONTO_CONFIG", os.devnull)  # the settings of whoever runs the tests are their own
 
 pytest_plugins = ("hazards.plugin",)
 
 
+@pytest.hookimpl(optionalhook=True)  # labgrid's environment has no pytest-xdist
 def pytest_xdist_auto_num_workers() -> int:
     """One worker more than cores: many tests wait for a virtual Pico."""
     return (os.cpu_count() or 1) + 1
