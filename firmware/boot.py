@@ -4,6 +4,6 @@ import ionto_pack
 
 ionto_pack.mount()
 
-from ionto import start  # noqa: E402 - the package is in the pack
+from ionto import start  # noqa: E402 - there is no such package before the mount
 
 BOOT = start.boot()

@@ -106,7 +106,7 @@ class Pack:
 def mount() -> None:
     """Mount the pack on /ionto. Without one the package lies open in /lib/ionto, and nothing is done."""
     try:
-        stream = open(PACK_PATH, "rb")  # noqa: SIM115 - stays open as long as the pack is mounted
+        stream = open(PACK_PATH, "rb")  # noqa: SIM115 - the mounted pack reads from it ever after
     except OSError:
         return
     import vfs

@@ -781,6 +781,16 @@ class _Leave(BaseException):
 
 
 @contextmanager
+def logs_on(flash: Any) -> Iterator[None]:
+    """Let the session log and the kept files see `flash` (a `Flash`, or a disk of littleflash)."""
+    with ExitStack() as stack:
+        for module in (sessionlog, files):
+            stack.enter_context(patch.object(module, "os", flash))
+            stack.enter_context(patch.object(module, "open", flash.open, create=True))
+        yield
+
+
+@contextmanager
 def device(
     variant: str = "A", flash: Flash | None = None, board: Board | None = None, booted: bool = True, **plant: Any
 ) -> Iterator[Device]:
@@ -796,15 +806,11 @@ def device(
                 "gc",
                 SimpleNamespace(collect=lambda: 0, mem_free=lambda: 100_000, threshold=lambda size: None),
             ),
-            (sessionlog, "os", flash),
-            (sessionlog, "open", flash.open),
             (commands, "open", flash.open),
             (keptdose, "open", flash.open),
-            (files, "open", flash.open),
-            (settings, "open", flash.open),
-            (settings, "os", flash),
         ):
             stack.enter_context(patch.object(target, name, fake, create=True))
+        stack.enter_context(logs_on(flash))
         made = Device(limits.for_variant(variant), flash, board or Board(), **plant)
         if booted:
             made.boot()

@@ -126,7 +126,9 @@ def life() -> Life:
             board.finish()
         verify(board, 1, board.logs["/logs/000001.ilog"])
         older, store = dict(board.logs), hello(board)["store"]
-        first = Known(board.app.session.dose.raw, board.app.kept.starts_left, pulled=(1,))  # type: ignore[union-attr]
+        dose_kept = board.app.session.dose
+        assert dose_kept is not None
+        first = Known(dose_kept.raw, board.app.kept.starts_left, pulled=(1,))
     chip.begin()
     found = Life(chip, older, store, [(0, first)])
     with on_flash(chip) as board:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from plant import Device, Flash, a_dose, device
 
-from ionto import bootmode, faults, files, limits, protocol, settings
+from ionto import bootmode, faults, files, limits, protocol
 from ionto.hand import PRESS_US, WINDOW_US, Hand
 from ionto.reading import Reading
 from ionto.settings import FIELDS, PATH, Settings
@@ -319,7 +319,7 @@ def test_damaged_limits_are_the_lowest_ones_until_a_hand_sets_them(damage: bytes
     elif damage == "range":
         made = Settings(A)
         body = json.dumps({"variant": "A", "changes": 1, "limits": DEFAULTS | {"max_current_ua": 9_000}}).encode()
-        content = body + b"\n" + settings._checksum(body)
+        content = body + b"\n" + files._checksum(body)
         assert made.values == DEFAULTS
     elif damage == "cut":
         content = sound[:-3]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from plant import Device, Flash, device
 from test_core_authority import press
 
-from ionto import calibration, faults, kernel, protocol
+from ionto import faults, files, kernel, protocol
 from ionto.calibration import FIELDS, MAX_GAIN_PPM, PATH, UNITY_Q15, Calibration
 
 GOOD = {
@@ -152,7 +152,7 @@ def test_a_damaged_file_trims_nothing_and_is_said(damage: bytes | str) -> None:
         content = sound[:-2]
     elif damage == "range":
         body = json.dumps(GOOD | {"gain_ppm": MAX_GAIN_PPM + 1}).encode()
-        content = body + b"\n" + calibration.settings._checksum(body)
+        content = body + b"\n" + files._checksum(body)
     flash = Flash()
     flash.system[PATH] = content
     with with_hand(flash=flash) as board:

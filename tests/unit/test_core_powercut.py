@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from functools import cache
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from littleflash import FOLDER, PAGE, Chip, Disk
-from plant import read_log
+from plant import logs_on, read_log
 
 from ionto import kernel, protocol, sessionlog
 from ionto import sessionlog_format as fmt
@@ -29,13 +27,6 @@ from ionto_host import sessionfile
 def logs_of(disk: Disk) -> dict[int, bytes]:
     """Return every log's bytes by id."""
     return {int(path[-11:-5]): data for path, data in disk.logs.items()}
-
-
-@contextmanager
-def booted(disk: Disk) -> Iterator[None]:
-    """Let the firmware's module see `disk`."""
-    with patch.object(sessionlog, "os", disk), patch.object(sessionlog, "open", disk.open, create=True):
-        yield
 
 
 def boot(disk: Disk) -> SessionLog:
@@ -78,7 +69,7 @@ def run_session(log: SessionLog, samples: int, events: int, done: Callable[[str]
 def prepared(older: int) -> tuple[bytes, dict[int, bytes]]:
     """Return a flash with `older` sessions, the first of them pulled and verified, and their logs."""
     disk = Disk(Chip(), blank=True)
-    with booted(disk):
+    with logs_on(disk):
         log = boot(disk)
         for _ in range(older):
             run_session(log, 90, 4, lambda name: None)
@@ -98,7 +89,7 @@ def sessions_cut(
     start, _ = prepared(older)
     disk = Disk(Chip(start))
     known: list[tuple[int, str]] = []
-    with booted(disk):
+    with logs_on(disk):
         log = boot(disk)
         disk.chip.begin()
         run_session(log, samples, events, lambda name: known.append((len(disk.chip.operations), name)))
@@ -107,20 +98,20 @@ def sessions_cut(
         yield disk.chip.cut(min(number, most), torn), [name for after, name in known if after < min(number, most)]
 
 
-def rebooted(content: bytes, again_at: int = 0) -> tuple[Disk, SessionLog]:
+def relogs_on(content: bytes, again_at: int = 0) -> tuple[Disk, SessionLog]:
     """Return the disk after the boot that follows a cut; with `again_at` that boot is cut too, and another follows."""
     disk = Disk(Chip(content))
     disk.chip.begin()
-    with booted(disk):
+    with logs_on(disk):
         log = boot(disk)
     if again_at and disk.chip.operations:
-        return rebooted(disk.chip.cut(min(again_at, len(disk.chip.operations))))
+        return relogs_on(disk.chip.cut(min(again_at, len(disk.chip.operations))))
     return disk, log
 
 
 def judge(content: bytes, older: dict[int, bytes], known: list[str], again_at: int = 0) -> None:
     """The model: what was acknowledged is there, the session is closed, what was there before is as it was."""
-    disk, log = rebooted(content, again_at)
+    disk, log = relogs_on(content, again_at)
     logs, pulled = logs_of(disk), log.book.pulled
     for log_id, data in older.items():
         assert logs.pop(log_id) == data, "an older log was touched"
@@ -175,17 +166,17 @@ def test_a_cut_while_a_log_is_marked_and_deleted() -> None:
     """Either it is gone or it is whole; an id never comes again."""
     start, logs = prepared(2)
     disk = Disk(Chip(start))
-    with booted(disk):
+    with logs_on(disk):
         log = boot(disk)
         disk.chip.begin()
         log.verified(2, logs[2][-36:-4])
         log.delete(2)
     for number in range(1, len(disk.chip.operations) + 1):
-        after, log = rebooted(disk.chip.cut(number))
+        after, log = relogs_on(disk.chip.cut(number))
         left = logs_of(after)
         assert left.pop(1) == logs[1]
         assert left in ({}, {2: logs[2]})
-        with booted(after):
+        with logs_on(after):
             assert log.last_id() == 2
             log.arm({})
             assert log.log_id == 3

@@ -10,12 +10,11 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plant import Flash, read_log
+from plant import Flash, logs_on, read_log
 
 from ionto import kernel, sessionlog
 from ionto import sessionlog_format as fmt
@@ -29,7 +28,7 @@ MINUTE_MS = 60_000
 def logging(flash: Flash | None = None) -> Iterator[tuple[SessionLog, Flash]]:
     """Yield a log and its flash."""
     flash = flash or Flash()
-    with patch.object(sessionlog, "os", flash), patch.object(sessionlog, "open", flash.open, create=True):
+    with logs_on(flash):
         yield SessionLog("/logs"), flash
 
 

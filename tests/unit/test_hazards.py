@@ -185,6 +185,7 @@ def test_an_unknown_hazard_fails_the_run(project: pytest.Pytester, marker: str) 
 
 
 def test_set_up_and_tear_down_count(project: pytest.Pytester) -> None:
+    """A test that is skipped or expected to fail proves nothing; the marks are those of the project that is judged."""
     path = project.path / "tests/unit/test_it.py"
     path.write_text(
         "import pytest\n\n@pytest.fixture\ndef broken():\n    yield\n    raise OSError\n\n"

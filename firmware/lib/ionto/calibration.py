@@ -1,13 +1,14 @@
 """The calibration of the current measurement: a trim of zero and gain, found against a reference meter, on flash.
 
 The driver's current is what the sensor says less the zero that every self-test finds; the calibration takes `zero_ua`
-off besides and multiplies the rest with the gain. The file is that of `ionto.settings`: JSON and its CRC-32. Without a
+off besides and multiplies the rest with the gain. The file is JSON and its CRC-32. Without a
 file, and with a damaged one, nothing is trimmed. What no sound board needs is refused.
 """
 
-from ionto import faults, settings
+from ionto import faults
 from ionto.compat import const
 from ionto.faults import Refusal
+from ionto.files import read_checked, write_checked
 from ionto.protocol import CLOCK_FROM_S, CLOCK_TO_S
 
 PATH = "/calibration.json"
@@ -33,7 +34,7 @@ class Calibration:
     def __init__(self):
         self._take({}, NOTHING)
         try:
-            kept = settings.read_checked(PATH)
+            kept = read_checked(PATH)
         except OSError:
             return
         try:
@@ -64,7 +65,7 @@ class Calibration:
             _check(wanted)
         if not hand:
             raise Refusal(faults.NEEDS_HAND)
-        settings.write_checked(PATH, wanted)
+        write_checked(PATH, wanted)
         self._take(wanted, KEPT if wanted else NOTHING)
 
 

@@ -1,21 +1,55 @@
-"""Are the firmware's files what `ionto flash` wrote? Each one's SHA-256 against the manifest, before every session.
+"""Files on flash that are trusted: what the board keeps, with a CRC-32, and the firmware against its manifest.
 
-Each module's CRC-32, checked at boot (ionto_pack), keeps a damaged module from being imported; this finds what changed
+A kept file is replaced as a whole or not at all. The firmware's files are compared before every session, by SHA-256:
+each module's CRC-32, checked at boot (ionto_pack), keeps a damaged one from being imported; this finds what changed
 since, and the files outside the pack.
 """
 
 import binascii
 import hashlib
 import json
+import os
 
 from ionto.compat import const
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 MANIFEST_PATH = "/lib/ionto/manifest.json"
 _CHUNK_BYTES = const(2_048)
+_NEW = ".new"
+
+
+def read_checked(path: str) -> "Any":
+    """Return what `write_checked` put into the file `path`, None when it is damaged. Raises OSError for no file."""
+    with open(path, "rb") as stream:
+        body, _, checksum = stream.read().partition(b"\n")
+    try:
+        return json.loads(body) if checksum == _checksum(body) else None
+    except ValueError:
+        return None
+
+
+def write_checked(path: str, content: dict) -> None:
+    """Write `content` to the file `path` with its CRC-32. Raises OSError when flash refuses."""
+    body = json.dumps(content).encode()
+    write_whole(path, body + b"\n" + _checksum(body))
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Put `data` into the file `path`, which has the old content or the new one at every moment. Raises OSError.
+
+    littlefs makes an empty file when it opens a new one: a cut there leaves it under the second name, not `path`.
+    """
+    with open(path + _NEW, "wb") as stream:
+        stream.write(data)
+    os.rename(path + _NEW, path)
+
+
+def _checksum(body: bytes) -> bytes:
+    return b"%08x" % binascii.crc32(body)
 
 
 def check(feed: "Callable[[], None]") -> tuple:

@@ -10,7 +10,7 @@ import json
 from ionto import dose as doses
 from ionto.compat import const
 from ionto.faults import Refusal
-from ionto.settings import write_whole
+from ionto.files import write_whole
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:

@@ -741,7 +741,7 @@ def fold(b: ptr8, to: int, at: int):
     while place < _B_CYCLES:
         value = b[at + place] | b[at + place + 1] << 8
         second = b[later + place] | b[later + place + 1] << 8
-        if place == _B_MEAN or place == _B_LOAD:  # noqa: SIM109 - viper has no tuples
+        if place == _B_MEAN or place == _B_LOAD:  # noqa: SIM109 - `in (a, b)` makes a tuple; viper compares integers
             value = (value * one + second * two + (both >> 1)) // both
         elif place == _B_MIN:
             value = second if second < value else value

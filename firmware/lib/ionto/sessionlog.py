@@ -13,6 +13,7 @@ from array import array
 from ionto import crc, frames, kernel
 from ionto import sessionlog_format as fmt
 from ionto.compat import const, micropython
+from ionto.files import read_checked, write_checked
 from ionto.version import LOG_FORMAT_VERSION
 
 TYPE_CHECKING = const(0)
@@ -26,9 +27,7 @@ _MAX_EVENTS = const(400)  # a session with all its reversals twice, and hundreds
 _MIN_PERIOD_MS = const(100)
 _MAX_PERIOD_MS = const(12_800)  # whose sums fit 31 bits; 3.5 h of samples
 _RECORD_MAX_BYTES = const(3_584)  # an arm record with the longest dose
-_RESERVE = const(
-    24
-)  # event slots kept for what ends a session: at most 5 states, 2 faults, a relay, requests and a press
+_RESERVE = const(24)  # event slots for the end of a session: 5 states, 2 faults, a relay, requests, a press
 _MAX_CUT_SHORT = const(8)
 _EFBIG = const(27)
 _SAMPLE_SIZES = bytearray([struct.calcsize(code) for _, code in fmt.SAMPLE_FIELDS])
@@ -66,27 +65,24 @@ class Book:
 
     def open(self) -> None:
         """Read the file; without one, or with a damaged one, begin anew and forget what was pulled. Raises OSError."""
+        self.state = DAMAGED
         try:
-            with open(self._path, "rb") as stream:
-                body, _, checksum = stream.read().partition(b"\n")
-        except OSError:
-            body = checksum = b""
-        try:
-            kept = json.loads(body) if checksum == _checksum(body) else {}
+            kept = read_checked(self._path)
             self.store, self.last, self.pulled = kept["store"], kept["last"], kept["pulled"]
             self.cut_short = kept.get("cut_short", [])
             self.state = KEPT
-        except (ValueError, KeyError, TypeError):
-            self.state = DAMAGED if body else NEW
+        except OSError:
+            self.state = NEW
+        except (KeyError, TypeError):
+            pass
+        if self.state != KEPT:
             self.store = binascii.hexlify(os.urandom(4)).decode()
             self.write()
 
     def write(self) -> None:
         """Put what is known on flash. Raises OSError; the file is as before then."""
         kept = {"store": self.store, "last": self.last, "pulled": self.pulled, "cut_short": self.cut_short}
-        body = json.dumps(kept).encode()
-        with open(self._path, "wb") as stream:
-            stream.write(body + b"\n" + _checksum(body))
+        write_checked(self._path, kept)
 
     def tell_of(self, log_id: int, charge_uc: int) -> None:
         """Remember that session `log_id` was cut short at `charge_uc` (-1: unknown), until it is pulled.
@@ -100,10 +96,6 @@ class Book:
     def done_with(self, log_id: int) -> None:
         """Forget what there was to tell about `log_id`; `write` follows."""
         self.cut_short = [row for row in self.cut_short if row[0] != log_id]
-
-
-def _checksum(body: bytes) -> bytes:
-    return b"%08x" % binascii.crc32(body)
 
 
 class SessionLog:

@@ -5,26 +5,18 @@ a file the compiled limits hold, and the range strap says which variant the boar
 as the lowest limits, until somebody with a hand on the board sets them again.
 """
 
-import binascii
-import json
-import os
-
 from ionto import faults
 from ionto.compat import const
 from ionto.dose import Dose
 from ionto.faults import Refusal
+from ionto.files import read_checked, write_checked
 from ionto.limits import Limits
-
-TYPE_CHECKING = const(0)
-if TYPE_CHECKING:
-    from typing import Any
 
 PATH = "/settings.json"
 # A settable limit, which is the highest value that is accepted, and the compiled limit that it cannot go below.
 FIELDS = (("max_current_ua", "min_current_ua"), ("max_dose_uc", "min_dose_uc"), ("max_density_ua_cm2", ""))
 _LOWEST_DENSITY_UA_CM2 = 1
 _MAX_UNLOGGED = const(32)
-_NEW = ".new"
 
 
 class Settings:
@@ -134,33 +126,3 @@ class Settings:
                 return
             at -= 1
         rows.append((place, old, new))
-
-
-def read_checked(path: str) -> "Any":
-    """Return what `write_checked` put into the file `path`, None when it is damaged. Raises OSError for no file."""
-    with open(path, "rb") as stream:
-        body, _, checksum = stream.read().partition(b"\n")
-    try:
-        return json.loads(body) if checksum == _checksum(body) else None
-    except ValueError:
-        return None
-
-
-def write_checked(path: str, content: dict) -> None:
-    """Write `content` to the file `path` with its CRC-32. Raises OSError when flash refuses."""
-    body = json.dumps(content).encode()
-    write_whole(path, body + b"\n" + _checksum(body))
-
-
-def write_whole(path: str, data: bytes) -> None:
-    """Put `data` into the file `path`, which has the old content or the new one at every moment. Raises OSError.
-
-    littlefs makes an empty file when it opens a new one: a cut there leaves it under the second name, not `path`.
-    """
-    with open(path + _NEW, "wb") as stream:
-        stream.write(data)
-    os.rename(path + _NEW, path)
-
-
-def _checksum(body: bytes) -> bytes:
-    return b"%08x" % binascii.crc32(body)

@@ -25,7 +25,10 @@ _AMPERE_UA = 1e6
 
 
 def library(name: str) -> Any:
-    """Return the module `name`; `MissingPartError` when it, or the library of the system below it, is not there."""
+    """Return the module `name`; `MissingPartError` when it, or the library of the system below it, is not there.
+
+    OSError is hidapi's or libusb's missing library; NotImplementedError is how Blinka says that it knows no such board.
+    """
     try:
         return import_module(name)
     except (ImportError, OSError, NotImplementedError) as error:

@@ -112,10 +112,6 @@ class Pin:
         """Invert the level."""
         self.value(1 - self._pin.level)
 
-    def irq(self, *args, **kwargs):
-        """Not modelled: the firmware polls."""
-        raise NotImplementedError("Pin.irq is not part of the virtual Pico")
-
     def __repr__(self):
         mode = {_board_module.IN: "IN", _board_module.OUT: "OUT", _board_module.OPEN_DRAIN: "OPEN_DRAIN"}
         return "Pin(GPIO%d, mode=%s)" % (self.number, mode.get(self._pin.function, "ALT"))
