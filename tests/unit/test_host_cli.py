@@ -7,10 +7,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
+from shell import BENCH, EXAMPLES, Shell
 from test_host_fake_device import BOARD_ID, FakeDevice, make_log, on_pty
 
 from ionto import faults, limits, protocol, version
@@ -18,50 +18,6 @@ from ionto_host import cli, errors
 from ionto_host.cli import board, lazy
 from ionto_host.cli.root import root
 from ionto_host.transport import ports
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-BENCH = str(EXAMPLES / "bench_resistor.toml")
-
-
-class Shell:
-    """Runs `ionto` against one fake device and keeps what it printed."""
-
-    def __init__(self, port: str, capture: pytest.CaptureFixture[str]) -> None:
-        self.port = port
-        self.out = ""
-        self.err = ""
-        self._capture = capture
-
-    def __call__(self, *arguments: str) -> int:
-        """Run `ionto` with `arguments` and return its exit code."""
-        code = cli.main([*arguments, "--port", self.port])
-        self.out, self.err = self._capture.readouterr()
-        assert "Traceback" not in self.err
-        return code
-
-    def json(self, *arguments: str) -> Any:
-        """Return the JSON that a command printed, which must be all of stdout."""
-        code = self(*arguments, "--json")
-        documents = [json.loads(line) for line in self.out.splitlines()]
-        self.code = code
-        return documents[0] if len(documents) == 1 else documents
-
-
-@pytest.fixture
-def fake() -> FakeDevice:
-    """A device in good health."""
-    return FakeDevice()
-
-
-@pytest.fixture
-def ionto(
-    fake: FakeDevice, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Shell]:
-    """The command, against `fake`, with its logs in a folder of the test."""
-    monkeypatch.setenv("IONTO_LOGS", str(tmp_path / "logs"))
-    monkeypatch.delenv("IONTO_PORT", raising=False)
-    with on_pty(fake) as port:
-        yield Shell(port, capsys)
 
 
 def commands(group: click.Group = root, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_host_cli import BENCH, Shell, fake, ionto  # noqa: F401 - fixtures
+from shell import BENCH, Shell
 from test_host_fake_device import FakeDevice
 
 from ionto import protocol
@@ -14,12 +14,12 @@ from ionto_host.cli import comfortcmd
 from ionto_host.cli.common import open_device
 
 
-def started(ionto: Shell, fake: FakeDevice) -> None:  # noqa: F811
+def started(ionto: Shell, fake: FakeDevice) -> None:
     fake.charge_step_uc = 0  # or it would be over after a few looks
     assert ionto("dose", "push", BENCH) == 0 and ionto("start") == 0
 
 
-def test_each_report_is_told_and_pain_ends(ionto: Shell, fake: FakeDevice) -> None:  # noqa: F811
+def test_each_report_is_told_and_pain_ends(ionto: Shell, fake: FakeDevice) -> None:
     started(ionto, fake)
     assert ionto("comfort", "tingling") == 0 and "Tingling is in the log, at 1.000 mA." in ionto.out
     told = ionto.json("comfort", "stinging", "--lower")
@@ -32,7 +32,7 @@ def test_each_report_is_told_and_pain_ends(ionto: Shell, fake: FakeDevice) -> No
 
 
 @pytest.mark.parametrize("to_ma", ["1", "1.5", "0.099", "65"])
-def test_a_current_that_is_not_lower_is_refused(ionto: Shell, fake: FakeDevice, to_ma: str) -> None:  # noqa: F811
+def test_a_current_that_is_not_lower_is_refused(ionto: Shell, fake: FakeDevice, to_ma: str) -> None:
     """With field, value and range, and what to do."""
     started(ionto, fake)
     assert ionto("comfort", "stinging", "--to-ma", to_ma) == 4
@@ -42,7 +42,7 @@ def test_a_current_that_is_not_lower_is_refused(ionto: Shell, fake: FakeDevice, 
     assert fake.target_ua == 1_000 and fake.felt == []
 
 
-def test_at_the_least_current_nothing_lower_is_offered(ionto: Shell, fake: FakeDevice) -> None:  # noqa: F811
+def test_at_the_least_current_nothing_lower_is_offered(ionto: Shell, fake: FakeDevice) -> None:
     started(ionto, fake)
     fake.target_ua = 100
     assert ionto("comfort", "stinging", "--lower") == 4 and "at its least already" in ionto.err
@@ -50,7 +50,7 @@ def test_at_the_least_current_nothing_lower_is_offered(ionto: Shell, fake: FakeD
     assert ionto("comfort", "stinging", "--keep") == 0 and "`ionto comfort pain`" in ionto.out
 
 
-def test_without_a_session_the_refusal_names_the_state(ionto: Shell) -> None:  # noqa: F811
+def test_without_a_session_the_refusal_names_the_state(ionto: Shell) -> None:
     assert ionto("comfort", "pain") == 4 and "it is in IDLE" in ionto.err
 
 
@@ -69,8 +69,8 @@ def test_without_a_session_the_refusal_names_the_state(ionto: Shell) -> None:  #
     ],
 )
 def test_what_does_not_make_sense_is_a_usage_error(
-    ionto: Shell,  # noqa: F811
-    fake: FakeDevice,  # noqa: F811
+    ionto: Shell,
+    fake: FakeDevice,
     arguments: tuple[str, ...],
 ) -> None:
     started(ionto, fake)
@@ -80,8 +80,8 @@ def test_what_does_not_make_sense_is_a_usage_error(
 
 @pytest.mark.parametrize(("answer", "to_ua"), [("y", 750), ("n", 1_000), ("", 750)])
 def test_on_a_terminal_it_asks(
-    ionto: Shell,  # noqa: F811
-    fake: FakeDevice,  # noqa: F811
+    ionto: Shell,
+    fake: FakeDevice,
     monkeypatch: pytest.MonkeyPatch,
     answer: str,
     to_ua: int,
@@ -94,8 +94,8 @@ def test_on_a_terminal_it_asks(
 
 
 def test_the_port_is_free_while_the_question_stands(
-    ionto: Shell,  # noqa: F811
-    fake: FakeDevice,  # noqa: F811
+    ionto: Shell,
+    fake: FakeDevice,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """So that another command gets through; what it did meanwhile counts, and the report is logged all the same."""
@@ -113,7 +113,7 @@ def test_the_port_is_free_while_the_question_stands(
 
 
 @pytest.mark.hazard("HAZ-24")
-def test_a_session_cut_short_is_told_everywhere(ionto: Shell, fake: FakeDevice, tmp_path: Path) -> None:  # noqa: F811
+def test_a_session_cut_short_is_told_everywhere(ionto: Shell, fake: FakeDevice, tmp_path: Path) -> None:
     """Against less than the dose taken for the dose: by status, push, start and doctor, with the next step."""
     fake.cut_short = [[7, 30_000], [5, -1]]
     words = "session 5 was cut short at an unknown charge; session 7 was cut short at 0.500 mA*min"

@@ -22,12 +22,6 @@ from ionto_host.transport.link import Link, decode_error
 
 
 @pytest.fixture
-def fake() -> FakeDevice:
-    """A device in good health."""
-    return FakeDevice()
-
-
-@pytest.fixture
 def device(fake: FakeDevice) -> Iterator[Device]:
     """The client of `fake`."""
     with on_pty(fake) as port, Device.open(port) as opened:

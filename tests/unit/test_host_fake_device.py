@@ -383,12 +383,6 @@ def on_socket(fake: FakeDevice) -> Iterator[str]:
 
 
 @pytest.fixture
-def fake() -> FakeDevice:
-    """A device in good health, with one log."""
-    return FakeDevice()
-
-
-@pytest.fixture
 def port(fake: FakeDevice) -> Iterator[str]:
     """The pseudo-terminal on which `fake` listens."""
     with on_pty(fake) as path:

@@ -17,31 +17,18 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from shell import run
 from test_host_fake_device import BOARD_ID, FakeDevice, make_log, on_pty
 
 from ionto import faults, protocol
 from ionto import sessionlog_format as layout
-from ionto_host import cli, logdiff, logexport, logindex, logs, logstore, plot, report, sessionfile
+from ionto_host import logdiff, logexport, logindex, logs, logstore, plot, report, sessionfile
 from ionto_host.errors import NotALogError, UsageError
 from ionto_host.sessionfile import Event, Session
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 LOG = GOLDEN / "format_2.ilog"
 OLD = GOLDEN / "format_1.ilog"
-
-
-@pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The folder of pulled logs."""
-    monkeypatch.setenv("IONTO_LOGS", str(tmp_path / "logs"))
-    return tmp_path / "logs"
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    """Run `ionto`; return exit code, stdout and stderr."""
-    code = cli.main([str(item) for item in arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 @pytest.fixture(scope="module")

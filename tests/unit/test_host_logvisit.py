@@ -11,25 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shell import run
 from test_host_fake_device import BOARD_ID, FakeDevice, make_log, on_pty
 
 from ionto.version import FIRMWARE_VERSION
-from ionto_host import cli, logindex, logvisit, versions
+from ionto_host import logindex, logvisit, versions
 from ionto_host.device import LogEntry
-
-
-@pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The folder of pulled logs."""
-    monkeypatch.setenv("IONTO_LOGS", str(tmp_path / "logs"))
-    return tmp_path / "logs"
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    """Run `ionto`; return exit code, stdout and stderr."""
-    code = cli.main([str(item) for item in arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 def notes(capsys: pytest.CaptureFixture[str], port: str, *command: str) -> list[str]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import test_host_fake_device as fakes
 from icalendar import Calendar
-from test_host_cli import BENCH, EXAMPLES, Shell
-from test_host_fake_device import BOARD_ID, FakeDevice, make_log, on_pty
+from shell import BENCH, EXAMPLES, Shell
+from test_host_fake_device import BOARD_ID, FakeDevice, make_log
 
 from ionto import limits, protocol
 from ionto_host import cli, dosefile
@@ -33,17 +32,11 @@ def fake() -> FakeDevice:
     return device
 
 
-@pytest.fixture
-def ionto(
-    fake: FakeDevice, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Shell]:
-    """The command, in a folder of the test, with its logs there."""
-    monkeypatch.setenv("IONTO_LOGS", str(tmp_path / "logs"))
-    for name in ("IONTO_PORT", "IONTO_LIBRARY"):
-        monkeypatch.delenv(name, raising=False)
+@pytest.fixture(autouse=True)
+def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test runs in a folder of its own, with the library that is shipped."""
+    monkeypatch.delenv("IONTO_LIBRARY", raising=False)
     monkeypatch.chdir(tmp_path)
-    with on_pty(fake) as port:
-        yield Shell(port, capsys)
 
 
 def at_terminal(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
