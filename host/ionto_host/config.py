@@ -18,6 +18,7 @@ from typing import Any
 
 import platformdirs
 
+from ionto_host import wholefile
 from ionto_host.errors import UsageError
 
 VARIABLE = "IONTO_CONFIG"
@@ -103,6 +104,4 @@ def change(name: str, value: str | None) -> None:
     if value is not None:
         kept.append(f"{name} = {json.dumps(value, ensure_ascii=False)}")
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.name}.part")
-    part.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-    part.replace(file)
+    wholefile.write(file, "".join(f"{line}\n" for line in kept))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
+from ionto_host import wholefile
 from ionto_host.errors import DownloadError, IntegrityError, MissingPartError
 
 VERSION = "1.28.0"
@@ -93,9 +94,7 @@ def fetch(progress: Progress, force: bool = False, url: str = URL) -> tuple[Imag
     if digest != SHA256:
         raise _mismatch(f"what {url} sent", digest, f"Nothing was kept. {_OTHERWISE}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{FILE_NAME}.{os.getpid()}.part")
-    part.write_bytes(data)
-    part.replace(path)
+    wholefile.write(path, data)
     return _fetched(), True
 
 

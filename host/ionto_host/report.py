@@ -9,8 +9,7 @@ from typing import Any
 
 from ionto import sessionlog_format as layout
 from ionto.version import FIRMWARE_VERSION
-from ionto_host import logdiff, messages, plot, wholefile
-from ionto_host.errors import MissingPartError
+from ionto_host import logdiff, messages, pages, plot, wholefile
 from ionto_host.sessionfile import Event, Session, delivered, load_kohm, summary, why_short
 from ionto_host.units import clock, human, printable, utc
 
@@ -19,7 +18,6 @@ SAFETY = (
     "device measured; it is not a clinical document. A verified log shows that no byte was changed by accident since "
     "the device wrote it. It does not show who was connected, or with what."
 )
-_TEMPLATES = Path(__file__).parent / "templates"
 _DOSE_NAMES = {
     "drug": "drug",
     "site": "site",
@@ -78,21 +76,12 @@ def write(session: Session, source: Path, target: Path, altered: bool = False) -
 
 
 def page(session: Session, source: Path, altered: bool = False) -> str:
-    """Return the report as HTML. Raises `MissingPartError` without jinja2 or matplotlib."""
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-        from markupsafe import Markup
-    except ImportError as error:
-        raise MissingPartError("reports need jinja2", "Install it: pip install jinja2") from error
-    templates = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    """Return the report as HTML. Raises `MissingPartError` without matplotlib."""
+    from markupsafe import Markup
+
     facts = summary(session)
-    return templates.get_template("report.html.j2").render(
+    return pages.render(
+        "report.html.j2",
         title=printable(str(facts["name"] or "Session")),
         began=_began(session),
         session=session,

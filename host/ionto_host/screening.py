@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ionto.dose import MAX_SCREENING, canonical
-from ionto_host import logstore
+from ionto_host import logstore, wholefile
 from ionto_host.dosefile import DoseFile
 from ionto_host.errors import ScreeningError
 from ionto_host.library.model import DRUG_ONLY, WATER, Drug, Library
@@ -208,9 +207,7 @@ def sidecar_path(board_id: str, digest: str, time_s: int) -> Path:
 def save(path: Path, record: dict[str, Any]) -> None:
     """Write `record` (answers, dose digest, time) to `path`, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps({"notice": NOTICE, **record}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    wholefile.write(path, json.dumps({"notice": NOTICE, **record}, indent=2, ensure_ascii=False) + "\n")
 
 
 def find(folder: Path, digest: str) -> list[Path]:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ionto_host import wholefile
 from ionto_host.errors import IntegrityError
 
 KIND, SCHEMA = "ionto bench record", 1
@@ -73,9 +74,7 @@ def write(record: dict[str, Any], path: Path) -> None:
     record = json.loads(canonical(record))
     signed = {**record, "sha256": signature(record)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(signed, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    part.replace(path)
+    wholefile.write(path, json.dumps(signed, indent=1, ensure_ascii=False) + "\n")
 
 
 def read(path: Path) -> dict[str, Any]:

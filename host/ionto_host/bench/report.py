@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ionto.version import FIRMWARE_VERSION
+from ionto_host import pages, wholefile
 from ionto_host.bench import figures, history, record
 from ionto_host.bench.benchfile import SIMULATED
 from ionto_host.bench.history import Drift, calibration_words
-from ionto_host.errors import MissingPartError
 from ionto_host.report import Fact
 from ionto_host.units import clock, printable, utc
 
@@ -19,35 +19,19 @@ SAFETY = (
     "board did on one bench with a resistor; it is no approval, it says nothing about another board or a later day, "
     "and nobody may be connected because of it. What the bench could not do was not tested, and is listed as not run."
 )
-_TEMPLATES = Path(__file__).parents[1] / "templates"
 _KINDS = {"virtual": "a virtual Pico", "emulated": "an emulated Pico", "bench": "a board"}
 _BY_SET_POINT = ("test_accuracy",)
 
 
 def write(run: Mapping[str, Any], source: Path, target: Path, before: Sequence[Mapping[str, Any]] = ()) -> None:
     """Write the report of the record `run`, read from `source`, to `target`; `before` are the board's earlier ones."""
-    part = target.with_name(target.name + ".part")
-    try:
-        part.write_text(page(run, source.name, before), encoding="utf-8")
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    wholefile.write(target, page(run, source.name, before))
 
 
 def page(run: Mapping[str, Any], source: str, before: Sequence[Mapping[str, Any]] = ()) -> str:
-    """Return the report as HTML. `MissingPartError` without jinja2 or matplotlib."""
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-        from markupsafe import Markup
-    except ImportError as error:
-        raise MissingPartError("reports need jinja2", "Install it: pip install jinja2") from error
-    templates = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    """Return the report as HTML. `MissingPartError` without matplotlib."""
+    from markupsafe import Markup
+
     drawn = [
         (
             "Errors of the current by load; the shaded band is what is allowed, the meter's own uncertainty included.",
@@ -57,7 +41,8 @@ def page(run: Mapping[str, Any], source: str, before: Sequence[Mapping[str, Any]
     ]
     port = run.get("bench", {}).get("port", "")
     results = [_result(result) for result in run["results"]]
-    return templates.get_template("bench.html.j2").render(
+    return pages.render(
+        "bench.html.j2",
         title=f"Board {history.board_of(run)}",
         bench_name=printable(str(run.get("bench", {}).get("name", "?"))),
         kind=_KINDS.get(port if port in SIMULATED else str(run["tier"]), "a board"),

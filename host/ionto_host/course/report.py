@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 from ionto.version import FIRMWARE_VERSION
+from ionto_host import pages
 from ionto_host.course import overview, planner, svg
 from ionto_host.course.overview import Overview
 from ionto_host.course.store import Course, Recorded
-from ionto_host.errors import MissingPartError
 from ionto_host.library.model import CONTEXT, QUANTITIES, STOP_SEVERITY, Figure, Library, Preset
 from ionto_host.notice import NOTICE
 from ionto_host.units import clock, ma
 
-TEMPLATE = Path(__file__).with_name("report.html.j2")
 _WORDS = {
     "current_ma": "current",
     "dose_ma_min": "dose",
@@ -37,19 +35,15 @@ def render(
     sites: dict[str, list[tuple[date, float]]],
     now: datetime,
 ) -> str:
-    """Return the page. `sites` is {site: [(day, mA*min)]} of the subject; `MissingPartError` without jinja2."""
-    try:
-        from jinja2 import Environment, StrictUndefined
-        from markupsafe import Markup
-    except ImportError as error:
-        raise MissingPartError("pages need jinja2", "Install it: pip install jinja2") from error
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    """Return the page. `sites` is {site: [(day, mA*min)]} of the subject."""
+    from markupsafe import Markup
+
     preset = lib.preset(course.preset)
     done = [(item.day, str(item.facts.get("outcome", "unknown"))) for item in sessions]
     cards = [{**card, "picture": Markup(card["picture"])} for card in _cards(sessions, lib)]
     next_day, next_words = _next(course, view)
-    return template.render(
+    return pages.render(
+        "course.html.j2",
         course=course,
         view=view,
         preset_name=f"{preset.condition.name}, {preset.drug.name}",

@@ -15,7 +15,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ionto_host import logstore
+from ionto_host import logstore, wholefile
 from ionto_host.course.planner import Plan
 from ionto_host.errors import CourseDatabaseError, CourseError, CourseFileError, IontoError
 
@@ -259,11 +259,8 @@ class Store:
     def back_up(self, name: str = BACKUP) -> Path:
         """Copy the database to `name` beside it and return the path."""
         target = self.path.with_name(name)
-        part = target.with_suffix(".part")
-        part.unlink(missing_ok=True)
-        with closing(sqlite3.connect(part)) as copy:
+        with wholefile.whole(target) as part, closing(sqlite3.connect(part)) as copy:
             self._db.backup(copy)
-        part.replace(target)
         return target
 
     def _read(self, query: str, *values: Any) -> list[sqlite3.Row]:
