@@ -238,6 +238,7 @@ def test_a_subject_is_deleted_everywhere(tmp_path: Path) -> None:
     with store.opened(path) as db:
         held(db, begun(db, "P-014", "secret site"), 0)
         held(db, begun(db, "P-015"), 0)
+        (tmp_path / "courses.backup.sqlite.7-7.part").write_text("P-014, of a backup that was killed")
         assert db.delete_subject("P-014") == 1
         assert [item.subject for item in db.courses()] == ["P-015"]
     files = list(tmp_path.iterdir())

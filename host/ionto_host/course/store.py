@@ -176,7 +176,8 @@ class Store:
             gone = db.execute("DELETE FROM courses WHERE subject = ?", (subject,)).rowcount
         self._db.execute("VACUUM")
         with self._alone():
-            for path in backups(self.path):
+            unfinished = self.path.parent.glob("courses.backup*.part")  # of a writer that was killed
+            for path in [*backups(self.path), *unfinished]:
                 path.unlink()
             self.back_up()
         return gone
