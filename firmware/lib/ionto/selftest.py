@@ -113,7 +113,8 @@ class SelfTest:
         left_ms = self._left_ms
         self._left_ms = left_ms - 1
         if left_ms == 0:
-            self._conclude(self._sum_ua // self._samples - self.zero_ua, reading)
+            samples = self._samples  # to the nearest: a mean rounded down would move the zero between two sessions
+            self._conclude((self._sum_ua + (samples >> 1)) // samples - self.zero_ua, reading)
             return
         if left_ms == PHASES[self._phase][1]:
             self._drive()
