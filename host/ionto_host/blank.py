@@ -83,7 +83,8 @@ def _resolve(name: str | None) -> str:
         return resolve(name)
     except NoDeviceError as error:
         if error.action == NoDeviceError.action:
-            error.message, error.action = "no board found: no serial port of one, and no drive RPI-RP2", _NO_BOARD
+            error.message = f"no board found: no serial port of one, and no drive {bootsel.LABEL}"
+            error.action = _NO_BOARD
         raise
 
 

@@ -77,7 +77,7 @@ def _linux_mounts(table: Path) -> Iterator[Path]:
 
 def unmounted() -> bool:
     """Return True when Linux sees a BOOTSEL drive that nobody has mounted, as on a machine without a desktop."""
-    return _BY_LABEL.exists() and not any(drive.path for drive in drives())
+    return _BY_LABEL.exists() and not drives()
 
 
 def mount() -> None:

@@ -18,12 +18,14 @@ import platformdirs
 
 from ionto import calibration, dose, protocol
 from ionto.limits import UC_PER_MA_MIN
+from ionto_host import wholefile
 from ionto_host.device import Device, Hello, Status
 from ionto_host.errors import CalibrationError, IontoError, NoAnswerError
 from ionto_host.hand import with_hand
 from ionto_host.meters import Meter
 from ionto_host.monitor import ended_in_fault, fault_error
 from ionto_host.patience import patient
+from ionto_host.units import percent, signed_percent
 
 ZERO_METER_UA = 50.0  # a meter that shows more without current is not in this circuit
 READINGS = 50
@@ -103,12 +105,7 @@ _WORDS = {"zero_ua": "the zero", "gain_ppm": "the gain"}
 
 
 def _human(name: str, value: int) -> str:
-    return f"{value:+d} uA" if name == "zero_ua" else f"{value / 1e4:+.2f} %"
-
-
-def percent(ppm: float) -> str:
-    """Return `ppm` in per cent, e.g. "0.120 %"."""
-    return f"{ppm / 1e4:.3f} %"
+    return f"{value:+d} uA" if name == "zero_ua" else signed_percent(value)
 
 
 def worst_ppm(points: list[Point]) -> int:
@@ -146,8 +143,8 @@ class Calibrator:
         """Return the set-points in uA: those given, or 20 % and 90 % of the board's highest, and one between."""
         limits, settings = self._device.identity.limits, self._device.identity.settings
         highest = min(limits["max_current_ua"], settings.get("max_current_ua", limits["max_current_ua"]))
-        low = low_ua or max(highest // 5, limits["min_current_ua"])
-        high = high_ua or highest * 9 // 10
+        low = max(highest // 5, limits["min_current_ua"]) if low_ua is None else low_ua
+        high = highest * 9 // 10 if high_ua is None else high_ua
         if high < _MIN_SPAN * low:
             text = f"the points {low / 1000:g} and {high / 1000:g} mA are too close together"
             raise CalibrationError(text, "The high point is at least twice the low one.", low_ua=low, high_ua=high)
@@ -175,7 +172,7 @@ class Calibrator:
                 "is it in the circuit, and was it read in mA?"
             )
         self._tell(
-            f"  board {board_ua / 1000:.4f} mA, meter {point.meter_ua / 1000:.4f} mA, {point.error_ppm / 1e4:+.3f} %"
+            f"  board {board_ua / 1000:.4f} mA, meter {point.meter_ua / 1000:.4f} mA, {signed_percent(point.error_ppm)}"
         )
         return point
 
@@ -184,15 +181,23 @@ class Calibrator:
         """Run a session at `set_ua` around the caller's work; the output is off afterwards."""
         device = self._device
         device.push_dose(dose_of(set_ua, device.identity))
-        with_hand(device.start, self._tell)
         try:
+            with_hand(device.start, self._tell)
             self._until(lambda status: status.state == protocol.HOLD, HOLD_WAIT_S, "full current")
             time.sleep(patient(SETTLE_S))
             yield
         finally:
-            with suppress(IontoError):
-                device.abort()
+            self._end()
         self.settle()
+
+    def _end(self) -> None:
+        try:
+            self._device.abort()
+        except IontoError as error:
+            self._tell(
+                f"The session could not be ended ({error.message}): PRESS STOP. "
+                f"It ends by itself after {POINT_MINUTES} minutes at the latest."
+            )
 
     def settle(self) -> None:
         """Wait until the session is over and its log written."""
@@ -298,7 +303,7 @@ def calibrate(
     values = {
         **asdict(found),
         "residual_before_ppm": worst_ppm(before),
-        "residual_ppm": 0,
+        "residual_ppm": calibration.MAX_RESIDUAL_PPM,  # until it is checked
         "time_unix_s": int(time.time()),
     }
     values["meter"] = meter.name[: calibration.MAX_METER_CHARS]
@@ -308,10 +313,7 @@ def calibrate(
         values["residual_ppm"] = _checked(after)
         with_hand(lambda: device.write_calibration(values), tell)
     except BaseException:
-        with suppress(IontoError):
-            work.settle()
-        with_hand(lambda: device.write_calibration(kept), tell)
-        tell("The board has the calibration that it had before.")
+        _give_back(work, device, kept, tell)
         raise
     done = Calibrated(
         board_id=device.identity.board_id,
@@ -326,6 +328,21 @@ def calibrate(
         residual_ppm=values["residual_ppm"],
     )
     return _recorded(done)
+
+
+def _give_back(work: Calibrator, device: Device, kept: dict[str, Any], tell: Tell) -> None:
+    """Write the calibration `kept` again, or say that the board still has the one that was not checked."""
+    try:
+        with suppress(IontoError):
+            work.settle()
+        with_hand(lambda: device.write_calibration(kept), tell)
+        tell("The board has the calibration that it had before.")
+    except (IontoError, KeyboardInterrupt) as error:
+        why = error.message if isinstance(error, IontoError) else "interrupted again"
+        tell(
+            f"The board still has the new calibration, which was not checked ({why}). "
+            "`ionto calibrate --remove` takes it off."
+        )
 
 
 def _checked(after: list[Point]) -> int:
@@ -349,5 +366,5 @@ def _recorded(done: Calibrated) -> Calibrated:
     path = records_folder() / f"{done.board_id}-{stamp}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     body = asdict(done)
-    path.write_text(json.dumps({**body, "record": str(path)}, indent=2) + "\n", encoding="utf-8")
+    wholefile.write(path, json.dumps({**body, "record": str(path)}, indent=2) + "\n")
     return Calibrated(**{**vars(done), "record": path})

@@ -56,9 +56,11 @@ def path() -> Path:
 def read() -> dict[str, str]:
     """Return what the file sets, {} without one. `UsageError` for what is no TOML, unknown, or no text or number."""
     try:
-        text = path().read_text(encoding="utf-8")
+        text = path().read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise _wrong(f"it cannot be read: {error}", "Write it as UTF-8 text, or remove it.") from error
     found = _parse(text)
     known = {setting.name for setting in SETTINGS}
     for name, value in found.items():

@@ -17,6 +17,7 @@ from ionto_host.errors import IntegrityError, NoAnswerError, ProtocolError, Refu
 from ionto_host.patience import patient
 from ionto_host.transport.link import TRIES, Link, decode_json, no_firmware
 from ionto_host.transport.ports import open_port, resolve
+from ionto_host.units import ma
 
 RUNNING_STATES = frozenset(
     (
@@ -34,6 +35,7 @@ LOG_WINDOW_BYTES = 64 * 1024
 LOG_STALLS = 5
 OFF_UA = 60  # more than this with the output off is no noise, as the firmware's guard has it
 _SENSOR_FAULTS = (faults.SENSOR_STALE, faults.SENSOR_STUCK, faults.SENSOR_CONFIG, faults.SENSOR_MISSING)
+STILL_FLOWS = "CURRENT STILL FLOWS"
 OFF_SETTLE_S = 0.15  # the dead-man at its worst tolerance, and some more
 
 Progress = Callable[[int, int], None]
@@ -159,6 +161,14 @@ class Status:
         measured_ua = self.sense_ua if self.fault in _SENSOR_FAULTS else self.current_ua
         return at_rest and not self.flag(protocol.FLAG_OUTPUT_ON) and measured_ua > OFF_UA
 
+    @property
+    def current_warning(self) -> str:
+        """A loud sentence when `current_when_off`, "" otherwise."""
+        if not self.current_when_off:
+            return ""
+        measured = f"{ma(max(self.current_ua, self.sense_ua)):.3f} mA measured"
+        return f"{STILL_FLOWS} although the output is switched off: {measured}. DISCONNECT THE ELECTRODES."
+
     def flag(self, mask: int) -> bool:
         """Return True when the flag `mask` (a `protocol.FLAG_*`) is set."""
         return bool(self.flags & mask)
@@ -195,6 +205,15 @@ class LogEntry:
     id: int
     size_bytes: int
     pulled: bool = False
+
+
+def settled(ask: Callable[[], Status]) -> Status:
+    """Return the status that `ask` gives; current that flows with the output off is given a moment to end first."""
+    status = ask()
+    if status.current_when_off:
+        time.sleep(patient(OFF_SETTLE_S))
+        status = ask()
+    return status
 
 
 class Device:
@@ -273,11 +292,7 @@ class Device:
 
     def settled_status(self) -> Status:
         """Return the status; current that flows with the output off is given a moment to end first."""
-        status = self.status()
-        if status.current_when_off:
-            time.sleep(patient(OFF_SETTLE_S))
-            status = self.status()
-        return status
+        return settled(self.status)
 
     def log_written(self, within_s: float = 10.0) -> Status:
         """Return the status once the last session's log is on flash or has failed to be, or after `within_s`."""

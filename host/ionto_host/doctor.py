@@ -6,14 +6,15 @@ import time
 from collections.abc import Iterator
 
 from ionto import protocol
+from ionto.sessionlog_format import LOG_NEEDS_FREE_BYTES
 from ionto_host import logindex, logstore, messages, micropython_image, versions
 from ionto_host.device import Check, Device, Health, Hello, LogEntry, Status
 from ionto_host.doctor_computer import computer
 from ionto_host.errors import DeviceFaultError, ExitCode, IontoError, NoDeviceError, RefusedError
 from ionto_host.findings import Finding, bad, good, of_error, warn
+from ionto_host.firmware_files import RP2040_MPY
 
-_FREE_FLASH_BYTES = 64 * 1024  # a session needs as much, or the device refuses it
-_LOW_FLASH_BYTES = 4 * _FREE_FLASH_BYTES
+_LOW_FLASH_BYTES = 4 * LOG_NEEDS_FREE_BYTES
 _FREE_HEAP_BYTES = 64 * 1024
 _DRIFT_S = 5.0
 _CABLE = (
@@ -48,6 +49,8 @@ def examine(name: str | None, self_test: bool = False) -> Iterator[Finding]:
 def _board(device: Device, self_test: bool) -> Iterator[Finding]:
     status = device.settled_status()
     if status.running:
+        if status.current_when_off:
+            yield _state(status)
         text = f"{device.link.name}: a session is under way, {status.state_name}; nothing else was asked"
         yield warn("board", text, "Repeat it when the session is over; `ionto monitor` watches it.")
         return
@@ -80,7 +83,7 @@ def _versions(hello: Hello) -> Finding:
 def _micropython(hello: Hello) -> Finding:
     if hello.micropython != micropython_image.VERSION:
         text = f"{hello.micropython}; tested is {micropython_image.VERSION}"
-        if hello.mpy != 0x1306:  # a simulator's: another processor
+        if hello.mpy != RP2040_MPY:  # a simulator's: another processor
             return good("MicroPython", f"{hello.micropython}, of a virtual Pico")
         return warn("MicroPython", text, "`ionto flash --micropython` puts the tested one on the board.")
     return good("MicroPython", hello.micropython)
@@ -97,8 +100,9 @@ def _reset(hello: Hello) -> Finding:
 
 def _state(status: Status) -> Finding:
     if status.current_when_off:
-        text = f"CURRENT FLOWS although the output is off: {status.current_ua / 1000:.3f} mA"
-        return bad("state", text, "DISCONNECT THE ELECTRODES; do not use this board.", ExitCode.FAULT)
+        return bad(
+            "state", status.current_warning, "DISCONNECT THE ELECTRODES and do not use this board.", ExitCode.FAULT
+        )
     if status.state == protocol.FAULT:
         message = messages.message_for(status.fault)
         return bad("state", f"{status.fault_name}: {message.text}", message.action, ExitCode.FAULT, fault=status.fault)
@@ -173,14 +177,12 @@ def _calibration(hello: Hello) -> Finding:
         return warn(
             "calibration", "none: the sensor's own scale holds, +-0.6 %", "`ionto calibrate`, with a reference meter."
         )
-    made = time.strftime("%Y-%m-%d", time.gmtime(hello.calibration["time_unix_s"]))
-    text = f"of {made} by {hello.calibration['meter']}, gain {hello.calibration['gain_ppm'] / 1e4:+.3f} %"
-    return good("calibration", text, **hello.calibration)
+    return good("calibration", messages.calibration_words(hello.calibration), **hello.calibration)
 
 
 def _flash(health: Health) -> Finding:
     text = f"{health.flash_free_bytes / 1024:.0f} of {health.flash_bytes / 1024:.0f} KiB free, {health.logs} logs"
-    if health.flash_free_bytes < _FREE_FLASH_BYTES:
+    if health.flash_free_bytes < LOG_NEEDS_FREE_BYTES:
         action = "`ionto logs pull --delete` makes room; until then the board refuses sessions."
         return bad("flash", text, action, ExitCode.REFUSED, free_bytes=health.flash_free_bytes)
     if health.flash_free_bytes < _LOW_FLASH_BYTES:

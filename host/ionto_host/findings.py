@@ -1,4 +1,4 @@
-"""What `ionto doctor` finds: one line each, with the next action."""
+"""What an examination finds, of a computer, a board or a bench: one line each, with the next action."""
 
 from __future__ import annotations
 

@@ -20,7 +20,6 @@ from ionto_host import versions
 from ionto_host.device import Check, Device, Hello
 from ionto_host.errors import (
     BoardError,
-    CompileError,
     DeviceFaultError,
     IntegrityError,
     IontoError,
@@ -139,7 +138,7 @@ def flash(port: str, watch: Watch, *, force: bool = False, self_test: bool = Tru
     prompt = wait_for_prompt(finder.current, PROMPT_WAIT_S)
     try:
         implementation, bundle, plan = _look(prompt, force)
-        watch.stage = Stage.FILES if plan.write else Stage.LOOKING
+        watch.stage = Stage.FILES if plan.write or plan.remove else Stage.LOOKING
         install(prompt, plan, watch.progress)
         verify(prompt, bundle)
         watch.stage = Stage.RESTART
@@ -161,12 +160,12 @@ def _lost_port() -> Iterator[None]:
 
 
 def _look(prompt: Prompt, force: bool) -> tuple[Implementation, Bundle, Plan]:
-    """Return what `_compare` does; a board that is refused goes back to what it ran."""
+    """Return what `_compare` does; a board that nothing is written to goes back to what it ran."""
     try:
         if not force:
             refuse_newer(_installed_version(prompt))
         return _compare(prompt)
-    except (RefusedError, CompileError):
+    except BaseException:
         with contextlib.suppress(BoardError):
             prompt.reset()
         raise

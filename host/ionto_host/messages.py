@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ionto import faults
 from ionto_host.device_tables import fault_names
 from ionto_host.errors import DeviceFaultError, IontoError, RefusedError
-from ionto_host.units import human, printable
+from ionto_host.units import human, ma_min, printable, signed_percent
 
 
 class Message(NamedTuple):
@@ -194,7 +196,7 @@ PULL = "`ionto logs pull` fetches its log, with all that was recorded; until the
 def cut_short(sessions: list[tuple[int, int | None]]) -> str:
     """Return what there is to say of `sessions` (id, charge in uC or None) that a reset or a power loss ended."""
     told = [
-        f"session {log_id} was cut short at {'an unknown charge' if uc is None else f'{uc / 60_000:.3f} mA*min'}"
+        f"session {log_id} was cut short at {'an unknown charge' if uc is None else f'{ma_min(uc):.3f} mA*min'}"
         for log_id, uc in sessions
     ]
     return "; ".join(told)
@@ -234,3 +236,13 @@ def _explain(detail: dict[str, Any]) -> str:
     if low is not None and high is not None:
         return f"{text}, allowed {human(field, low)} to {human(field, high)}"
     return text if low is None else f"{text}, allowed {human(field, low)}"
+
+
+def calibration_words(values: Mapping[str, Any]) -> str:
+    """Return the calibration `values` that a board tells, in words."""
+    if values.get("state") == "damaged":
+        return "DAMAGED, the sensor's own scale holds: `ionto calibrate`"
+    if values.get("state") != "kept":
+        return "none: the sensor's own scale holds"
+    made = time.strftime("%Y-%m-%d", time.gmtime(values["time_unix_s"]))
+    return f"{made}, gain {signed_percent(values['gain_ppm'])}, zero {values['zero_ua']:+d} uA, by {values['meter']}"

@@ -28,25 +28,6 @@ class Gap:
 Look = Status | Gap
 
 
-def follow(
-    device: Device, *, interval_s: float = INTERVAL_S, timeout_s: float | None = None, wait: bool = False
-) -> Iterator[Status]:
-    """Yield the status every `interval_s`, the last one included, until the session has ended.
-
-    Without a session only the present status is yielded, unless `wait`. Raises `MonitorTimeoutError` after
-    `timeout_s`.
-    """
-    deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    while True:
-        status = device.settled_status()
-        yield status
-        if _over(status, wait):
-            return
-        if deadline is not None and time.monotonic() >= deadline:
-            raise _timeout(status, timeout_s or 0.0)
-        time.sleep(interval_s)
-
-
 def watch(
     name: str | None,
     *,
@@ -55,7 +36,9 @@ def watch(
     wait: bool = False,
     pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[Look]:
-    """Yield what `follow` does of the device `name`; while it cannot be seen, a `Gap` every half second.
+    """Yield the status of the device `name` every `interval_s` until its session has ended, the last one included.
+
+    While it cannot be seen, a `Gap` every half second. Without a session only the present status, unless `wait`.
 
     The port is open during a look only, so that other commands get through meanwhile. `pause` (seconds) passes the time
     between two looks. The first contact has to succeed, unless `wait`. A board is found again by its serial number,

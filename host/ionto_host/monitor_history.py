@@ -83,7 +83,7 @@ def changes(before: Status | None, now: Status) -> list[str]:
     if now.comfort_count and (before is None or before.comfort_count != now.comfort_count):
         happened.append(_felt(before, now))
     if now.current_when_off:
-        happened.append(f"CURRENT STILL FLOWS: {ma(now.current_ua):.3f} mA with the output off")
+        happened.append(now.current_warning)
     return happened
 
 

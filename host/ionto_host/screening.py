@@ -210,15 +210,10 @@ def save(path: Path, record: dict[str, Any]) -> None:
     wholefile.write(path, json.dumps({"notice": NOTICE, **record}, indent=2, ensure_ascii=False) + "\n")
 
 
-def find(folder: Path, digest: str) -> list[Path]:
-    """Return the answers kept in the board's `folder` for the dose `digest`, oldest first."""
-    return sorted((folder / FOLDER).glob(f"{digest[:16]}-*.json"))
-
-
-def delete_subject(subject: str, root: Path | None = None) -> int:
+def delete_subject(subject: str) -> int:
     """Delete every file of answers that names `subject` and return how many there were."""
     gone = 0
-    for path in (root or logstore.default_folder()).glob(f"*/{FOLDER}/*.json"):
+    for path in logstore.default_folder().glob(f"*/{FOLDER}/*.json"):
         try:
             named = json.loads(path.read_text(encoding="utf-8")).get("subject")
         except (ValueError, AttributeError):

@@ -22,7 +22,6 @@ from ionto_host.errors import IontoError, NoDeviceError, UsageError
 from ionto_host.transport.network import is_remote
 from ionto_host.transport.ports import PortFinder, open_port, resolve
 
-DEFAULT_TCP_PORT = 2217
 _LOOK_S = 0.1
 _PORT_BACK_S = 2.0  # a board that restarts; pyserial's clients wait 3 s for the first answer
 _REFUSAL_READ_S = 1.0

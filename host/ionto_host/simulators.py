@@ -71,7 +71,12 @@ def running() -> list[Running]:
 
 def bootsel_folders() -> list[Path]:
     """Return the drives that running simulators in BOOTSEL show."""
-    return [path for entry in running() if (path := Path(entry.state_dir) / "RPI-RP2").is_dir()]
+    states = [entry.state_dir for entry in running()]
+    if not states:
+        return []
+    from ionto_sim.config import Paths
+
+    return [path for state_dir in states if (path := Paths(state_dir).bootsel).is_dir()]
 
 
 def _alive(pid: int) -> bool:

@@ -30,6 +30,16 @@ def ma_min(value_uc: float) -> float:
     return value_uc / UC_PER_MA_MIN
 
 
+def percent(ppm: float) -> str:
+    """Return `ppm` in per cent, e.g. "0.120 %"."""
+    return f"{ppm / 1e4:.3f} %"
+
+
+def signed_percent(ppm: float) -> str:
+    """Return `ppm` in per cent with its sign, e.g. "+0.120 %"."""
+    return f"{ppm / 1e4:+.3f} %"
+
+
 def human(field: str, value: object) -> str:
     """Return `value` of the device field `field` with its human unit: "4.5 mA" for current_ua, 4500."""
     if isinstance(value, int) and not isinstance(value, bool):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ionto import protocol
-from ionto_host.device import Status
+from ionto_host.device import Status, settled
 from ionto_host.errors import IontoError
 from ionto_host.transport.link import Link
 from ionto_host.transport.ports import open_port, resolve
@@ -19,11 +19,12 @@ def whereabouts(name: str | None) -> str:
         port = resolve(name or os.environ.get("IONTO_PORT") or None)
         link = Link(open_port(port), port)
         try:
-            status = Status.decode(link.request(protocol.STATUS, timeout_s=0.5, tries=2))
+            status = settled(lambda: Status.decode(link.request(protocol.STATUS, timeout_s=0.5, tries=2)))
         finally:
             link.close()
     except IontoError as error:
         return _UNSEEN.format(error.message)
+    warning = f"WARNING: {status.current_warning} " if status.current_when_off else ""
     if status.running:
-        return f"The device is in {status.state_name}: the session goes on. `ionto abort` ends it."
-    return f"The device is in {status.state_name}, output off."
+        return f"{warning}The device is in {status.state_name}: the session goes on. `ionto abort` ends it."
+    return f"{warning}The device is in {status.state_name}, output off."

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plant import Device, Rig, a_dose, device
+from plant import OPEN_OHM, Device, Rig, a_dose, device
 
 from ionto import dose, faults, kernel, limits, protocol
 from ionto import sessionlog_format as fmt
+from ionto.ui import CURRENT, FAULT
 
 A, B = limits.variant_a(), limits.variant_b()
 LONG = {"current_ua": 2_000, "dose_uc": 60_000}
@@ -316,6 +317,25 @@ def test_lights_and_buzzer_say_that_the_report_is_heard() -> None:
         assert all(bits & 2 for bits in shown), "current flows all the time"
         board.run(128)
         assert board.hal.lights == 2
+
+
+@pytest.mark.hazard("HAZ-33")
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_fault_shows_at_once_after_a_long_press(refused: bool) -> None:
+    """The 2 s of the answer, taken or refused, do not hide that the electrode came off."""
+    with device() as board:
+        board.hold(**LONG)
+        board.app.log.crowded = lambda: refused
+        press(board, 2_200)
+        assert board.status()["target_ua"] == (2_000 if refused else 1_500)
+        board.run(130)
+        board.plant.load_ohm = OPEN_OHM
+        board.until(protocol.FAULT)
+        shown = set()
+        for _ in range(4):
+            board.run(128)
+            shown.add(board.hal.lights)
+        assert any(bits & FAULT for bits in shown) and not any(bits & CURRENT for bits in shown)
 
 
 # What the log keeps.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from test_host_fake_device import FakeDevice, on_pty
 
 from ionto import dose, limits, protocol
-from ionto.calibration import MAX_GAIN_PPM, MAX_ZERO_UA
-from ionto_host import calibrating, cli
+from ionto.calibration import MAX_GAIN_PPM, MAX_RESIDUAL_PPM, MAX_ZERO_UA
+from ionto_host import calibrating, cli, hand
 from ionto_host.calibrating import Point, Trim, dose_of, fit, worst_ppm
 from ionto_host.device import Device
-from ionto_host.errors import CalibrationError, UsageError
+from ionto_host.errors import CalibrationError, NoAnswerError, UsageError
 from ionto_host.meters import open_meter
 
 _gains = st.integers(-MAX_GAIN_PPM + 200, MAX_GAIN_PPM - 200)
@@ -110,6 +110,90 @@ def test_the_command_asks_shows_and_refuses(
         assert not fake.flags & protocol.FLAG_OUTPUT_ON, "the session was ended"
     assert cli.main(["calibrate", "--port", path, "--low-ma", "1", "--high-ma", "1.9"]) == 4
     assert "too close" in capsys.readouterr().err
+
+
+class Exact:
+    """A meter that shows the current of the fake's dose, and does `at_reading` at the reading of that number."""
+
+    name, automatic = "exact", True
+
+    def __init__(self, fake: FakeDevice, number: int = 0, at_reading: Callable[[], None] = lambda: None) -> None:
+        self.fake, self.number, self.at_reading, self.count = fake, number, at_reading, 0
+
+    def read_ua(self) -> float:
+        self.count += 1
+        if self.count == self.number:
+            self.at_reading()
+        return json.loads(self.fake.dose)["current_ua"] if self.fake.flags & protocol.FLAG_OUTPUT_ON else 0.0
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def calibrated(port: str, meter: Exact, monkeypatch: pytest.MonkeyPatch, **methods: Callable[..., Any]) -> list[str]:
+    """Calibrate until it is interrupted, with `methods` of the device replaced; return what was told."""
+    told: list[str] = []
+    with Device.open(port) as device:
+        for name, method in methods.items():
+            monkeypatch.setattr(device, name, method)
+        with pytest.raises(KeyboardInterrupt):
+            calibrating.calibrate(device, meter, told.append, lambda *_: True, (1_000, 3_000))
+    return told
+
+
+@pytest.mark.hazard("HAZ-03", "HAZ-24")
+def test_an_interruption_while_start_is_answered_leaves_no_current(
+    port: tuple[str, FakeDevice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The board has begun, the computer has not heard of it yet."""
+    path, fake = port
+
+    def start() -> None:
+        fake.starts, fake.state = fake.starts + 1, protocol.HOLD
+        fake.flags |= protocol.FLAG_OUTPUT_ON
+        raise KeyboardInterrupt
+
+    calibrated(path, Exact(fake), monkeypatch, start=start)
+    assert fake.starts == 1 and fake.state == protocol.DONE and not fake.flags & protocol.FLAG_OUTPUT_ON
+
+
+@pytest.mark.hazard("HAZ-03", "HAZ-24")
+def test_a_session_that_cannot_be_ended_is_told_with_what_to_press(
+    port: tuple[str, FakeDevice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, fake = port
+    fake.reads_too_much_ppm = 8_000
+
+    def abort() -> None:
+        raise NoAnswerError("the cable is out")
+
+    told = calibrated(path, Exact(fake, 3, _interrupt), monkeypatch, abort=abort)
+    assert "(the cable is out): PRESS STOP. It ends by itself after 10 minutes" in told[-1]
+
+
+@pytest.mark.hazard("HAZ-03")
+@pytest.mark.parametrize("pressed", [True, False])
+def test_an_interrupted_check_gives_back_the_old_calibration_or_says_that_it_could_not(
+    pressed: bool, port: tuple[str, FakeDevice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """READINGS is 2: the ninth reading is in the second of the points that check the new one."""
+    path, fake = port
+    fake.reads_too_much_ppm = 8_000
+    monkeypatch.setattr(hand, "WAIT_S", 0.1)
+    monkeypatch.setattr(hand, "_PERIOD_S", 0.01)
+
+    def interrupt() -> None:
+        assert fake.calibration["gain_ppm"] == -7_937 and fake.calibration["residual_ppm"] == MAX_RESIDUAL_PPM
+        fake.hand_after = 0 if pressed else 1_000
+        raise KeyboardInterrupt
+
+    told = calibrated(path, Exact(fake, 9, interrupt), monkeypatch)
+    if pressed:
+        assert fake.calibration == {"state": "none"} and "that it had before" in told[-1]
+    else:
+        assert fake.calibration["state"] == "kept"
+        assert "was not checked" in told[-1] and "calibrate --remove" in told[-1]
 
 
 def test_showing_and_removing(port: tuple[str, FakeDevice], capsys: pytest.CaptureFixture[str]) -> None:

@@ -196,15 +196,17 @@ def test_self_test_and_clock(fake: FakeDevice, device: Device) -> None:
 
 
 @pytest.mark.hazard("HAZ-24")
-def test_following_a_session(fake: FakeDevice, device: Device) -> None:
+def test_watching_a_session(fake: FakeDevice) -> None:
     """The statuses end with the end of the session, or with the time given."""
-    device.push_dose(BENCH_DOSE)
-    device.start()
-    states = [status.state for status in monitor.follow(device, interval_s=0)]
-    assert states[-1] == protocol.DONE and len(states) == 3
-    fake.state, fake.charge_step_uc, fake.charge_uc = protocol.HOLD, 0, 0
-    with pytest.raises(errors.MonitorTimeoutError):
-        list(monitor.follow(device, interval_s=0.01, timeout_s=0.05))
+    with on_pty(fake) as port:
+        with Device.open(port) as device:
+            device.push_dose(BENCH_DOSE)
+            device.start()
+        states = [look.state for look in monitor.watch(port, interval_s=0) if isinstance(look, Status)]
+        assert states[-1] == protocol.DONE and len(states) == 3
+        fake.state, fake.charge_step_uc, fake.charge_uc = protocol.HOLD, 0, 0
+        with pytest.raises(errors.MonitorTimeoutError):
+            list(monitor.watch(port, interval_s=0.01, timeout_s=0.05))
 
 
 @pytest.mark.hazard("HAZ-33")

@@ -107,6 +107,14 @@ def test_a_running_session_is_left_alone(fake: FakeDevice, port: str) -> None:
     assert protocol.SELF_TEST not in fake.requests
 
 
+@pytest.mark.hazard("HAZ-33")
+def test_current_in_a_paused_session_comes_first(fake: FakeDevice, port: str) -> None:
+    fake.state = protocol.PAUSED
+    fake.leak_ua = 900
+    found = [finding for finding in examine(port) if finding.level == "fail" or finding.name == "board"]
+    assert [finding.name for finding in found] == ["state", "board"] and "0.900 mA" in found[0].text
+
+
 def test_the_command(fake: FakeDevice, port: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Lines with an arrow for the next step; the exit code of the first fail; JSON with everything."""
     assert cli.main(["doctor", "--port", port]) == 0

@@ -103,6 +103,7 @@ class FakeDevice:
         self.store = STORE
         self.starts = 0
         self.charge_uc = 0
+        self.reads_too_much_ppm: int | None = None  # the current is that of the dose and so much; None: 1 mA
         self.leak_ua = 0  # flows while the output is off
         self.leak_ends = False  # with the first look at it
         self.charge_step_uc = 20_000
@@ -201,9 +202,14 @@ class FakeDevice:
         values |= {"charge_uc": self.charge_uc, "dose_uc": 60_000, "session_id": 1}
         values |= {"target_ua": self.target_ua, "least_ua": 100}
         values |= {"comfort": self.felt[-1] if self.felt else 0, "comfort_count": len(self.felt)}
-        values["current_ua"] = 1_000 if self.flags & protocol.FLAG_OUTPUT_ON else self.leak_ua
+        values["current_ua"] = self._flowing_ua() if self.flags & protocol.FLAG_OUTPUT_ON else self.leak_ua
         self.leak_ua = 0 if self.leak_ends else self.leak_ua
         return struct.pack(protocol.STATUS_FORMAT, *values.values())
+
+    def _flowing_ua(self) -> int:
+        if self.reads_too_much_ppm is None:
+            return 1_000
+        return round(json.loads(self.dose)["current_ua"] * (1 + self.reads_too_much_ppm / 1e6))
 
     def _end(self) -> None:
         self.state = self.ends_in

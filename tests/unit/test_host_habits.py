@@ -81,6 +81,17 @@ def test_a_wrong_file_is_told_with_its_path(text: str, file: Path, capsys: pytes
         config.change("colour", "red")
 
 
+def test_a_file_that_cannot_be_read_is_told(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder, and text that is not UTF-8; a byte order mark of an editor is none of it."""
+    file.mkdir(parents=True)
+    assert cli.main(["devices"]) == 2 and str(file) in capsys.readouterr().err
+    file.rmdir()
+    file.write_bytes(b'port = "\xff"')
+    assert cli.main(["devices"]) == 2 and "UTF-8" in capsys.readouterr().err
+    file.write_bytes(b'\xef\xbb\xbfpatience = "3"')
+    assert config.read() == {"patience": "3"}
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["completion", shell]) == 0
@@ -123,12 +134,16 @@ def test_no_colour_and_no_escapes_when_piped() -> None:
 
 @pytest.mark.hazard("HAZ-33")
 @pytest.mark.parametrize(
-    ("state", "flags", "words"),
-    [(protocol.PAUSED, 0, "in PAUSED: the session goes on"), (protocol.HOLD, protocol.FLAG_OUTPUT_ON, "in HOLD")],
+    ("state", "flags", "leak_ua", "words"),
+    [
+        (protocol.PAUSED, 0, 0, "in PAUSED: the session goes on"),
+        (protocol.PAUSED, 0, 900, "WARNING: CURRENT STILL FLOWS although the output is switched off: 0.900 mA"),
+        (protocol.HOLD, protocol.FLAG_OUTPUT_ON, 0, "in HOLD"),
+    ],
 )
-def test_ctrl_c_says_what_the_device_does(state: int, flags: int, words: str) -> None:
+def test_ctrl_c_says_what_the_device_does(state: int, flags: int, leak_ua: int, words: str) -> None:
     fake = FakeDevice()
-    fake.state, fake.flags, fake.charge_step_uc = state, flags, 0
+    fake.state, fake.flags, fake.leak_ua, fake.charge_step_uc = state, flags, leak_ua, 0
     with on_pty(fake) as port:
         command = [sys.executable, "-m", "ionto_host", "--port", port, "monitor"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

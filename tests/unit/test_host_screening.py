@@ -182,13 +182,12 @@ def test_any_bytes_are_answers_or_a_refusal(tmp_path_factory: pytest.TempPathFac
             screening.read(folder / name, ASKED)
 
 
-def test_answers_are_found_by_the_digest_and_deleted_by_the_code(tmp_path: Path) -> None:
+def test_answers_are_kept_by_the_dose_and_deleted_by_the_code(store: Path) -> None:
     """Beside the logs of the board."""
-    digest = "ab" * 32
-    for time_s, subject in ((5, "P-01"), (6, "P-02")):
-        path = tmp_path / "board" / screening.FOLDER / f"{digest[:16]}-{time_s}.json"
+    paths = [screening.sidecar_path("board", "ab" * 32, time_s) for time_s in (5, 6)]
+    for path, subject in zip(paths, ("P-01", "P-02"), strict=True):
         screening.save(path, {"subject": subject})
-    assert [path.name[-6] for path in screening.find(tmp_path / "board", digest)] == ["5", "6"]
-    assert screening.delete_subject("P-01", tmp_path) == 1
-    (left,) = screening.find(tmp_path / "board", digest)
+    assert screening.delete_subject("P-01") == 1
+    gone, left = paths
+    assert not gone.exists()
     assert json.loads(left.read_text())["subject"] == "P-02" and "not a cleared" in left.read_text()

@@ -21,7 +21,7 @@ from ionto.protocol import SELF_TESTING
 from ionto.reading import Reading
 from ionto.selftest import SelfTest
 from ionto.session import UNSEEN_MV, Session
-from ionto.sessionlog_format import BUTTON, POLARITY, REQUESTED, SETTINGS
+from ionto.sessionlog_format import BUTTON, LOG_NEEDS_FREE_BYTES, POLARITY, REQUESTED, SETTINGS
 from ionto.settings import Settings
 from ionto.usblink import UsbLink
 from ionto.version import FIRMWARE_VERSION, LOG_FORMAT_VERSION, PROTOCOL_VERSION
@@ -41,7 +41,6 @@ _START_PRESS_MS = const(2_000)
 _LONGEST_PRESS_MS = const(10_000)
 _RECOVER_MS = const(1_000)
 _STABLE_MS = const(60_000)  # after which unplanned resets are no longer "in a row"
-_FREE_FLASH_BYTES = const(0x10000)  # a session's log, twice over
 _POLE_CODES = (2, 1)  # of the log's event, by "the pole is +"
 _BUTTON_START = const(1)
 
@@ -263,6 +262,7 @@ class App:
             self.controller.reset()
         self._state = state
         self._state_ms = 0
+        self._refused = self._lowered = 0  # the lights show the new state at once
         if self.reading.block[kernel.R_START]:
             self._press_ms = _LONGEST_PRESS_MS
         if state == protocol.SELF_TESTING:
@@ -332,7 +332,7 @@ class App:
             self.hal.show(self._lights.refused(step))
             return
         session = self.session
-        if self._lowered and not session.fault:
+        if self._lowered:
             self._lowered -= 1
             self.hal.show(self._lights.lowered(step))
             return
@@ -648,7 +648,7 @@ class App:
 
     def _room_for_log(self) -> bool:
         status = os.statvfs("/")
-        return status[0] * status[3] >= _FREE_FLASH_BYTES
+        return status[0] * status[3] >= LOG_NEEDS_FREE_BYTES
 
     def has_log(self, log_id: int) -> bool:
         """Return True when log `log_id` is kept."""

@@ -14,6 +14,7 @@ RECORD_HEAD_FORMAT = "<BBHH"
 RECORD_HEAD_BYTES = const(6)
 CHAIN_BYTES = const(32)
 RECORD_OVERHEAD_BYTES = const(42)
+LOG_NEEDS_FREE_BYTES = const(0x10000)  # of flash, or a dose is refused: a log twice over
 
 ARM = const(1)  # JSON: firmware, board, dose, clock
 SAMPLES = const(2)  # up to SAMPLES_PER_RECORD samples

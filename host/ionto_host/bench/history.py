@@ -13,6 +13,7 @@ import platformdirs
 
 from ionto_host.bench import record
 from ionto_host.errors import IntegrityError
+from ionto_host.messages import calibration_words
 
 SUFFIX = ".bench.json"
 
@@ -172,10 +173,3 @@ def _drift(run: Mapping[str, Any], other: Mapping[str, Any]) -> Drift:
         fmean(moved) if moved else None,
         max(moved, key=abs) if moved else None,
     )
-
-
-def calibration_words(values: Mapping[str, Any]) -> str:
-    """Return a calibration as a board tells it in words."""
-    if values.get("state") != "kept":
-        return str(values.get("state", "none"))
-    return f"gain {values['gain_ppm'] / 1e4:+.3f} %, zero {values['zero_ua']:+d} uA, by {values.get('meter', '?')}"

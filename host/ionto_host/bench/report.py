@@ -10,9 +10,10 @@ from ionto.version import FIRMWARE_VERSION
 from ionto_host import pages, wholefile
 from ionto_host.bench import figures, history, record
 from ionto_host.bench.benchfile import SIMULATED
-from ionto_host.bench.history import Drift, calibration_words
+from ionto_host.bench.history import Drift
+from ionto_host.messages import calibration_words
 from ionto_host.report import Fact
-from ionto_host.units import clock, printable, utc
+from ionto_host.units import clock, printable, signed_percent, utc
 
 SAFETY = (
     "For bench work, teaching and research. IontoPico is not a cleared medical device. This page records what one "
@@ -235,6 +236,6 @@ def _drift(line: Drift) -> dict[str, str]:
         "meter": printable(line.meter),
         "calibration": printable(line.calibration),
         "count": str(line.count),
-        "mean": "" if line.mean_ppm is None else f"{line.mean_ppm / 1e4:+.3f} %",
-        "greatest": "" if line.greatest_ppm is None else f"{line.greatest_ppm / 1e4:+.3f} %",
+        "mean": "" if line.mean_ppm is None else signed_percent(line.mean_ppm),
+        "greatest": "" if line.greatest_ppm is None else signed_percent(line.greatest_ppm),
     }

@@ -9,7 +9,7 @@ import click
 
 from ionto.limits import UC_PER_MA_MIN
 from ionto.version import FIRMWARE_VERSION
-from ionto_host import bootsel, versions
+from ionto_host import bootsel, messages, versions
 from ionto_host.cli.common import (
     Answer,
     IontoCommand,
@@ -118,22 +118,12 @@ def info() -> Answer:
         ["current", f"{limits['min_current_ua'] / 1000:g} to {limits['max_current_ua'] / 1000:g} mA"],
         ["dose", f"up to {limits['max_dose_uc'] / UC_PER_MA_MIN:g} mA*min"],
         ["last reset", f"{hello.reset_cause}, {hello.unplanned_resets} unplanned in a row"],
-        ["calibration", calibration_text(hello.calibration)],
+        ["calibration", messages.calibration_words(hello.calibration)],
         ["clock", "set" if hello.clock_set else "not set: `ionto clock set`"],
         ["bench strap", "fitted: USB does not hold the output off" if hello.bench_strap else "not fitted"],
     ]
     data = {**vars(hello), "firmware_fits": fit.fits, "tool": FIRMWARE_VERSION}
     return Answer(data, "\n".join(f"{name:<12} {value}" for name, value in rows))
-
-
-def calibration_text(values: dict[str, Any]) -> str:
-    """Return the calibration that HELLO tells, in words."""
-    if values.get("state") == "damaged":
-        return "DAMAGED, the sensor's own scale holds: `ionto calibrate`"
-    if values.get("state") != "kept":
-        return "none: the sensor's own scale holds"
-    made = time.strftime("%Y-%m-%d", time.gmtime(values["time_unix_s"]))
-    return f"{made}, gain {values['gain_ppm'] / 1e4:+.3f} %, zero {values['zero_ua']:+d} uA, by {values['meter']}"
 
 
 examples("ionto devices", "ionto devices --json")(devices)

@@ -7,12 +7,11 @@ from typing import Any
 import click
 
 from ionto_host import meters
-from ionto_host.calibrating import Calibrated, Point, Trim, calibrate, percent, worst_ppm
-from ionto_host.cli.board import calibration_text
-from ionto_host.cli.common import Answer, IontoCommand, examples, note, open_device, table
-from ionto_host.device import Device
-from ionto_host.errors import IontoError
+from ionto_host.calibrating import Calibrated, Point, Trim, calibrate, worst_ppm
+from ionto_host.cli.common import Answer, IontoCommand, current_ua, examples, note, open_device, table
 from ionto_host.hand import with_hand
+from ionto_host.messages import calibration_words
+from ionto_host.units import percent, signed_percent
 
 _GUIDE = (
     "Wiring: a resistor of 1 k to 4.7 k where the electrodes would go, the reference meter in series with it, the "
@@ -32,18 +31,16 @@ _GUIDE = (
 @click.option("--meter-name", default="", help="Which meter it is; kept on the board, at most 40 characters.")
 @click.option(
     "--low-ma",
-    type=click.FloatRange(min=0, min_open=True),
+    callback=current_ua,
     metavar="MA",
     help="Low point. Default: 20 % of the highest current.",
 )
-@click.option(
-    "--high-ma", type=click.FloatRange(min=0, min_open=True), metavar="MA", help="High point. Default: 90 % of it."
-)
+@click.option("--high-ma", callback=current_ua, metavar="MA", help="High point. Default: 90 % of it.")
 @click.option("--yes", is_flag=True, help="Write without asking.")
 @click.option("--show", is_flag=True, help="Show the calibration that holds; measure nothing.")
 @click.option("--remove", is_flag=True, help="Remove the calibration: the sensor's own scale holds.")
 def calibrate_command(
-    kind: str, meter_name: str, low_ma: float | None, high_ma: float | None, yes: bool, show: bool, remove: bool
+    kind: str, meter_name: str, low_ma: int | None, high_ma: int | None, yes: bool, show: bool, remove: bool
 ) -> Answer:
     """Calibrate the current measurement against a reference meter: zero, then gain at two points.
 
@@ -61,26 +58,10 @@ def calibrate_command(
             return _shown(with_hand(lambda: device.write_calibration({}), note))
         meter = meters.open_meter(kind, meter_name, _ask)
         note(_GUIDE)
-        try:
-            done = calibrate(device, meter, note, _confirm(yes), (_ua(low_ma), _ua(high_ma)))
-        except KeyboardInterrupt:
-            note(f"Interrupted. {_left(device)}")
-            raise
+        done = calibrate(device, meter, note, _confirm(yes), (low_ma, high_ma))
     if done is None:
         return Answer({"written": False}, "Not written; the board has the calibration that it had before.")
     return Answer(done, _text(done))
-
-
-def _left(device: Device) -> str:
-    """Return what state an interruption leaves the device in."""
-    try:
-        return f"The session was ended: the device is in {device.settled_status().state_name}, output off."
-    except IontoError as error:
-        return f"The device does not answer ({error.message}); a session ends by itself. Check it with `ionto status`."
-
-
-def _ua(value_ma: float | None) -> int | None:
-    return None if value_ma is None else round(value_ma * 1_000)
 
 
 def _ask(text: str) -> float:
@@ -90,7 +71,7 @@ def _ask(text: str) -> float:
 def _confirm(yes: bool) -> Any:
     def confirm(found: Trim, before: list[Point]) -> bool:
         note(
-            f"Found: gain {found.gain_ppm / 1e4:+.3f} %, zero {found.zero_ua:+d} uA; "
+            f"Found: gain {signed_percent(found.gain_ppm)}, zero {found.zero_ua:+d} uA; "
             f"the board is {percent(worst_ppm(before))} off now."
         )
         return yes or click.confirm("Write it to the board?", err=True)
@@ -99,7 +80,7 @@ def _confirm(yes: bool) -> Any:
 
 
 def _shown(values: dict[str, Any]) -> Answer:
-    text = f"Calibration: {calibration_text(values)}."
+    text = f"Calibration: {calibration_words(values)}."
     if values.get("state") == "kept":
         off, before = percent(values["residual_ppm"]), percent(values["residual_before_ppm"])
         text += f" At most {off} off when it was made, {before} before."
@@ -110,7 +91,7 @@ def _text(done: Calibrated) -> str:
     rows = [_row("before", point) for point in done.before] + [_row("after", point) for point in done.after]
     lines = [
         table(rows, ["", "set", "meter", "board", "error"]),
-        f"Calibrated: gain {done.trim.gain_ppm / 1e4:+.3f} %, zero {done.trim.zero_ua:+d} uA; "
+        f"Calibrated: gain {signed_percent(done.trim.gain_ppm)}, zero {done.trim.zero_ua:+d} uA; "
         f"{percent(done.residual_before_ppm)} off before, {percent(done.residual_ppm)} now.",
         f"Record: {done.record}. The board holds no dose to start: push yours again.",
     ]
@@ -119,7 +100,7 @@ def _text(done: Calibrated) -> str:
 
 def _row(when: str, point: Point) -> list[str]:
     figures = [f"{point.set_ua / 1000:g} mA", f"{point.meter_ua / 1000:.4f} mA", f"{point.board_ua / 1000:.4f} mA"]
-    return [when, *figures, f"{point.error_ppm / 1e4:+.3f} %"]
+    return [when, *figures, signed_percent(point.error_ppm)]
 
 
 examples(

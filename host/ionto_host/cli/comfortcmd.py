@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
-
 import click
 
 from ionto import protocol
-from ionto_host.cli.common import Answer, IontoCommand, can_ask, examples, open_device
+from ionto_host.cli.common import Answer, IontoCommand, can_ask, current_ua, examples, open_device
 from ionto_host.cli.session import current_warning, status_data
 from ionto_host.device import Status
 from ionto_host.errors import ExitCode, UsageError
@@ -17,24 +15,11 @@ from ionto_host.units import ma
 _KINDS = {name: kind for kind, name in FELT.items()}
 
 
-def _current_ua(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
-    """Return a current given in mA as whole uA, or fail as a usage error."""
-    if value is None:
-        return None
-    try:
-        scaled = Decimal(value) * 1_000
-    except InvalidOperation:
-        raise click.BadParameter(f"{value!r} is not a number") from None
-    if not scaled.is_finite() or scaled != scaled.to_integral_value() or not 0 < scaled <= 0xFFFF:
-        raise click.BadParameter(f"{value} mA: a current above 0 in steps of 0.001 mA is expected")
-    return int(scaled)
-
-
 @click.command(cls=IontoCommand)
 @click.argument("felt", type=click.Choice(list(_KINDS)))
 @click.option("--lower", is_flag=True, help="Stinging: a quarter less for the rest of the session, without asking.")
 @click.option("--keep", is_flag=True, help="Stinging: only put it into the log, without asking.")
-@click.option("--to-ma", callback=_current_ua, metavar="MA", help="Stinging: this lower current for the rest, in mA.")
+@click.option("--to-ma", callback=current_ua, metavar="MA", help="Stinging: this lower current for the rest, in mA.")
 def comfort(felt: str, lower: bool, keep: bool, to_ma: int | None) -> Answer:
     """Report what the person feels during a session: tingling, stinging or pain.
 

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,6 +166,19 @@ def finish(answer: Answer | None) -> None:
         click.echo(answer.text)
     if answer.exit_code:
         click.get_current_context().exit(int(answer.exit_code))
+
+
+def current_ua(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """Return a current given in mA as whole uA, or fail as a usage error."""
+    if value is None:
+        return None
+    try:
+        scaled = Decimal(value) * 1_000
+    except InvalidOperation:
+        raise click.BadParameter(f"{value!r} is not a number") from None
+    if not scaled.is_finite() or scaled != scaled.to_integral_value() or not 0 < scaled <= 0xFFFF:
+        raise click.BadParameter(f"{value} mA: a current above 0 in steps of 0.001 mA is expected")
+    return int(scaled)
 
 
 def examples(*lines: str) -> Callable[[click.Command], click.Command]:

@@ -165,10 +165,6 @@ def _listed(db: Store, lib: Library) -> Answer:
     return Answer({"notice": NOTICE, "courses": data, "damage": db.damage}, f"{text}\n\n{NOTICE}", _code(db))
 
 
-def _count(item: Course, view: Overview) -> str:
-    return f"{view.done} of {item.plan.sessions}"
-
-
 def _next_day(view: Overview) -> str:
     return str(view.ahead[0]) if view.ahead else "-"
 

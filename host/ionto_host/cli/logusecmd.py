@@ -14,6 +14,7 @@ from ionto_host.cli.common import Answer, IontoCommand, examples, note, open_dev
 from ionto_host.cli.logscmd import logs
 from ionto_host.errors import ExitCode, IontoError, NoDeviceError, NotALogError
 from ionto_host.sessionfile import Session
+from ionto_host.transport.ports import names_port
 from ionto_host.units import clock, printable, utc
 
 _OUT_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -34,7 +35,7 @@ def _wanted_board(board: str) -> str:
     name = port_name()
     if board or not name:
         return board.lower()
-    if "://" not in name and "/" not in name and not name.upper().startswith("COM"):
+    if not names_port(name):
         return name.lower()
     try:
         with open_device() as device:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ionto import protocol
 from ionto_host import messages
-from ionto_host.device import Status
+from ionto_host.device import STILL_FLOWS, Status
 from ionto_host.monitor_history import History, event_line
 from ionto_host.units import clock, ma, ma_min
 
@@ -67,7 +67,7 @@ def _facts(status: Status) -> Table:
 def load_text(status: Status) -> str:
     """Return voltage and resistance of the load; without current they mean nothing."""
     if status.current_when_off:
-        return "CURRENT STILL FLOWS"
+        return STILL_FLOWS
     if not status.flag(protocol.FLAG_OUTPUT_ON):
         return "output off"
     pole = "-" if status.flag(protocol.FLAG_REVERSED) else "+"

@@ -20,8 +20,6 @@ from ionto_host.errors import CourseError, RefusedError, UsageError
 from ionto_host.library.model import ALTERNATE, VERIFY, Library, Preset
 from ionto_host.units import plain
 
-_PLAIN = {"name": "New dose", "drug": "none", "site": "bench"}
-
 
 @dataclass(frozen=True)
 class Made:
@@ -76,9 +74,7 @@ def _without_preset(values: dict[str, Any]) -> Made:
     density = {"max_density": values["max_density"]} if values["max_density"] is not None else {}
     therapy = {"pole_verified": values["pole_verified"]} if values["pole_verified"] else {}
     numbers = (values["current"], values["dose_ma_min"], values["area"])
-    return Made(
-        Wanted(*numbers, values["polarity"], **{**_PLAIN, **given}, **density, **_rest(values), therapy=therapy)
-    )
+    return Made(Wanted(*numbers, values["polarity"], **given, **density, **_rest(values), therapy=therapy))
 
 
 def _rest(values: dict[str, Any]) -> dict[str, Any]:

@@ -34,12 +34,7 @@ def tell_of_cut_short(hello: Hello | None) -> None:
 
 def current_warning(status: Status) -> str:
     """Return a loud line when current flows although the output is off, nothing otherwise."""
-    return f"WARNING: {_flows(status)}\n" if status.current_when_off else ""
-
-
-def _flows(status: Status) -> str:
-    measured = f"{ma(max(status.current_ua, status.sense_ua)):.3f} mA measured"
-    return f"CURRENT STILL FLOWS although the output is switched off: {measured}. DISCONNECT THE ELECTRODES."
+    return f"WARNING: {status.current_warning}\n" if status.current_when_off else ""
 
 
 @contextmanager
@@ -52,7 +47,7 @@ def _acting() -> Iterator[Device]:
             with suppress(IontoError):
                 status = device.settled_status()
                 if status.current_when_off:
-                    error.message += f". WARNING: {_flows(status)}"
+                    error.message += f". WARNING: {status.current_warning}"
                     error.details["current_when_off"] = True
             raise
 

@@ -66,7 +66,9 @@ def _tell(port: str, config: SimConfig) -> None:
     if config.image:
         click.echo(f"Image: {config.image}\nIn the other terminal: export {patience.VARIABLE}=30")
     if config.bootsel:
-        click.echo(f"In BOOTSEL: the drive is {config.state_dir}/RPI-RP2; `ionto flash` puts MicroPython on it.")
+        from ionto_sim.config import Paths
+
+        click.echo(f"In BOOTSEL: the drive is {Paths(config.state_dir).bootsel}; `ionto flash` puts MicroPython on it.")
     click.echo(f"Port: {port}\nCtrl-C ends it.")
 
 

@@ -60,13 +60,18 @@ def _simulators() -> list[PortInfo]:
     ]
 
 
+def names_port(name: str) -> bool:
+    """Return True when `name` is a path or a URL, not a serial number."""
+    return network.is_remote(name) or "/" in name or name.upper().startswith("COM")
+
+
 def resolve(name: str | None) -> str:
     """Return the port (a path or a pyserial URL) that `name` means.
 
     `name` is a path, a URL, a serial number of a board or simulator, or None for the only device. Raises
     `NoDeviceError` or `AmbiguousDeviceError`.
     """
-    if name and (network.is_remote(name) or "/" in name or name.upper().startswith("COM")):
+    if name and names_port(name):
         return name
     found = discover()
     if name:
