@@ -210,15 +210,22 @@ def save(path: Path, record: dict[str, Any]) -> None:
     wholefile.write(path, json.dumps({"notice": NOTICE, **record}, indent=2, ensure_ascii=False) + "\n")
 
 
-def delete_subject(subject: str) -> int:
-    """Delete every file of answers that names `subject` and return how many there were."""
-    gone = 0
+def of_subject(subject: str) -> list[Path]:
+    """Return every file of answers that names `subject`."""
+    found: list[Path] = []
     for path in logstore.default_folder().glob(f"*/{FOLDER}/*.json"):
         try:
             named = json.loads(path.read_text(encoding="utf-8")).get("subject")
         except (ValueError, AttributeError):
             continue
         if named == subject:
-            path.unlink()
-            gone += 1
-    return gone
+            found.append(path)
+    return found
+
+
+def delete_subject(subject: str) -> int:
+    """Delete every file of answers that names `subject` and return how many there were."""
+    found = of_subject(subject)
+    for path in found:
+        path.unlink()
+    return len(found)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -142,15 +143,15 @@ def test_what_was_reported_during_a_session_lowers_the_next(tmp_path: Path) -> N
     with store.opened(tmp_path / "courses.sqlite") as db:
         course = begun(db)
         held(db, course, 0, facts={"comfort": comfort[:1], "lowered_to_ma": 1.5})
-        once = overview.past(db.sessions(course), LIB)
+        once = overview.past(db.sessions(course), course.preset, LIB)
         held(db, course, 1, facts={"comfort": comfort, "lowered_to_ma": 1.5})
         sessions = db.sessions(course)
     preset = LIB.preset("plantar-fasciitis")
     first = fit.propose(preset, LIB, Decimal(10), "normal", once)
     assert first.current_ma == Decimal("1.5") and "comfort report lowered it to 1.5 mA" in "\n".join(first.why)
-    again = fit.propose(preset, LIB, Decimal(10), "normal", overview.past(sessions, LIB))
+    again = fit.propose(preset, LIB, Decimal(10), "normal", overview.past(sessions, course.preset, LIB))
     assert again.current_ma == Decimal("0.7") and "of the current it was felt at, 1.5 mA" in "\n".join(again.why)
-    view = overview.look(course, sessions, None, LIB, 1_800_000_000)
+    view = overview.look(course, sessions, sessions, None, LIB, 1_800_000_000)
     assert view.repeating == ("stinging",)
     assert any(
         "session 2: stinging after 5:00 at 2.00 mA, lowered to 1.50 mA; stinging after 8:12" in x for x in view.warnings
@@ -166,7 +167,7 @@ def test_what_was_reported_in_a_pause_counts_from_the_current_of_the_session(tmp
     with store.opened(tmp_path / "courses.sqlite") as db:
         course = begun(db)
         held(db, course, 0, facts={"comfort": comfort, "lowered_to_ma": None})
-        past = overview.past(db.sessions(course), LIB)
+        past = overview.past(db.sessions(course), course.preset, LIB)
     proposal = fit.propose(LIB.preset("plantar-fasciitis"), LIB, Decimal(10), "normal", past)
     assert proposal.current_ma == past[0].current_ma * Decimal("0.75")
 
@@ -178,6 +179,36 @@ def test_no_proposal_after_an_injury(injury: str) -> None:
     past = [Past(Decimal(1), frozenset({injury, "redness"}))]
     with pytest.raises(RefusedError, match="no proposal"):
         fit.propose(LIB.preset("bursitis"), LIB, Decimal(10), "normal", past)
+
+
+@pytest.mark.hazard("HAZ-37")
+def test_sessions_of_another_preset_count_and_undo_nothing(tmp_path: Path) -> None:
+    """The last at the site bounds a proposal whatever its drug; the last of the drug does so whatever came after."""
+    calm, burnt = Past(Decimal(4), frozenset(), same_preset=False), Past(Decimal(1), frozenset({"burn"}))
+    preset, stung = LIB.preset("plantar-fasciitis"), Past(Decimal(2), frozenset({"stinging"}))
+    for past in ([burnt, calm], [calm, replace(burnt, same_preset=False)]):
+        with pytest.raises(RefusedError, match="no proposal"):
+            fit.propose(preset, LIB, Decimal(10), "normal", past)
+    for past, most in (
+        ([replace(stung, same_preset=False)], "1.5"),
+        ([stung, calm], "1.5"),
+        ([stung, calm, stung], "1.0"),
+        ([stung, replace(calm, contact_ma=Decimal("0.7"))], "0.7"),
+        ([stung], "1.5"),
+    ):
+        found = fit.propose(preset, LIB, Decimal(10), "normal", past)
+        assert found.current_ma == Decimal(most) and len(set(found.why)) == len(found.why)
+    with store.opened(tmp_path / "courses.sqlite") as db:
+        first = begun(db)
+        held(db, first, 0, "burn")
+        second = db.add_course(replace(first, preset="plantar-fasciitis/lidocaine"))
+        held(db, second, 1)
+        at_site = db.sessions_at("P-014", "heel")
+        assert [item.preset for item in at_site] == [first.preset, second.preset]
+        for course, stops in ((first, ("burn",)), (second, ())):
+            view = overview.look(course, db.sessions(course), at_site, None, LIB, 1_800_000_000)
+            assert view.stopped_by == stops and view.done == 1
+            assert view.next_s == at_site[1].time_s + 48 * 3_600
 
 
 def test_a_proposal_says_why() -> None:
@@ -244,6 +275,29 @@ def test_a_subject_is_deleted_everywhere(tmp_path: Path) -> None:
     files = list(tmp_path.iterdir())
     assert len(files) == 2 and all(b"P-014" not in item.read_bytes() for item in files)
     assert all(b"secret site" not in item.read_bytes() and b"P-015" in item.read_bytes() for item in files)
+
+
+def test_a_deletion_that_fails_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another command reads, or a backup does not let itself be deleted: everything is as it was, and told."""
+    path = tmp_path / "courses.sqlite"
+    monkeypatch.setattr(store, "WAIT_S", 0.05)
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader, store.opened(path) as db:
+        held(db, begun(db, "P-014"), 0)
+        held(db, begun(db, "P-015"), 0)
+        before = {item.name: item.read_bytes() for item in store.backups(path)}
+        reading = reader.execute("SELECT * FROM courses")
+        reading.fetchone()
+        with pytest.raises(CourseFileError, match="in use by another command"):
+            db.delete_subject("P-014")
+        reading.close()
+        assert {item.name: item.read_bytes() for item in store.backups(path)} == before and len(before) == 2
+        (tmp_path / "courses.backup-stuck.sqlite").mkdir()
+        with pytest.raises(CourseFileError, match="cannot be deleted"):
+            db.delete_subject("P-014")
+        with store.opened(path.with_name(store.BACKUP)) as copy:
+            assert [item.subject for item in copy.courses()] == ["P-014", "P-015"] == [c.subject for c in db.courses()]
+        (tmp_path / "courses.backup-stuck.sqlite").rmdir()
+        assert db.delete_subject("P-014") == 1 and not db.in_backups("P-014") and db.in_backups("P-015")
 
 
 def test_a_migration_keeps_a_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -400,6 +454,55 @@ def test_a_place_that_cannot_hold_a_database_is_no_defect(tmp_path: Path) -> Non
     assert "rights of the folder" in caught.value.action
 
 
+def test_a_disk_that_fails_is_not_called_damage(tmp_path: Path) -> None:
+    """Neither when the database is read nor when it is opened."""
+    path = tmp_path / "courses.sqlite"
+    with store.opened(path) as db:
+        begun(db)
+        (tmp_path / "courses.sqlite-journal").mkdir()  # SQLite cannot read what it takes for its journal
+        for refused in (lambda: begun(db, "P-99"), db.courses, lambda: store.opened(path).__enter__()):
+            with pytest.raises(CourseFileError, match="disk I/O error"):
+                refused()
+
+
+def test_two_courses_begun_at_once_have_two_numbers(tmp_path: Path) -> None:
+    """The second waits for the first before it counts."""
+    path = tmp_path / "courses.sqlite"
+    with store.opened(path) as db:
+        begun(db, "P-1")
+
+    def begin() -> str:
+        with store.opened(path) as db:
+            return begun(db, "P-1").id
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("BEGIN IMMEDIATE")
+        second = pool.submit(begin)
+        wait([second], 0.3)
+        other.execute("UPDATE courses SET number = 2")
+        other.execute("COMMIT")
+        assert second.result() == "P-1/3"
+
+
+@pytest.mark.hazard("HAZ-37")
+def test_what_is_recorded_for_a_course_deleted_meanwhile_is_refused(tmp_path: Path) -> None:
+    """With that cause: a push, a session, a reaction that came later."""
+    path = tmp_path / "courses.sqlite"
+    push = Push(0, 1_770_000_000, "board", "d" * 64, DOSE, {}, store.OPEN)
+    with store.opened(path) as one, store.opened(path) as two:
+        course = begun(one)
+        held(one, course, 0)
+        number, session = one.add_push(course, push), one.sessions(course)[0].id
+        two.delete_subject(course.subject)
+        for refused in (
+            lambda: one.add_push(course, push),
+            lambda: one.add_session(NewSession(number, push.time_s, ("none",))),
+            lambda: one.change_reactions(session, ("burn",), ""),
+        ):
+            with pytest.raises(CourseError, match="deleted this course meanwhile"):
+                refused()
+
+
 @pytest.mark.hazard("HAZ-37")
 def test_two_pushes_at_once_are_one(tmp_path: Path) -> None:
     """Both commands saw that no dose was pushed; the second to write is refused, and so is a second record."""
@@ -408,8 +511,10 @@ def test_two_pushes_at_once_are_one(tmp_path: Path) -> None:
     with store.opened(path) as one, store.opened(path) as two:
         course = begun(one)
         number = one.add_push(course, push)
-        with pytest.raises(CourseError, match="another dose was pushed"):
-            two.add_push(course, push)
+        for again in (course, begun(two)):  # a new course at the site is no way round it
+            with pytest.raises(CourseError, match="another dose was pushed"):
+                two.add_push(again, push)
+        assert two.add_push(begun(two, site="elbow"), push)
         assert len(one.pushes(course)) == 1
         one.add_session(NewSession(number, push.time_s, ("none",)))
         with pytest.raises(CourseError, match="another command recorded"):
@@ -427,7 +532,8 @@ def test_repeating_and_grave_reactions_are_warned_of(tmp_path: Path) -> None:
         course = begun(db)
         held(db, course, 0, "redness")
         held(db, course, 1, "redness", "burn", facts={"dose_delivered_ma_min": 12.5, "at_least": True})
-        view = overview.look(course, db.sessions(course), None, LIB, 1_800_000_000)
+        sessions = db.sessions(course)
+    view = overview.look(course, sessions, sessions, None, LIB, 1_800_000_000)
     assert view.repeating == ("redness",) and view.stopped_by == ("burn",)
     assert view.delivered_ma_min == 51.5 and view.at_least and view.done == 2 and len(view.ahead) == 4
     assert any("redness came back" in text for text in view.warnings)
@@ -457,14 +563,14 @@ def test_the_page_tells_of_every_session_and_nothing_runs_in_it(tmp_path: Path) 
             held(db, course, number, *reactions)
         held(db, course, 3, facts=dict.fromkeys(FACTS))
         sessions = db.sessions(course)
-    view = overview.look(course, sessions, None, LIB, 1_800_000_000)
+    view = overview.look(course, sessions, sessions, None, LIB, 1_800_000_000)
     sites = {"<b>": [(item.day, 39.0) for item in sessions]}
     page = report.render(course, sessions, view, LIB, sites, datetime(2026, 4, 1))
     assert "<script" not in page and "http" not in page.replace("http://www.w3.org/2000/svg", "")
     assert page.count("not a cleared medical device") == 3 and page.count("<article") == 4
     assert page.count("<svg") == 6 and "4 of 6" in page
     assert "the careful default" in page and "IontoDC" in page and "2026-03-02 10:00" in page
-    empty = report.render(course, [], overview.look(course, [], None, LIB, 1), LIB, {}, datetime(2026, 4, 1))
+    empty = report.render(course, [], overview.look(course, [], [], None, LIB, 1), LIB, {}, datetime(2026, 4, 1))
     assert "0 of 6" in empty and "<article" not in empty
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from test_host_fake_device import BOARD_ID, FakeDevice, make_log
 from ionto import limits, protocol
 from ionto_host import cli, dosefile
 from ionto_host.cli import common, coursecmd
-from ionto_host.course import fromlog
+from ionto_host.course import fromlog, store
 
 NOTICE = "not a cleared medical device"
 ANSWERS = EXAMPLES / "answers/simulated_load.toml"
@@ -258,6 +260,28 @@ def test_a_course_from_begin_to_report(
 
 
 @pytest.mark.hazard("HAZ-37")
+def test_a_new_course_forgets_nothing_of_the_site(
+    bench_course: Shell, fake: FakeDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A burn, a dose whose session is not recorded, the interval: whichever course and preset they were of."""
+    ionto = bench_course
+    begin = ("course", "new", "B-1", "--bench", "--start", "2026-03-02", "--preset")
+    assert push(ionto, "2026-03-02 10:00") == 0 and run(ionto, fake, monkeypatch, "burn") == 0
+    assert ionto(*begin, "plantar-fasciitis") == 0 and "burn after the last session at the site" in ionto.out
+    again = ("dose", "push", "d.toml", "--course", "B-1/2", "--screening", str(ANSWERS), "--at", "2026-03-10 10:00")
+    assert ionto(*again) == 4 and "burn after the last session of B-1" in ionto.err and "--reviewed" in ionto.err
+    assert ionto(*begin, "plantar-fasciitis/lidocaine") == 0
+    assert ionto("dose", "new", "l.toml", "--subject", "B-1/3", "--area", "10", "--accept") == 4
+    assert "no proposal after a burn" in ionto.err
+    assert ionto(*again, "--reviewed", "healed") == 0
+    other = ("dose", "push", "d.toml", "--course", "B-1/1", "--screening", str(ANSWERS), "--at", "2026-03-20 10:00")
+    assert ionto(*other) == 4 and "for B-1/2 is not recorded" in ionto.err and "course log B-1/2" in ionto.err
+    assert ionto("course", "log", "B-1/2", "--reaction", "none", "--without-log") == 0
+    assert ionto(*other) == 0, "a session that was looked at and went well is the last one of every course"
+    assert ionto("dose", "new", "l.toml", "--subject", "B-1/3", "--area", "10", "--accept") == 0
+
+
+@pytest.mark.hazard("HAZ-37")
 def test_a_dose_has_to_belong_to_its_course(bench_course: Shell, tmp_path: Path) -> None:
     """Subject, preset, drug, site and one start; a dose for a subject needs its course."""
     ionto, good = bench_course, (tmp_path / "d.toml").read_text()
@@ -407,6 +431,31 @@ def test_a_person_decides_about_the_reactions(
     )
     assert ionto("dose", "new", "e.toml", "--subject", "B-1", "--area", "10", "--accept") == 0
     assert "Proposed: 1.5 mA" in ionto.err, "what was reported counts, whatever was recorded after it"
+
+
+def test_deleting_again_deletes_what_was_left(
+    bench_course: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a backup or in a file of answers; with nothing left it says so."""
+    ionto, logs = bench_course, tmp_path / "logs"
+    assert push(ionto, "2026-03-02 10:00") == 0
+    assert ionto("course", "new", "B-11", "--preset", "bursitis") == 0
+    (answers_file,) = logs.rglob("screening/*.json")
+    kept = {path: path.read_bytes() for path in (answers_file, logs / store.BACKUP)}
+    for path, content in kept.items():
+        assert ionto("course", "delete", "B-1", "--yes") == 0
+        assert ionto("course", "delete", "B-1", "--yes") == 4 and "nothing is kept" in ionto.err
+        path.write_bytes(content)
+    assert ionto("course", "delete", "B-1", "--yes") == 0 and "Deleted: 0 courses" in ionto.out
+    assert ionto("course", "delete", "B-1", "--yes") == 4 and not answers_file.exists()
+    assert ionto("course", "status", "B-11") == 0 and (logs / store.BACKUP).is_file()
+    answers_file.write_bytes(kept[answers_file].replace(b"B-1", b"B-11"))
+    monkeypatch.setattr(store, "WAIT_S", 0.05)
+    with closing(sqlite3.connect(logs / store.NAME)) as reader:
+        reader.execute("BEGIN IMMEDIATE")
+        assert ionto("course", "delete", "B-11", "--yes") == 6 and "in use by another command" in ionto.err
+    assert not answers_file.exists(), "answers first: they cannot be left alone"
+    assert ionto("course", "delete", "B-11", "--yes") == 0
 
 
 def test_deleting_asks_first(bench_course: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

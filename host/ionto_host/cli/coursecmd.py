@@ -170,7 +170,8 @@ def _next_day(view: Overview) -> str:
 
 
 def _view(db: Store, kept: Course, lib: Library) -> Overview:
-    return overview.look(kept, db.sessions(kept), db.open_push(kept), lib, int(time.time()))
+    at_site = db.sessions_at(kept.subject, kept.site)
+    return overview.look(kept, db.sessions(kept), at_site, db.open_push(kept), lib, int(time.time()))
 
 
 def _course_text(kept: Course, view: Overview, sessions: list[Recorded], lib: Library) -> str:
@@ -378,14 +379,15 @@ def course_delete(subject: str, yes: bool) -> Answer:
     """
     code = codes.subject(subject)
     with store.opened() as db:
-        kept = db.courses(code)
-        if not kept:
+        kept, given = len(db.courses(code)), len(screening.of_subject(code))
+        if not kept and not given and not db.in_backups(code):
             raise CourseError(f"nothing is kept of {code}")
-        if not yes and not click.confirm(f"Delete {len(kept)} courses of {code} for good?", err=True):
+        what = f"{kept} courses and {given} files of answers of {code}, in the backups too,"
+        if not yes and not click.confirm(f"Delete {what} for good?", err=True):
             raise RefusedError("nothing was deleted", f"Keep a copy first: `ionto course export {code} --output FILE`.")
+        answers = screening.delete_subject(code)  # first: what fails later is found again by its courses or backups
         gone = db.delete_subject(code)
         damaged = sorted(db.path.parent.glob(f"{store.NAME}.damaged-*"))
-    answers = screening.delete_subject(code)
     text = f"Deleted: {gone} courses and {answers} files of answers of {code}."
     if damaged:
         text += f"\nDamaged copies from before may still hold it: {', '.join(map(str, damaged))}"

@@ -49,7 +49,7 @@ def make(values: dict[str, Any], lib: Library) -> Made:
 
 
 def _history(subject: str | None, lib: Library) -> tuple[Course | None, list[Past]]:
-    """Return the course that `subject` (a code, or one with a number) names, if any, and its earlier sessions."""
+    """Return the course that `subject` (a code, or one with a number) names, if any, and the sessions at its site."""
     if subject is None:
         return None, []
     code, index = codes.split(subject)
@@ -58,9 +58,8 @@ def _history(subject: str | None, lib: Library) -> tuple[Course | None, list[Pas
             note(f"{code} has no course: the proposal knows no earlier session.")
             return None, []
         course = db.course(code, index)
-        same_site = [item for item in db.courses(code) if item.site == course.site and item.preset == course.preset]
-        sessions = sorted((item for other in same_site for item in db.sessions(other)), key=lambda item: item.time_s)
-    return course, overview.past(sessions, lib)
+        sessions = db.sessions_at(code, course.site)
+    return course, overview.past(sessions, course.preset, lib)
 
 
 def _without_preset(values: dict[str, Any]) -> Made:

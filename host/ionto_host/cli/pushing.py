@@ -97,21 +97,29 @@ def _judge_course(found: Vetted) -> None:
             f"{course.id} has {len(sessions)} of {course.plan.sessions} sessions",
             f"Plan more with `ionto course plan {course.id} --sessions N`.",
         )
-    pending = found.store.open_push(course)
-    if pending:
-        raise CourseError(
-            f"the session of the dose pushed on {_moment(pending.time_s)} is not recorded",
-            f"Pull its log and `ionto course log {course.id}`; or --not-run there when it never began.",
-        )
+    _judge_pending(course, found.store)
     _judge_time(found)
-    view = overview.look(course, sessions, None, found.library, found.now_s)
+    at_site = found.store.sessions_at(course.subject, course.site)
+    view = overview.look(course, sessions, at_site, None, found.library, found.now_s)
     if view.stopped_by and not found.reviewed:
         raise CourseError(
-            f"the last session of {course.id} ended with {overview.names(view.stopped_by, found.library)}",
+            f"{overview.names(view.stopped_by, found.library)} after the last session of {course.subject} at "
+            f"{course.site}, of all or of {course.preset}",
             "A person has to look at it first, and say so: --reviewed 'what was found'.",
         )
     for warning in view.warnings:
         note(f"WARNING: {warning}")
+
+
+def _judge_pending(course: Course, db: Store) -> None:
+    """Raise `CourseError` while a dose pushed for the site, in any course, waits for its session to be recorded."""
+    for each in db.courses(course.subject):
+        pending = db.open_push(each) if each.site == course.site else None
+        if pending:
+            raise CourseError(
+                f"the session of the dose pushed on {_moment(pending.time_s)} for {each.id} is not recorded",
+                f"Pull its log and `ionto course log {each.id}`; or --not-run there when it never began.",
+            )
 
 
 def _judge_belonging(course: Course, loaded: DoseFile, lib: Library) -> None:

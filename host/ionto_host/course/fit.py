@@ -24,7 +24,8 @@ class Past:
     """What counts of an earlier session: its current (mA), its reactions (ids), what a poor contact allowed (mA).
 
     `felt_ma` is the least current at which stinging or pain was reported during it, `lowered_ma` what such a report
-    lowered it to; None without one.
+    lowered it to; None without one. `same_preset` is False for a session of another preset at the site: its drug and
+    its electrode may differ, the skin is the same.
     """
 
     current_ma: Decimal
@@ -32,6 +33,7 @@ class Past:
     contact_ma: Decimal | None = None
     felt_ma: Decimal | None = None
     lowered_ma: Decimal | None = None
+    same_preset: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,13 @@ def propose(
 ) -> Proposal:
     """Return the proposal for an electrode of `area_cm2`; `RefusedError` when no current fits, or none is safe.
 
-    `past` are the sessions of this subject at this site, oldest first. `max_density` is the density limit in mA/cm2,
-    the careful one of the sources by default.
+    `past` are the sessions of this subject at this site in every course, of every preset, oldest first. The last of all
+    counts, and the last of this preset, which one of another in between does not undo. `max_density` is the density
+    limit in mA/cm2, the careful one of the sources by default.
     """
-    _refuse_after_injury(library, past)
+    histories = (past, [item for item in past if item.same_preset])
+    for history in histories:
+        _refuse_after_injury(library, history)
     regime = preset.regime
     steps = [(regime.start("current_ma"), _least(preset, "current_ma", library))]
     density = max_density or regime.ceiling("density_ma_cm2")
@@ -68,7 +73,7 @@ def propose(
         steps.append(
             (base * share.value, f"{plain(share.value)} {share.unit}: {share.why} ({_cite(library, share.id)})")
         )
-    steps += _from_past(library, past)
+    steps += dict.fromkeys(step for history in histories for step in _from_past(library, history))
     current, why = _lowest(steps)
     limits = for_variant(regime.variant)
     if current * 1_000 < limits.min_current_ua:

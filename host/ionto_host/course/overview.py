@@ -33,17 +33,30 @@ class Overview:
     warnings: tuple[str, ...]
 
 
-def look(course: Course, sessions: Sequence[Recorded], open_push: Push | None, lib: Library, now_s: int) -> Overview:
-    """Return the overview of `course` at `now_s` (Unix)."""
+def look(
+    course: Course,
+    sessions: Sequence[Recorded],
+    at_site: Sequence[Recorded],
+    open_push: Push | None,
+    lib: Library,
+    now_s: int,
+) -> Overview:
+    """Return the overview of `course` at `now_s` (Unix).
+
+    `sessions` are its own; what they add up to. `at_site` are those of the subject at its site in every course: the
+    interval and what reactions forbid go by them.
+    """
     days = [item.day for item in sessions]
     today = course.plan.start if course.bench else datetime.fromtimestamp(now_s).date()  # a played course has its own
     ahead = planner.remaining(course.plan, days, today)
     known = [item.facts.get("dose_delivered_ma_min") for item in sessions]
     doses = [float(value) for value in known if value is not None]
     unsure = len(doses) < len(sessions) or any(item.facts.get("at_least") for item in sessions)
-    times = [item.time_s for item in sessions] + ([open_push.time_s] if open_push else [])
-    again = planner.repeating(felt(sessions), int(lib.rules["reactions-that-repeat"].value))
-    stops = _stops(sessions, lib)
+    times = [item.time_s for item in at_site] + ([open_push.time_s] if open_push else [])
+    histories = (at_site, [item for item in at_site if item.preset == course.preset])
+    often = int(lib.rules["reactions-that-repeat"].value)
+    again = sorted({name for each in histories for name in planner.repeating(felt(each), often)})
+    stops = sorted({name for each in histories for name in _stops(each, lib)})
     warnings = _warnings(sessions, open_push, again, stops, lib)
     earliest = planner.earliest_s(course.plan, times)
     parts = (sum(doses), unsure, earliest, open_push, tuple(again), tuple(stops), tuple(warnings))
@@ -70,8 +83,8 @@ def comfort_words(facts: dict[str, Any]) -> list[str]:
     return told
 
 
-def past(sessions: Sequence[Recorded], lib: Library) -> list[Past]:
-    """Return what `fit.propose` needs of earlier sessions."""
+def past(sessions: Sequence[Recorded], preset: str, lib: Library) -> list[Past]:
+    """Return what `fit.propose` needs of earlier sessions at a site for one of `preset` (an id)."""
     none_ua = variant_a().probe_ua  # a self-test has more: no current flowed
     found: list[Past] = []
     for item, reactions in zip(sessions, felt(sessions), strict=True):
@@ -79,7 +92,8 @@ def past(sessions: Sequence[Recorded], lib: Library) -> list[Past]:
         bad = [each["current_ma"] for each in item.facts.get("comfort") or [] if _lowers(each["felt"], lib)]
         bad = [at_ma for at_ma in bad if at_ma * 1_000 > none_ua]  # in a pause, or between two pulses: of the session
         values = (item.facts.get("contact_ma"), min(bad, default=None), item.facts.get("lowered_to_ma"))
-        found.append(Past(current, reactions, *(None if value is None else Decimal(str(value)) for value in values)))
+        numbers = [None if value is None else Decimal(str(value)) for value in values]
+        found.append(Past(current, reactions, *numbers, same_preset=item.preset == preset))
     return found
 
 
@@ -99,7 +113,9 @@ def _warnings(
     if again:
         told.append(f"{names(again, lib)} came back: after each of the last sessions. Lower the next one, or end here.")
     if stops:
-        told.append(f"{names(stops, lib)} after the last session: no further one until a person has looked at it.")
+        told.append(
+            f"{names(stops, lib)} after the last session at the site: no further one until a person has looked at it."
+        )
     for number, item in enumerate(sessions, 1):
         faults = item.facts.get("faults") or []
         if faults:

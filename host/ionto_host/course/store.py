@@ -24,6 +24,7 @@ BACKUP = "courses.backup.sqlite"
 BACKUP_BEFORE = "courses.backup-before.sqlite"  # the one before the last write
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError)  # what a row that holds rubbish raises
 WAIT_S = 10  # for another command to finish its write
+_DELETED = "another command deleted this course meanwhile"
 OPEN, RECORDED, NOT_RUN = "open", "recorded", "not run"
 
 _V1 = """
@@ -84,6 +85,7 @@ class Recorded:
     """A session of a course: what its log says (`facts`, `series`), the reactions (ids) and a note."""
 
     id: int
+    preset: str
     push: Push
     time_s: int
     log_path: str
@@ -171,31 +173,58 @@ class Store:
         return self.course(course.subject, course.number)
 
     def delete_subject(self, subject: str) -> int:
-        """Delete every course of `subject` with all that belongs to it, from the backups too; return how many."""
-        with self._write() as db:
-            gone = db.execute("DELETE FROM courses WHERE subject = ?", (subject,)).rowcount
-        self._db.execute("VACUUM")
-        with self._alone():
-            unfinished = self.path.parent.glob("courses.backup*.part")  # of a writer that was killed
-            for path in [*backups(self.path), *unfinished]:
-                path.unlink()
-            self.back_up()
+        """Delete every course of `subject` with all that belongs to it, from the backups too; return how many.
+
+        The backups go while nobody else can use the database, which holds everything until then: what fails leaves it
+        as it was or without the subject, and a new backup of it. It may be called again for what was left.
+        """
+        removing = False
+        try:
+            with self._changing("EXCLUSIVE") as db:
+                gone = db.execute("DELETE FROM courses WHERE subject = ?", (subject,)).rowcount
+                removing = True
+                for path in [*backups(self.path), *self._unfinished()]:
+                    _unlink(path)
+            with self._told():
+                self._db.execute("VACUUM")
+        finally:
+            if removing:
+                self._keep_backup(roll=False)
         return gone
+
+    def in_backups(self, subject: str) -> bool:
+        """Return True when a backup, or one that was never finished, holds `subject`."""
+        found = [_holds(path, subject) for path in backups(self.path)]
+        return any(found) or any(subject.encode() in path.read_bytes() for path in self._unfinished())
+
+    def _unfinished(self) -> list[Path]:
+        """Return what writers of a backup that were killed left behind."""
+        return list(self.path.parent.glob("courses.backup*.part"))
 
     # Pushes and sessions -----------------------------------------------------------------------------------------
 
     def add_push(self, course: Course, push: Push) -> int:
-        """Keep `push` (its id is given here) for `course` and return its id."""
+        """Keep `push` (its id is given here) for `course` and return its id.
+
+        `CourseError` when one at the same site still waits for its session to be recorded.
+        """
+        at_site = (
+            "SELECT 1 FROM pushes p JOIN courses c ON c.subject = p.subject AND c.number = p.course "
+            "WHERE p.subject = ?1 AND p.state = ?9 "
+            "AND c.site = (SELECT site FROM courses WHERE subject = ?1 AND number = ?2)"
+        )
         with self._write() as db:
             texts = (push.board, push.digest, _json(push.dose), _json(push.screening), push.state)
             cursor = db.execute(
                 "INSERT INTO pushes (subject, course, time_s, board, digest, dose, screening, state) "
-                "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS "
-                "(SELECT 1 FROM pushes WHERE subject = ?1 AND course = ?2 AND state = ?9)",
+                f"SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS ({at_site})",
                 (course.subject, course.number, push.time_s, *texts, OPEN),
             )
             if not cursor.rowcount:
-                raise CourseError(f"another dose was pushed for {course.id} meanwhile", "Record its session first.")
+                raise CourseError(
+                    f"another dose was pushed for {course.subject} at {course.site} meanwhile",
+                    "Record its session first.",
+                )
         return int(cursor.lastrowid or 0)
 
     def set_state(self, push: int, state: str) -> None:
@@ -226,21 +255,30 @@ class Store:
     def change_reactions(self, session: int, reactions: tuple[str, ...], note: str) -> None:
         """Keep what was learnt later about the reactions of a session."""
         with self._write() as db:
-            db.execute(
+            changed = db.execute(
                 "UPDATE sessions SET reactions = ?, note = ? WHERE id = ?", (_json(list(reactions)), note, session)
             )
+            if not changed.rowcount:
+                raise CourseError(_DELETED)
 
     def sessions(self, course: Course) -> list[Recorded]:
         """Return the recorded sessions of `course` in order of time."""
-        by_id = {item.id: item for item in self.pushes(course)}
+        return self._sessions("c.number = ?2", course.subject, course.number)
+
+    def sessions_at(self, subject: str, site: str) -> list[Recorded]:
+        """Return the recorded sessions of `subject` at `site` in order of time, those of every course there."""
+        return self._sessions("c.site = ?2", subject, site)
+
+    def _sessions(self, which: str, *values: Any) -> list[Recorded]:
+        joined = f"JOIN courses c ON c.subject = p.subject AND c.number = p.course WHERE p.subject = ?1 AND {which}"
+        pushes = self._built(self._read(f"SELECT p.* FROM pushes p {joined}", *values), _push)
+        by_id = {item.id: item for item in pushes}
         rows = self._read(
-            "SELECT s.* FROM sessions s JOIN pushes p ON s.push = p.id WHERE p.subject = ? AND p.course = ? "
-            "ORDER BY s.time_s, s.id",
-            course.subject,
-            course.number,
+            f"SELECT s.*, c.preset FROM sessions s JOIN pushes p ON s.push = p.id {joined} ORDER BY s.time_s, s.id",
+            *values,
         )
         known = [row for row in rows if row["push"] in by_id]
-        return self._built(known, lambda row: _recorded(row, by_id[row["push"]]))
+        return self._built(known, lambda row: _recorded(row, row["preset"], by_id[row["push"]]))
 
     def known_logs(self) -> set[str]:
         """Return the SHA-256 of every log that belongs to a session already."""
@@ -285,19 +323,36 @@ class Store:
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
+        """Yield the database for one change, and keep a backup of it afterwards."""
+        with self._changing("IMMEDIATE") as db:
+            yield db
+        self._keep_backup(roll=True)
+
+    @contextmanager
+    def _changing(self, how: str) -> Iterator[sqlite3.Connection]:
+        """Yield the database with nobody else writing (IMMEDIATE) or using it (EXCLUSIVE); an error changes nothing."""
         if self.damage:
             raise _damaged(self.path, self.damage)
+        with self._told(), self._db:
+            self._db.execute(f"BEGIN {how}")
+            yield self._db
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell what SQLite raises by its cause."""
         try:
-            with self._db:
-                yield self._db
+            yield
         except sqlite3.IntegrityError as error:
-            raise CourseError("another command recorded this session meanwhile") from error
+            raise _contradiction(self.path, error) from error
         except sqlite3.DatabaseError as error:
             raise _trouble(self.path, error) from error
+
+    def _keep_backup(self, roll: bool) -> None:
+        """Make a backup of the database as it is now; the last one is kept beside it with `roll`."""
         try:
             with self._alone():
                 last = self.path.with_name(BACKUP)
-                if last.is_file():
+                if roll and last.is_file():
                     last.replace(self.path.with_name(BACKUP_BEFORE))
                 self.back_up()
         except (sqlite3.DatabaseError, OSError) as error:
@@ -377,7 +432,31 @@ def restore(path: Path | None = None) -> tuple[Path, Path | None]:
 
 
 def _newest_good(path: Path) -> Path | None:
-    return next((item for item in backups(path) if not _damage_of(item)), None)
+    return next((item for item in backups(path) if _is_good(item)), None)
+
+
+def _is_good(path: Path) -> bool:
+    try:
+        return not _damage_of(path)
+    except IontoError:  # it cannot be read: the one before may be
+        return False
+
+
+def _unlink(backup: Path) -> None:
+    try:
+        backup.unlink()
+    except OSError as error:
+        action = "Look at the rights of the folder, and delete again: no course was deleted."
+        raise CourseFileError(f"the backup {backup} cannot be deleted: {error.strerror}", action) from error
+
+
+def _holds(path: Path, subject: str) -> bool:
+    """Return True when the database `path` has a course of `subject`, or cannot be read and has its code somewhere."""
+    try:
+        with closing(_connect(path, read_only=True)) as db:
+            return db.execute("SELECT 1 FROM courses WHERE subject = ?", (subject,)).fetchone() is not None
+    except sqlite3.DatabaseError:
+        return subject.encode() in path.read_bytes()
 
 
 def backups(path: Path) -> list[Path]:
@@ -433,7 +512,7 @@ def _rows_amiss(db: sqlite3.Connection) -> list[str]:
     builders: tuple[tuple[str, Callable[[sqlite3.Row], Any]], ...] = (
         ("courses", _course),
         ("pushes", lambda row: pushes.setdefault(row["id"], _push(row))),
-        ("sessions", lambda row: _recorded(row, pushes[row["push"]])),
+        ("sessions", lambda row: _recorded(row, "", pushes[row["push"]])),
     )
     amiss: list[str] = []
     for table, build in builders:
@@ -446,8 +525,11 @@ def _rows_amiss(db: sqlite3.Connection) -> list[str]:
 
 
 def _damage_of(path: Path) -> str:
-    with closing(_connect(path, read_only=True)) as db:
-        return _what_is_wrong(db)
+    try:
+        with closing(_connect(path, read_only=True)) as db:
+            return _what_is_wrong(db)
+    except sqlite3.OperationalError as error:
+        raise _trouble(path, error) from error
 
 
 def _migrated(db: sqlite3.Connection, path: Path) -> None:
@@ -473,7 +555,16 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
 
 def _is_outside(error: sqlite3.DatabaseError) -> bool:
     """Return True when `error` is of the disk, the rights or another command, and not of the content."""
-    return any(word in str(error) for word in ("locked", "readonly", "unable to open", "is full"))
+    return any(word in str(error) for word in ("locked", "readonly", "unable to open", "is full", "disk I/O"))
+
+
+def _contradiction(path: Path, error: sqlite3.IntegrityError) -> IontoError:
+    """Return what to say of a row that does not fit those of another command."""
+    if "FOREIGN KEY" in str(error):
+        return CourseError(_DELETED)
+    if "sessions.push" in str(error):
+        return CourseError("another command recorded this session meanwhile")
+    return _damaged(path, str(error))
 
 
 def _trouble(path: Path, error: sqlite3.DatabaseError) -> IontoError:
@@ -510,7 +601,7 @@ def _push(row: sqlite3.Row) -> Push:
     return Push(row["id"], row["time_s"], row["board"], row["digest"], dose, screening, row["state"])
 
 
-def _recorded(row: sqlite3.Row, push: Push) -> Recorded:
+def _recorded(row: sqlite3.Row, preset: str, push: Push) -> Recorded:
     load: Callable[[str], Any] = json.loads
     parts = (load(row["facts"]), load(row["series"]), tuple(load(row["reactions"])), _text(row["note"]))
-    return Recorded(row["id"], push, row["time_s"], row["log_path"], row["log_sha256"], *parts)
+    return Recorded(row["id"], preset, push, row["time_s"], row["log_path"], row["log_sha256"], *parts)
