@@ -25,6 +25,7 @@ from .errors import SimCommandError, SimError, SimGoneError, SimStartError, SimT
 
 _START_S = 15.0
 _ANSWER_S = 10.0
+_CLOSE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,10 @@ class SimClient:
         return self.request("strap", name=name, value=value)["t_us"]
 
     def at(self, do: Mapping[str, Any], t_us: int | None = None, after_us: int = 0, **when: Any) -> None:
-        """Schedule the command `do` at a virtual time, after a time, or when a condition of `wait` first holds."""
+        """Schedule the command `do` at a virtual time, after a time, or when a condition of `wait` first holds.
+
+        SimCommandError at once for what no board could do; for what fails when its time has come, at the next command.
+        """
         if when:
             self.request("at", do=dict(do), when=when)
         elif t_us is not None:
@@ -325,12 +329,25 @@ class VirtualPico(SimClient):
             raise kind(answer["error"])
 
     def close(self) -> None:
-        """End the simulator; the state stays in a state directory that was given."""
+        """End the simulator; the state stays in a state directory that was given.
+
+        SimCommandError, when all is ended, if a command that was scheduled failed and no later one has told it.
+        """
         if self._process is None:
             return
+        failures = self._failures()
         self.disconnect()
         self._stop_process()
         self._clean()
+        if failures:
+            raise SimCommandError(f"a command scheduled before failed: {'; '.join(failures)}")
+
+    def _failures(self) -> list[str]:
+        """Return what scheduled commands have failed; of a simulator that has ended nothing is known."""
+        try:
+            return self.request("failures", timeout_s=_CLOSE_S)
+        except SimError:
+            return []
 
     def _stop_process(self) -> None:
         process, self._process = self._process, None
@@ -355,7 +372,11 @@ class VirtualPico(SimClient):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        except SimCommandError:
+            if error is None:  # otherwise that one is told
+                raise
 
 
 def wait_until(condition: Any, timeout_s: float = 5.0, period_s: float = 0.01) -> None:

@@ -4,6 +4,7 @@ Runs on both Pythons, beside the circuit: in the virtual Pico's VM and in the em
 the `id` of its command and `ok`, `result` or `error`.
 """
 
+from . import load as loads
 from .compat import NEVER_US
 from .timing import PinTiming
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LATER = object()
+_WRONG = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)  # what a wrong command raises
+_BUTTONS = ("start", "stop")
+_STRAPS = ("range", "bench", "maintenance")
 _CONDITIONS = ("current_above_ua", "current_below_ua", "charge_above_uc", "output_on", "t_us", "boots", "pin", "for_us")
 
 
@@ -20,7 +24,9 @@ class Commands:
     """The commands on one board.
 
     `clock` has `now_us` and `next_us`, which is set to have `run_due` and `check_conditions` called soon. `board`
-    has `circuit`, `boots`, `status`, `shown`, `listen`, `set_fault`, `press`, `strap`, `reset`, `cut` and `cut_at`.
+    has `circuit`, `boots`, `status`, `shown`, `listen`, `check_fault`, `set_fault`, `press`, `strap`, `reset`,
+    `cut` and `cut_at`. What a command that was scheduled raises is sent as an event "failed": the firmware, in the
+    middle of which it is done, has no part in it.
     """
 
     def __init__(self, clock: "Any", send: "Callable[[dict], None]") -> None:
@@ -36,23 +42,105 @@ class Commands:
         """Do the command `message` and answer it."""
         reply = {"id": message.get("id")}
         try:
+            self.check(message)
             result = self.do(message)
             if result is _LATER:
                 return
             reply["ok"] = True
             reply["result"] = result
-        except (ValueError, KeyError, TypeError) as error:
+        except _WRONG as error:
             reply["ok"] = False
-            reply["error"] = "%s: %s" % (type(error).__name__, ", ".join([str(arg) for arg in error.args]))
+            reply["error"] = "%s: %s" % (type(error).__name__, _words(error))
         self.send(reply)
 
     def do(self, command: dict) -> object:
         """Do one command and return its result."""
+        return getattr(self, "do_" + command["cmd"])(command)
+
+    # Before anything is done.
+
+    def check(self, command: dict) -> None:
+        """Raise what is wrong with `command`, as far as it can be said now: one of `_WRONG`."""
+        if not isinstance(command, dict):
+            raise ValueError("a command is an object with cmd, got %r" % (command,))
         name = command["cmd"]
-        method = getattr(self, "do_" + name, None)
-        if method is None:
+        if getattr(self, "do_" + name, None) is None:
             raise ValueError("unknown command %r" % name)
-        return method(command)
+        look = getattr(self, "check_" + name, None)
+        if look is not None:
+            look(command)
+
+    def _check_later(self, command: dict) -> None:
+        self.check(command)
+        if command["cmd"] == "wait":
+            raise ValueError("nobody waits for the answer of a wait that is scheduled")
+
+    def check_at(self, command: dict) -> None:
+        """A time or a condition, and a command that can be done."""
+        if "when" in command:
+            self._check_condition(command["when"])
+        elif not isinstance(command["t_us"] if "t_us" in command else command["after_us"], (int, float)):
+            raise ValueError("t_us and after_us are numbers of us")
+        self._check_later(command["do"])
+
+    def check_all(self, command: dict) -> None:
+        """Every one of them, before the first is done."""
+        for each in command["do"]:
+            self._check_later(each)
+
+    def check_wait(self, command: dict) -> None:
+        """A condition."""
+        self._check_condition(command["when"])
+
+    def check_fault(self, command: dict) -> None:
+        """A fault that the board can have."""
+        self.board.check_fault(command["name"])
+
+    def check_load(self, command: dict) -> None:
+        """A load that can be made."""
+        loads.Load(command["spec"])
+
+    def check_battery(self, command: dict) -> None:
+        """A number."""
+        float(command["volt"])
+
+    def check_press(self, command: dict) -> None:
+        """A button, and a time that is a number."""
+        _check_name("button", command["button"], _BUTTONS)
+        int((command.get("ms") or 0) * 1000)
+
+    def check_release(self, command: dict) -> None:
+        """A button."""
+        _check_name("button", command["button"], _BUTTONS)
+
+    def check_strap(self, command: dict) -> None:
+        """A strap and its value."""
+        _check_name("strap", command["name"], _STRAPS)
+        if command["name"] == "range":
+            _check_name("range", command["value"], ("A", "B"))
+        bool(command["value"])
+
+    def check_cut(self, command: dict) -> None:
+        """A number of flash operations, if any."""
+        int(command.get("operation") or 0)
+
+    def check_mark(self, command: dict) -> None:
+        """A name."""
+        if not isinstance(command["name"], str):
+            raise ValueError("a mark has a name, got %r" % (command["name"],))
+
+    def check_timing(self, command: dict) -> None:
+        """On or off."""
+        bool(command["on"])
+
+    def _check_condition(self, condition: dict) -> None:
+        """Known keys, each with a value that it can be held against."""
+        for key in condition:
+            if key not in _CONDITIONS:
+                raise ValueError("unknown condition %r; known: %s" % (key, ", ".join(_CONDITIONS)))
+            self._holds({key: condition[key]})
+        if not isinstance(condition.get("for_us", 0), (int, float)):
+            raise ValueError("for_us is a number of us")
 
     def now(self) -> dict:
         """Return the result of most commands: when it was done, in us."""
@@ -63,7 +151,6 @@ class Commands:
     def do_at(self, command: dict) -> object:
         """Do `do` at `t_us` or `after_us` from now, or when `when` first holds."""
         if "when" in command:
-            check_condition(command["when"])
             self.conditions.append([command["when"], command["do"], -1])
         else:
             at = command["t_us"] if "t_us" in command else self.clock.now_us + command["after_us"]
@@ -81,7 +168,6 @@ class Commands:
 
     def do_wait(self, command: dict) -> object:
         """Answer when `when` holds."""
-        check_condition(command["when"])
         self.conditions.append([command["when"], command["id"], -1])
         self.clock.next_us = self.clock.now_us
         return _LATER
@@ -102,7 +188,13 @@ class Commands:
         while self.schedule and self.schedule[0][0] <= now_us:
             command = self.schedule.pop(0)[1]
             self.aim()
+            self._do_later(command)
+
+    def _do_later(self, command: dict) -> None:
+        try:
             self.do(command)
+        except _WRONG as error:
+            self.send({"event": "failed", "error": "%s: %s" % (command["cmd"], _words(error))})
 
     def check_conditions(self, now_us: int) -> None:
         """Look at every condition; those that hold are done with."""
@@ -118,7 +210,7 @@ class Commands:
                 continue
             self.conditions.remove(item)
             if isinstance(action, dict):
-                self.do(action)
+                self._do_later(action)
             else:
                 self.send({"id": action, "ok": True, "result": {"t_us": now_us}})
 
@@ -240,11 +332,13 @@ class Commands:
         return None
 
 
-def check_condition(condition: dict) -> None:
-    """Raise ValueError when `condition` has a key that is not known."""
-    for key in condition:
-        if key not in _CONDITIONS:
-            raise ValueError("unknown condition %r; known: %s" % (key, ", ".join(_CONDITIONS)))
+def _check_name(what: str, name: object, known: tuple) -> None:
+    if name not in known:
+        raise ValueError("%s must be %s, got %r" % (what, " or ".join(known), name))
+
+
+def _words(error: Exception) -> str:
+    return ", ".join([str(arg) for arg in error.args])
 
 
 def _first(item: list) -> int:

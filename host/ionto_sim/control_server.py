@@ -41,6 +41,7 @@ class ControlServer:
         self._paths = paths
         self._serve = serve
         self._clients: dict[int, Client] = {}
+        self._failures: list[str] = []
         self._socket_dir = ""
         self._lock = -1
         self._listener: socket.socket | None = None
@@ -95,7 +96,28 @@ class ControlServer:
             return
         *lines, client.buffer = (client.buffer + data).split(b"\n")
         for line in lines:
-            self._serve(client, json.loads(line))
+            self._take_line(client, line)
+
+    def report(self, text: str) -> None:
+        """Keep `text`, what went wrong with a scheduled command: the next command is refused with it."""
+        self._failures.append(text)
+
+    def _take_line(self, client: Client, line: bytes) -> None:
+        message = _command(line)
+        if message is None:
+            client.send({"id": None, "ok": False, "error": "a command is a JSON object with cmd, on a line of its own"})
+            return
+        answer: dict[str, Any] = {"id": message.get("id"), "ok": True, "result": self._failures}
+        if message["cmd"] == "failures":
+            self._failures = []
+        elif self._failures and message["cmd"] != "stop":
+            told = "; ".join(self._failures)
+            answer = {"id": message.get("id"), "ok": False, "error": f"a command scheduled before failed: {told}"}
+            self._failures = []
+        else:
+            self._serve(client, message)
+            return
+        client.send(answer)
 
     def close(self) -> None:
         """End all connections and give the state directory back."""
@@ -112,3 +134,12 @@ class ControlServer:
         if self._listener is not None:
             self._listener.close()
         os.close(self._lock)
+
+
+def _command(line: bytes) -> dict[str, Any] | None:
+    """Return the command in `line`, None when it is none."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) and isinstance(message.get("cmd"), str) else None

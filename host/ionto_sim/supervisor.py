@@ -186,6 +186,8 @@ class Supervisor:
             self._state = message["state"]
         elif event == "mode":
             self._mode = message["mode"]
+        elif event == "failed":
+            self._control.report(message["error"])
         elif event == "plug":
             self._plug(message["on"], tell=False)
 

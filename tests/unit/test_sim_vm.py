@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,13 @@ def blank() -> Iterator[VirtualPico]:
     with VirtualPico(load=1000) as pico:
         yield pico
         assert pico.status()["crashes"] == 0
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[VirtualPico]:
+    """A virtual Pico without firmware for what leaves it as it was."""
+    with VirtualPico(load=1000) as pico:
+        yield pico
 
 
 def with_main(source: str, **settings: Any) -> VirtualPico:
@@ -431,7 +440,7 @@ beat(10**9, hook=hook)
                 assert pico.since(name).peak_ua == pytest.approx(5610, rel=1e-3)
             pico.fault(name, on=False)
             says(pico, seen + "\r\nua 2300 sns 18")
-        with pytest.raises(errors.SimCommandError, match="KeyError"):
+        with pytest.raises(errors.SimCommandError, match="gremlins"):
             pico.fault("gremlins")
 
 
@@ -506,6 +515,68 @@ while True:
         pico.strap("maintenance", True)
         pico.strap("bench", False)
         says(pico, "[0, 1, 0]")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ({"cmd": "fault", "name": "electrode_lft"}, "electrode_lft"),
+        ({"cmd": "fualt", "name": "electrode_lift"}, "unknown command 'fualt'"),
+        ({"cmd": "all", "do": [{"cmd": "mark", "name": "m"}, {"cmd": "fault", "name": "gremlins"}]}, "gremlins"),
+        ({"cmd": "at", "after_us": 1, "do": {"cmd": "load", "spec": {"kind": "skim"}}}, "skim"),
+        ({"cmd": "at", "when": {"pin": ["NO_PIN", 1]}, "do": {"cmd": "ping"}}, "NO_PIN"),
+        ({"cmd": "at", "do": {"cmd": "ping"}}, "after_us"),
+        ({"cmd": "load", "spec": {"kind": "table", "points": [[0]]}}, "refused 'at'"),
+        ({"cmd": "press", "button": "STRAT"}, "start or stop"),
+        ({"cmd": "strap", "name": "range", "value": "C"}, "A or B"),
+        ({"cmd": "battery", "volt": "full"}, "number"),
+        ({"cmd": "wait", "when": {"boots": 1}}, "nobody waits"),
+        ("fault", "object with cmd"),
+    ],
+)
+def test_a_command_that_cannot_be_done_is_not_scheduled(shared: VirtualPico, command: Any, said: str) -> None:
+    """Otherwise its error would come in the middle of the firmware, and look like a fault of it."""
+    pico = shared
+    with pytest.raises(errors.SimCommandError, match=said):
+        pico.request("at", do=command, after_us=1_000)
+    pico.wait(t_us=pico.status()["t_us"] + 20_000)
+    assert pico.status()["boots"] == 1 and "Traceback" not in pico.console
+    with pytest.raises(errors.SimCommandError, match="KeyError: m"):
+        pico.since("m")
+
+
+@pytest.mark.parametrize("when", [{"after_us": 1_000}, {"boots": 1}])
+def test_what_fails_when_its_time_has_come_is_told_to_the_control_side(when: Any) -> None:
+    """At the next command, or at the end; the firmware does not see it."""
+    told = "scheduled before failed: meter: never set"
+    with pytest.raises(errors.SimCommandError, match=told), VirtualPico(load=1000) as pico:
+        for end in (False, True):
+            pico.wait(boots=1)
+            now_us = pico.status()["t_us"]
+            command = {"cmd": "meter", "mark": "never set"}
+            pico.at({"cmd": "at", "after_us": 1_000, "do": command} if end else command, **when)
+            if end:
+                time.sleep(0.3)
+                break
+            with suppress(errors.SimCommandError):  # it may be this one that is told
+                pico.wait(t_us=now_us + 30_000)
+                pico.status()
+                raise AssertionError("nothing was told")
+            assert pico.status()["boots"] == 1 and "Traceback" not in pico.console
+
+
+@pytest.mark.parametrize("line", [b"garbage", b"", b"[1]", b"{}", b'{"cmd": 5}', b"\xff", b"[" * 60_000])
+def test_what_is_no_command_is_answered_so(shared: VirtualPico, line: bytes) -> None:
+    """And ends nothing."""
+    pico = shared
+    with socket.socket(socket.AF_UNIX) as raw, raw.makefile("rwb") as stream:
+        raw.settimeout(10)
+        raw.connect(os.path.realpath(pico.paths.socket))
+        stream.write(line + b"\n")
+        stream.flush()
+        answer = json.loads(stream.readline())
+    assert not answer["ok"] and "JSON object" in answer["error"]
+    assert pico.status()["powered"]
 
 
 # Pace.

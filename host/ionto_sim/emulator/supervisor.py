@@ -89,6 +89,10 @@ class _EmulatedCommands(Commands):
         self._supervisor.power_on()
         return None
 
+    def check_speed(self, command: dict[str, Any]) -> None:
+        """A number."""
+        float(command["speed"])
+
     def do_speed(self, command: dict[str, Any]) -> object:
         """Set the factor of real time that virtual time does not exceed; 0 for none."""
         self._supervisor.chip.set_speed(float(command["speed"]))
@@ -235,6 +239,9 @@ class EmulatedSupervisor:
 
     def send(self, message: dict[str, Any]) -> None:
         """Send an answer to whom asked; one that a forked process owes nobody goes nowhere."""
+        if message.get("event") == "failed":
+            self._control.report(message["error"])
+            return
         client, client_id = self._asked.pop(message["id"], (None, None))
         if client is not None:
             client.send({**message, "id": client_id})

@@ -291,11 +291,15 @@ class Wiring:
 
     # Faults.
 
+    def check_fault(self, name: str) -> None:
+        """Raise ValueError for a fault that is not in `ionto_sim.faults.TABLE`, or that this board cannot do."""
+        if name in _IMPOSSIBLE or name not in faults.KINDS:
+            raise ValueError(f"the emulated Pico has no fault {name!r}: {_IMPOSSIBLE.get(name, 'no such name')}")
+
     def set_fault(self, name: str, on: bool = True) -> None:
         """Switch a fault of `ionto_sim.faults.TABLE` on or off; ValueError for one that this board cannot do."""
-        kind = faults.KINDS.get(name)
-        if name in _IMPOSSIBLE or kind is None:
-            raise ValueError(f"the emulated Pico has no fault {name!r}: {_IMPOSSIBLE.get(name, 'no such name')}")
+        self.check_fault(name)
+        kind = faults.KINDS[name]
         if kind == "circuit":
             self.circuit.set_fault(self.chip.now_us, name, on)
             self._show_stop()

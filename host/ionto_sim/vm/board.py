@@ -289,6 +289,11 @@ class Board:
         else:
             raise ValueError("strap must be range, bench or maintenance, got %r" % name)
 
+    def check_fault(self, name: str) -> None:
+        """Raise ValueError for a fault that is not in `faults.TABLE`."""
+        if name not in faults.KINDS:
+            raise ValueError("no fault %r; `ionto sim fault` lists them" % (name,))
+
     def set_fault(self, name: str, on: bool) -> None:
         """Switch a fault of `faults.TABLE`; KeyError for an unknown name."""
         now = CLOCK.now_us

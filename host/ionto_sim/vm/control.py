@@ -47,11 +47,19 @@ class Control(Commands):
         self.board.circuit.set_vbus(CLOCK.now_us, bool(command["on"]))
         return self.now()
 
+    def check_plug(self, command: dict) -> None:
+        """In or out."""
+        bool(command["on"])
+
     def do_plug(self, command: dict) -> object:
         """From a schedule: plug or unplug (`on`) here, and let the supervisor do its part."""
         self.do_vbus(command)
         self.send({"event": "plug", "on": bool(command["on"])})
         return None
+
+    def check_speed(self, command: dict) -> None:
+        """A number."""
+        float(command["speed"])
 
     def do_speed(self, command: dict) -> object:
         """Set the factor of real time; 0 for as fast as possible."""
