@@ -103,8 +103,8 @@ def _judge_course(found: Vetted) -> None:
     view = overview.look(course, sessions, at_site, None, found.library, found.now_s)
     if view.stopped_by and not found.reviewed:
         raise CourseError(
-            f"{overview.names(view.stopped_by, found.library)} after the last session of {course.subject} at "
-            f"{course.site}, of all or of {course.preset}",
+            f"the last session of {course.subject} at {course.site} (or the last of {course.preset} there) ended with "
+            f"{overview.names(view.stopped_by, found.library)}",
             "A person has to look at it first, and say so: --reviewed 'what was found'.",
         )
     for warning in view.warnings:

@@ -185,12 +185,18 @@ class Store:
                 removing = True
                 for path in [*backups(self.path), *self._unfinished()]:
                     _unlink(path)
-            with self._told():
-                self._db.execute("VACUUM")
+            self._compact(subject)
         finally:
             if removing:
                 self._keep_backup(roll=False)
         return gone
+
+    def _compact(self, subject: str) -> None:
+        try:
+            self._db.execute("VACUUM")
+        except sqlite3.DatabaseError as error:
+            said = f"the courses of {subject} are deleted, and {self.path} is not made smaller: {error}"
+            raise CourseFileError(said, "Nothing is left to do: what was deleted is overwritten in it.") from error
 
     def in_backups(self, subject: str) -> bool:
         """Return True when a backup, or one that was never finished, holds `subject`."""
@@ -569,7 +575,7 @@ def _contradiction(path: Path, error: sqlite3.IntegrityError) -> IontoError:
 
 def _trouble(path: Path, error: sqlite3.DatabaseError) -> IontoError:
     if "locked" in str(error):
-        action = "Run it again when that is done; nothing was recorded."
+        action = "Run it again when that is done; no course was changed."
         return CourseFileError(f"the course database {path} is in use by another command", action)
     if _is_outside(error):
         return CourseFileError(f"the course database {path} cannot be used: {error}")
