@@ -8,7 +8,7 @@ A load is made from a spec, a JSON object with `kind`:
 | open, short | | |
 | skin | series_ohm 500, parallel_ohm 4000, farad 50e-9, drop 0.2, drift 0.2 | see below |
 | sweep | start_ohm 10000, end_ohm 2000, seconds 600 | straight line over the time current flows |
-| table | points [[s, ohm], ...] | straight lines over the time current flows |
+| table | points [[s, ohm], ...] in the order of time | straight lines over the time current flows |
 
 The skin's parallel resistance falls by the part `drop` with a time constant of 10 s and by `drift` with one of
 480 s while current flows, and recovers over 30 min. A bare number is a resistor, a bare word its kind. The leads'
@@ -22,6 +22,24 @@ if TYPE_CHECKING:
     from typing import Any
 
 OPEN_OHM = 1e12
+_OHM = (0, OPEN_OHM, "ohm")
+_SECONDS = (0, 1e9, "s")
+_PART = (0, 1, "of the parallel resistance")
+# {kind: {key: (default, (lowest, highest, unit))}}; without a default it is needed.
+_NUMBERS = {
+    "resistor": {"ohm": (None, _OHM)},
+    "open": {},
+    "short": {},
+    "skin": {
+        "series_ohm": (500, _OHM),
+        "parallel_ohm": (4000, _OHM),
+        "farad": (50e-9, (1e-15, 1, "F")),
+        "drop": (0.2, _PART),
+        "drift": (0.2, _PART),
+    },
+    "sweep": {"start_ohm": (10000, _OHM), "end_ohm": (2000, _OHM), "seconds": (600, (1e-3, 1e9, "s"))},
+    "table": {},
+}
 _DROP_TAU_US = 10e6
 _DRIFT_TAU_US = 480e6
 _RECOVERY_TAU_US = 1600e6
@@ -133,27 +151,54 @@ def restore(state: dict) -> Load:
 
 
 def normal_spec(spec: "Any") -> dict:
-    """Return `spec` as a full JSON object; ValueError when it is none of the kinds."""
+    """Return `spec` as a full JSON object; ValueError, naming field, value and range, when it is none of the kinds."""
     if isinstance(spec, (int, float)):
         spec = {"kind": "resistor", "ohm": spec}
     elif isinstance(spec, str):
         spec = {"kind": spec}
     full = dict(spec)
     kind = full.get("kind")
-    if kind == "skin":
-        base = {"series_ohm": 500, "parallel_ohm": 4000, "farad": 50e-9, "drop": 0.2, "drift": 0.2}
-        base.update(full)
-        return base
-    if kind == "sweep":
-        start, end = full.get("start_ohm", 10000), full.get("end_ohm", 2000)
-        full = {"kind": "table", "points": [[0, start], [full.get("seconds", 600), end]]}
-    elif kind == "resistor" and not float(full.get("ohm", -1)) >= 0.0:
-        raise ValueError("a resistor load needs ohm >= 0")
-    elif kind not in ("resistor", "open", "short", "table"):
+    if not isinstance(kind, str) or kind not in _NUMBERS:
         raise ValueError("load kind must be resistor, open, short, skin, sweep or table, got %r" % (kind,))
-    if full["kind"] == "table" and not full.get("points"):
-        raise ValueError("a table load needs points [[s, ohm], ...]")
+    known = _NUMBERS[kind]
+    for key in full:
+        if key not in known and key != "kind" and not (kind == "table" and key == "points"):
+            raise ValueError("a %s load has no %r" % (kind, key))
+    for key, (default, span) in known.items():
+        full[key] = _number("%s of a %s load" % (key, kind), full.get(key, default), span)
+    if kind == "skin" and full["drop"] + full["drift"] > 0.999:
+        raise ValueError("drop and drift of a skin load have to be at most 0.999 together")
+    if kind == "sweep":
+        return {"kind": "table", "points": [[0, full["start_ohm"]], [full["seconds"], full["end_ohm"]]]}
+    if kind == "table":
+        full["points"] = _points(full.get("points"))
     return full
+
+
+def _number(what: str, value: "Any", span: tuple) -> "Any":
+    """Return `value` when it is a number of `span` (lowest, highest, unit); ValueError otherwise."""
+    low, high, unit = span
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high:
+        return value
+    shown = "missing" if value is None else repr(value)[:40]
+    raise ValueError("%s: %s; a number from %g to %g %s" % (what, shown, low, high, unit))
+
+
+def _points(points: "Any") -> list:
+    """Return the `points` of a table; ValueError when they are none, or go back in time."""
+    if not isinstance(points, (list, tuple)) or not points:
+        raise ValueError("a table load needs points [[s, ohm], ...]")
+    before_s = 0
+    for index, point in enumerate(points):
+        what = "points[%d] of a table load" % index
+        if not isinstance(point, (list, tuple)) or len(point) != 2:
+            raise ValueError("%s: %s; [s, ohm]" % (what, repr(point)[:40]))
+        _number(what + ", time", point[0], _SECONDS)
+        _number(what + ", resistance", point[1], _OHM)
+        if point[0] < before_s:
+            raise ValueError("%s: %r s is before %r s, the point ahead of it" % (what, point[0], before_s))
+        before_s = point[0]
+    return list(points)
 
 
 def interpolate(points: list, at: float) -> float:

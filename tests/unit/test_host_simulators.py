@@ -79,6 +79,8 @@ def test_wrong_settings_are_refused_before_it_starts(folder: Path, capsys: pytes
         assert cli.main(["sim", "--load", load]) == 2
         assert "--help" in capsys.readouterr().err
     assert cli.main(["sim", "load", "banana"]) == 2
+    assert cli.main(["sim", "load", '{"kind": "table", "points": [[0, "a"]]}']) == 2
+    assert "points[0] of a table load, resistance" in capsys.readouterr().err
 
 
 def test_the_port_of_a_simulator_that_died(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -486,6 +486,35 @@ def test_a_wrong_load_is_refused(spec: object) -> None:
         load.Load(spec)
 
 
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ({"kind": "skin", "parallel_ohm": -1}, "parallel_ohm of a skin load: -1; a number from 0 to 1e+12 ohm"),
+        ({"kind": "skin", "drop": 5}, "drop of a skin load: 5; a number from 0 to 1"),
+        ({"kind": "skin", "drop": 0.6, "drift": 0.6}, "at most 0.999 together"),
+        ({"kind": "skin", "farad": 0}, "farad of a skin load: 0;"),
+        ({"kind": "skin", "paralel_ohm": 1}, "a skin load has no 'paralel_ohm'"),
+        ({"kind": "sweep", "seconds": 0}, "seconds of a sweep load: 0; a number from 0.001 to 1e+09 s"),
+        ({"kind": "sweep", "end_ohm": True}, "end_ohm of a sweep load: True;"),
+        ({"kind": "resistor", "ohm": 10**400}, "ohm of a resistor load: 1000"),
+        ({"kind": "table", "points": [[0, "a"]]}, "points[0] of a table load, resistance: 'a'; a number from"),
+        ({"kind": "table", "points": [[5, 1], [4, 1]]}, "points[1] of a table load: 4 s is before 5 s"),
+        ({"kind": "table", "points": [[5]]}, "points[0] of a table load: [5]; [s, ohm]"),
+        ({"kind": ["skin"]}, "load kind must be resistor"),
+    ],
+)
+def test_a_load_out_of_its_ranges_is_refused_with_field_value_and_range(spec: object, text: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        load.Load(spec)
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["skin", "sweep", {"kind": "table", "points": [[0, 5], [0, 7]]}, 4700])
+def test_a_full_spec_stays_what_it_is(kind: object) -> None:
+    full = load.normal_spec(kind)
+    assert load.normal_spec(full) == full
+
+
 def test_a_wrong_board_is_refused() -> None:
     with pytest.raises(ValueError, match="variant"):
         parameters.board("C")
