@@ -85,6 +85,15 @@ def test_what_is_no_record(tmp_path, text):
         record.read(path)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"rows": None}, {"began_unix_s": "x"}, {"results": [{}]}, {"rows": [1]}, {"host": []}]
+)
+def test_a_signed_record_without_what_every_record_has(written, changes):
+    path = written(**changes)
+    with pytest.raises(IntegrityError, match=f"lacks .*{next(iter(changes))}"):
+        record.read(path)
+
+
 def test_a_row_is_judged_at_its_limits():
     assert Row("q", 5.0, "uA", None, 5.0).passed and not Row("q", 5.01, "uA", None, 5.0).passed
     assert Row("q", -5.0, "uA", -5.0, None).passed and not Row("q", float("nan"), "uA", 0.0, 1.0).passed

@@ -16,6 +16,23 @@ from ionto_host.errors import IntegrityError
 KIND, SCHEMA = "ionto bench record", 1
 FLOWS, READS = "current that flows less set-point", "board's reading less meter's"  # what the accuracy table shows
 LOGS = "logs that do not verify"
+# What every record has, however early its run ended; the rest are facts, which may be missing.
+_FIELDS: dict[str, type | tuple[type, ...]] = {
+    "tier": str,
+    "began_unix_s": (int, float),
+    "duration_s": (int, float),
+    "host": dict,
+    "passed": bool,
+    "stopped": str,
+    "results": list,
+    "rows": list,
+    "series": list,
+}
+_ENTRIES = {
+    "results": {"test", "title", "outcome", "reason"},
+    "rows": {"test", "quantity", "value", "unit", "low", "high", "conditions", "seen", "passed"},
+    "series": {"test", "name", "columns", "rows"},
+}
 ROW, SERIES, FACTS = "ionto_row", "ionto_series", "ionto_facts"  # names of pytest's user properties
 
 
@@ -89,7 +106,21 @@ def read(path: Path) -> dict[str, Any]:
         raise IntegrityError(
             f"{path} was changed after it was written: its SHA-256 does not hold", "Run the bench again."
         )
+    if wrong := _lacking(record):
+        raise IntegrityError(f"{path} lacks {wrong}", "Give a record that `ionto bench run` wrote.")
     return record
+
+
+def _lacking(record: Mapping[str, Any]) -> str:
+    """Return what a record has to have and this one has not, in words; "" for nothing."""
+    for name, kind in _FIELDS.items():
+        if not isinstance(record.get(name), kind):
+            return f"the field {name}, or it is of another type"
+    for name, needed in _ENTRIES.items():
+        for entry in record[name]:
+            if not isinstance(entry, dict) or not needed <= entry.keys():
+                return f"a field of an entry in {name}; each has {', '.join(sorted(needed))}"
+    return ""
 
 
 def encode_row(row: Row) -> str:
