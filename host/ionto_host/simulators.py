@@ -109,7 +109,7 @@ def configuration(
     if bootsel and emulator:
         raise UsageError("--bootsel is the boot ROM of a virtual Pico; the emulated one has none", _SIM_HELP)
     found = str(micropython_image.find(image).path) if emulator else ""
-    with _errors():
+    with errors():
         from ionto_sim.config import Paths, SimConfig
 
         folder = state_dir or data_folder() / ("emulated" if emulator else "default")
@@ -125,7 +125,7 @@ def configuration(
 
 def load_spec(text: str) -> Any:
     """Return the load that `text` says: a number of ohms, JSON, or a word; `UsageError` for anything else."""
-    with _errors():
+    with errors():
         from ionto_sim.load import normal_spec
     try:
         spec = json.loads(text) if text.startswith("{") else _number_or_word(text)
@@ -180,7 +180,7 @@ def run(config: SimConfig, ready: Callable[[str], None]) -> None:
         ready(port)
 
     try:
-        with _errors():
+        with errors():
             from ionto_sim.supervisor import run_foreground
 
             run_foreground(config, up)
@@ -192,7 +192,7 @@ def run(config: SimConfig, ready: Callable[[str], None]) -> None:
 def connect(state_dir: Path | None) -> Iterator[SimClient]:
     """Yield the control of the virtual Pico in `state_dir`, or of the only one that runs."""
     folder = str(state_dir) if state_dir else _only_one().state_dir
-    with _errors():
+    with errors():
         from ionto_sim.client import SimClient
 
         client = SimClient(folder)
@@ -207,7 +207,7 @@ def serve_meter(folder: str, tcp_port: int, ready: Callable[[str], None]) -> Non
 
     `UsageError` for a TCP port that cannot be had.
     """
-    with _errors():
+    with errors():
         from ionto_sim.scpi import MeterServer
 
         try:
@@ -242,14 +242,14 @@ def _only_one() -> Running:
 
 def faults() -> dict[str, str]:
     """Return the fault switches of a virtual Pico with what each does."""
-    with _errors():
+    with errors():
         from ionto_sim.faults import describe
 
         return describe()
 
 
 @contextmanager
-def _errors() -> Iterator[None]:
+def errors() -> Iterator[None]:
     """Turn the errors of the simulator, and its absence, into those of the host tool."""
     try:
         yield

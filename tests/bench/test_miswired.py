@@ -39,10 +39,25 @@ def test_another_variant_than_the_file_says(bench_rig):
         wiring.require(made)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ('variant = "A"', 'variant = "A"\nboard_id = "E66038B713596A2F"', "the bench file says e66038b713596a2f"),
+        ("range_ma = 8", "range_ma = 2", "2 mA, the board drives up to 4 mA"),
+    ],
+)
+def test_another_board_and_a_meter_of_too_small_a_range_are_found_without_current(bench_rig, old, new, text):
+    made = bench_rig(**{old: new})
+    before = made.pico.meter().on_us
+    with pytest.raises(WiringError, match=text):
+        wiring.require(made)
+    assert made.pico.meter().on_us == before
+
+
 def test_a_bench_as_its_file_says(bench_rig):
     made = bench_rig()
     assert made.zero_meter() == pytest.approx(3, abs=2)
-    assert [item.level for item in wiring.require(made)] == ["ok"] * 3
+    assert [item.level for item in wiring.require(made)] == ["ok"] * 4
 
 
 @pytest.mark.hazard("HAZ-34")

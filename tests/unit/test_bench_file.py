@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ionto_host import cli
 from ionto_host.bench import benchfile, builtin, rig, wiring
 from ionto_host.errors import BenchFileError, LackingError
 
@@ -38,7 +39,7 @@ def test_the_examples_are_benches():
 @pytest.mark.parametrize(
     ("old", "new", "text"),
     [
-        ('variant = "A"', 'variant = "C"', "line 10: board.variant: 'C'; one of A, B"),
+        ('variant = "A"', 'variant = "C"', "line 11: board.variant: 'C'; one of A, B"),
         ("address = 0x41", "address = 0x51", "meter.address: 81; a number from 64 to 79"),
         ("pga_range_mv = 80", "pga_range_mv = 100", "meter.pga_range_mv: 100; one of 40, 80, 160, 320"),
         ("tolerance_percent = 1", "tolerance_percent = 99", "load.tolerance_percent: 99; a number from 0 to 20 %"),
@@ -53,6 +54,12 @@ def test_the_examples_are_benches():
         ('pin = "G2"', 'pin = "G1"', "switch.heartbeat: pin G1 is that of load.relays, 4700 ohm already"),
         ("[board]", "[board", "not TOML"),
         ('name = "INA219 on MCP2221, shunt no. 7"', f'name = "{"x" * 41}"', "41 characters; at most 40"),
+        ('kind = "relay"\npin = "G0"', 'kind = "person"', "load.relays.kind: 'person'; one of command, relay"),
+        ('kind = "relay"\npin = "G0"', 'kind = "sim"', "load.relays.kind: 'sim'; one of command, relay"),
+        ("ohm = 4700", "ohm = 1000.0", "load.relays.ohm: 1000 ohm is that of another relay already"),
+        ("battery = true", 'board_id = "e66"', "board.board_id: 'e66'; 16 hex digits"),
+        ("[room]", '[relays]\nbridge = "ft232h"\n[room]', "relays.bridge: 'ft232h'; the meter is on 'mcp2221'"),
+        ("range_ma = 8", "range_ma = 9", "meter.range_ma: 9 mA; 80 mV over 10 ohm reach 8 mA"),
         ("[room]", "[sim]\nseed = 1\n[room]", 'only a port "virtual" or "emulated" has a [sim]'),
     ],
 )
@@ -61,6 +68,57 @@ def test_what_is_wrong_is_said_with_line_value_and_range(tmp_path, old, new, tex
     error = refused(tmp_path, TEXT.replace(old, new, 1))
     assert text in error.message and "docs/bench.md" in error.action
     assert str(tmp_path / "bench.toml") in error.message
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        pytest.param(str(10**400), "...; a number from 64 to 79", id="400 digits"),
+        pytest.param(
+            f"0x{'f' * 9_000}", "a number of thousands of digits; a number from 64 to 79", id="9000 hex digits"
+        ),
+        pytest.param("nan", "NaN; a number from 64 to 79", id="nan"),
+    ],
+)
+def test_a_number_that_no_float_is(tmp_path, number, text):
+    wrong = TEXT.replace("address = 0x41", f"address = {number}").replace("temperature_c = 23", f"many = {number}")
+    assert text in refused(tmp_path, wrong).message
+
+
+@pytest.mark.parametrize("speed", ["'fast'", "'0'", "-1", "inf", "nan", "true", "[1]", str(10**400)])
+def test_a_speed_that_no_simulator_has(tmp_path, speed):
+    error = refused(tmp_path, f"{VIRTUAL}\nspeed = {speed}\n")
+    assert "sim.speed: " in error.message and '; "max" or a factor above 0' in error.message
+    assert f"line {VIRTUAL.count(chr(10)) + 2}: " in error.message
+
+
+@pytest.mark.parametrize(("speed", "kept"), [("'max'", "max"), ("8", "8"), ("'0.5'", "0.5")])
+def test_a_speed(tmp_path, speed, kept):
+    assert read(tmp_path, f"{VIRTUAL}\nspeed = {speed}\n").sim.speed == kept
+
+
+@pytest.mark.parametrize("value", [str(10**400), "inf", "true", "'x'"])
+def test_values_of_a_simulator_are_numbers(tmp_path, value):
+    assert "a table of numbers" in refused(tmp_path, f"{VIRTUAL}\nvalues = {{ ina_gain = {value} }}\n").message
+
+
+def test_relays_are_on_the_meters_bridge_or_on_one_that_is_named(tmp_path):
+    head, _, tail = TEXT.partition("[meter]")
+    typed = f'{head}[meter]\nkind = "typed"\nname = "dmm"\nrange_ma = 8\nuncertainty_percent = 1\nuncertainty_ua = 1\n'
+    typed += f"[load]{tail.partition('[load]')[2]}"
+    assert read(tmp_path, TEXT).relay_bridge == read(tmp_path, typed).relay_bridge == "mcp2221"
+    assert read(tmp_path, TEXT.replace('"mcp2221"', '"ft232h"', 1)).relay_bridge == "ft232h"
+    named = read(tmp_path, f'{typed}\n[relays]\nbridge = "ft232h"\n')
+    assert named.relay_bridge == "ft232h"
+    words = [row.words() for row in wiring.connections(named)]
+    assert any("the relay on pin G0 of the FT232H" in line for line in words)
+    assert any("USB of the FT232H" in line for line in words)
+
+
+def test_a_simulator_that_is_gone_is_no_defect_of_ionto(tmp_path, capsys):
+    (tmp_path / "bench.toml").write_text(f"{VIRTUAL}\nstate_dir = '{tmp_path}/sim'\n")
+    assert cli.main(["bench", "check", str(tmp_path / "bench.toml")]) == 6
+    assert f"no simulator runs in {tmp_path}/sim; start one with: ionto sim" in capsys.readouterr().err
 
 
 def test_everything_that_is_wrong_is_said_at_once(tmp_path):

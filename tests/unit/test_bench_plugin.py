@@ -54,7 +54,7 @@ def test_without_a_fixture_of_its_it_does_nothing(run, pytester):
 
 def test_a_real_bench_without_its_board(run, pytester):
     """What the bench lacks is skipped before anything is touched; the port that is not there is an error."""
-    text = (EXAMPLES / "bench.toml").read_text().replace("/dev/ttyACM0", "/dev/no-such-port")
+    text = (EXAMPLES / "bench.toml").read_text().replace("e66038b713596a2f", "/dev/no-such-port", 1)
     pytester.makefile(".toml", bench=text)
     pytester.makepyfile(ASKS)
     result = run("--bench", "bench.toml")

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 import threading
 import tty
 
@@ -101,6 +102,44 @@ def test_what_is_no_current_is_refused(on_socket, answer, text):
 def test_a_resource_that_is_not_there():
     with pytest.raises(BenchError, match="cannot open ASRL/dev/nothing::INSTR"):
         open_meter("ASRL/dev/nothing::INSTR")
+
+
+class Visa:
+    """pyvisa with a port that fails at `word`: a command it is told, or an attribute it is given."""
+
+    def __init__(self, word):
+        self.__dict__.update(word=word, closed=False)
+
+    def ResourceManager(self, backend):  # noqa: N802
+        return self
+
+    def open_resource(self, resource, open_timeout):
+        return self
+
+    def __setattr__(self, name, value):
+        if name == self.word:
+            raise AttributeError(f"no {name}")
+
+    def write(self, command):
+        if command == self.word:
+            raise RuntimeError("the cable is out")
+
+    def query(self, query):
+        return "Maker"
+
+    def close(self):
+        self.__dict__["closed"] = True
+
+
+@pytest.mark.parametrize(
+    ("word", "text"), [("CONF", "cannot send CONF: the cable"), ("baud_rate", "cannot open ASRL1")]
+)
+def test_a_port_that_fails_half_way_is_closed(monkeypatch, word, text):
+    visa = Visa(word)
+    monkeypatch.setitem(sys.modules, "pyvisa", visa)
+    with pytest.raises(BenchError, match=text):
+        open_meter("ASRL1::INSTR", setup=("CONF",))
+    assert visa.closed
 
 
 def test_silence_is_an_error(on_socket, monkeypatch):

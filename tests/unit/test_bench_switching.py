@@ -1,17 +1,22 @@
 """Switches and loads of a real bench: commands that run, relays on a bridge's pins, a person who is told."""
 
 import sys
+import threading
+import time
 from enum import Enum
 from types import SimpleNamespace
 
+import adafruit_ina219  # noqa: F401  # before Blinka is told of a bridge that is not there
 import pytest
+from circuitpython_bus import CircuitPythonI2C, Source, chip
 
 from ionto_host.bench import loads, switching, wiring
 from ionto_host.bench.benchfile import LoadSpec, MeterSpec, SwitchSpec
+from ionto_host.bench.instruments import Ina219Meter
 from ionto_host.errors import BenchError, LackingError
 from ionto_host.findings import good
 
-METER = MeterSpec("ina219", "ref", 8_000, 5_000, 2)
+BRIDGE = "mcp2221"
 
 
 class Direction(Enum):
@@ -49,7 +54,7 @@ def blinka(monkeypatch):
 
 def test_a_relay_rests_where_nothing_happens(blinka):
     specs = {"stop": SwitchSpec("relay", pin="G0"), "usb": SwitchSpec("relay", pin="G1", active_low=True)}
-    switches = switching.real_switches(specs, METER, None)
+    switches = switching.real_switches(specs, BRIDGE, None)
     assert Line.made["pin 0"].driven == [False], "STOP is not pressed"
     assert Line.made["pin 1"].driven == [False], "USB is plugged in: on, which is low here"
     switches["stop"].set(True)
@@ -59,12 +64,61 @@ def test_a_relay_rests_where_nothing_happens(blinka):
 
 def test_a_pin_that_the_bridge_has_not(blinka):
     with pytest.raises(BenchError, match="switch stop: the bridge has no pin 'G7'"):
-        switching.real_switches({"stop": SwitchSpec("relay", pin="G7")}, METER, None)
+        switching.real_switches({"stop": SwitchSpec("relay", pin="G7")}, BRIDGE, None)
+
+
+class SlowI2C(CircuitPythonI2C):
+    """The bus of a bridge whose every transfer takes a while: nothing else may go on on it."""
+
+    entered = threading.Event()
+    busy = False
+
+    def readfrom_into(self, *arguments, **options):
+        SlowI2C.busy = True
+        SlowI2C.entered.set()
+        time.sleep(0.1)
+        super().readfrom_into(*arguments, **options)
+        SlowI2C.busy = False
+
+
+class SharedLine(Line):
+    """A pin of the same bridge."""
+
+    @Line.value.setter
+    def value(self, level):
+        if SlowI2C.busy:
+            raise OSError("MCP2221 HID session is out of sync")
+
+
+def test_a_relay_switches_while_a_thread_reads_the_meter_on_the_same_bridge(blinka, monkeypatch):
+    monkeypatch.setattr(sys.modules["digitalio"], "DigitalInOut", SharedLine)
+    meter = Ina219Meter(SlowI2C(at_41=chip(Source())), MeterSpec("ina219", "ref", 8_000, 5_000, 2))
+    relay = switching.real_switch("stop", SwitchSpec("relay", pin="G0"), BRIDGE, None)
+    SlowI2C.entered.clear()
+    reader = threading.Thread(target=meter.read_ua)
+    reader.start()
+    assert SlowI2C.entered.wait(10)
+    relay.set(True)
+    assert not SlowI2C.busy
+    reader.join()
+
+
+@pytest.mark.parametrize("error", [OSError("gone"), ValueError("gone"), RuntimeError("gone")])
+def test_a_bridge_that_goes_away_is_no_defect_of_ionto(blinka, error):
+    relay = switching.real_switch("stop", SwitchSpec("relay", pin="G0"), BRIDGE, None)
+
+    class Gone:
+        def __setattr__(self, name, value):
+            raise error
+
+    relay._line = Gone()
+    with pytest.raises(BenchError, match="switch stop: the relay on pin G0 of the MCP2221 does not switch: gone"):
+        relay.set(True)
 
 
 def test_relays_connect_the_wanted_load_before_the_others_leave(blinka):
     pins = {500: "G0", 5_000: "G1"}
-    made = {ohm: switching.real_switch("load", SwitchSpec("relay", pin=pin), METER, None) for ohm, pin in pins.items()}
+    made = {ohm: switching.real_switch("load", SwitchSpec("relay", pin=pin), BRIDGE, None) for ohm, pin in pins.items()}
     spec = LoadSpec("relay", 10_000, relays=tuple((ohm, SwitchSpec("relay")) for ohm in made))
     load = loads.Load(spec, loads.by_relays(made))
     load.set_ohm(5_000)
@@ -77,7 +131,7 @@ def test_relays_connect_the_wanted_load_before_the_others_leave(blinka):
 def test_the_wiring_check_connects_every_resistor_and_leaves_the_first(blinka, monkeypatch):
     """A bench begins with all of its load relays open: whoever looks at the current first has to close one."""
     relays = ((1_000.0, SwitchSpec("relay", pin="G0")), (4_700.0, SwitchSpec("relay", pin="G1")))
-    made = {ohm: switching.real_switch("load", spec, METER, None) for ohm, spec in relays}
+    made = {ohm: switching.real_switch("load", spec, BRIDGE, None) for ohm, spec in relays}
     load = loads.Load(LoadSpec("relay", 10_000, relays=relays), loads.by_relays(made))
     assert [line.value for line in Line.made.values()] == [False, False]
     seen = []
@@ -88,7 +142,8 @@ def test_the_wiring_check_connects_every_resistor_and_leaves_the_first(blinka, m
 
     monkeypatch.setattr(wiring, "_check_identity", lambda rig: [])
     monkeypatch.setattr(wiring, "_check_current", look)
-    assert [item.level for item in wiring.check(SimpleNamespace(load=load))] == ["ok", "ok"]
+    monkeypatch.setattr(wiring, "_check_range", lambda rig: good("meter range", "enough"))
+    assert [item.level for item in wiring.check(SimpleNamespace(load=load))] == ["ok"] * 3
     assert seen == [(4_700.0, [False, True]), (1_000.0, [True, False])]
 
 
@@ -106,7 +161,7 @@ def test_a_command_that_runs_one_that_fails_and_one_that_is_not_there(tmp_path):
 def test_a_person_is_told_what_to_do_and_without_one_nothing_can_be_switched():
     told = []
     specs = {"lift": SwitchSpec("person"), "usb": SwitchSpec("person")}
-    switches = switching.real_switches(specs, METER, told.append)
+    switches = switching.real_switches(specs, BRIDGE, told.append)
     switches["lift"].set(True)
     switches["usb"].set(False)
     loads.Load(LoadSpec("decade", 10_000, low_ohm=500, high_ohm=5_000), loads.by_person(told.append)).set_ohm(2_000)
@@ -115,4 +170,4 @@ def test_a_person_is_told_what_to_do_and_without_one_nothing_can_be_switched():
         "Pull the USB cable out",
         "Set the decade box to 2000 ohm",
     ]
-    assert switching.real_switches(specs, METER, None) == {}
+    assert switching.real_switches(specs, BRIDGE, None) == {}

@@ -5,11 +5,15 @@ Every problem is told with file, line, field, value and range, all of them at on
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from ionto.ina219 import PGA_RANGES_MV
 from ionto_host.errors import BenchFileError
 from ionto_host.library.reader import DataFile, Problem
 from ionto_host.units import printable
@@ -28,8 +32,10 @@ FIXED, DECADE, RELAYS = "fixed", "decade", "relay"
 METER_KINDS = ("ina219", "scpi", "typed", "sim")
 BRIDGES = ("mcp2221", "ft232h")
 SWITCH_KINDS = ("person", "command", "relay", "sim")
-PGA_RANGES_MV = (40, 80, 160, 320)
+LOAD_SWITCH_KINDS = ("command", "relay")  # the load changes while current flows, in an instant
 MAX_METER_NAME = 40  # of a board's calibration record
+_BOARD_ID = re.compile(r"[0-9a-f]{16}")
+_MAX_SHOWN = 60  # characters of a wrong value
 
 
 @dataclass(frozen=True)
@@ -136,6 +142,8 @@ class BenchFile:
     meter: MeterSpec
     switches: dict[str, SwitchSpec]
     room: dict[str, str]
+    relay_bridge: str = BRIDGES[0]
+    board_id: str = ""  # 16 hex digits, lower case; "": any board
     timing: TimingSpec | None = None
     sim: SimSpec = SimSpec()
 
@@ -143,6 +151,31 @@ class BenchFile:
     def simulated(self) -> bool:
         """True when no hardware is touched."""
         return self.port in SIMULATED or bool(self.sim.state_dir)
+
+
+def _words(value: Any, words: Callable[[Any], str] = str) -> str:
+    """Return `value` as printable text, also a whole number of thousands of digits, which Python does not write."""
+    try:
+        return printable(words(value))
+    except ValueError:
+        return "a number of thousands of digits"
+
+
+def _shown(value: Any) -> str:
+    """Return a wrong value in words, of bounded length: numbers as they are written, all else as Python does."""
+    text = _words(value, str if isinstance(value, Decimal) else repr)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
+
+
+def _finite(value: Any) -> float | None:
+    """Return a TOML number as a float; None for anything else, and for what no float is."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 class _Table:
@@ -165,30 +198,30 @@ class _Table:
         value = self.body.get(key, default)
         if isinstance(value, str) and value.isprintable() and (value or default == ""):
             return value
-        self.complain(key, "missing" if value is None else f"{value!r} is no text in quotes")
+        self.complain(key, "missing" if value is None else f"{_shown(value)} is no text in quotes")
         return ""
 
     def word(self, key: str, allowed: tuple[str, ...], default: str | None = None) -> str:
         value = self.body.get(key, default)
         if value in allowed:
             return str(value)
-        self.complain(key, f"{'missing' if value is None else repr(value)}; one of {', '.join(allowed)}")
+        self.complain(key, f"{'missing' if value is None else _shown(value)}; one of {', '.join(allowed)}")
         return allowed[0]
 
     def flag(self, key: str, default: bool | None = None) -> bool:
         value = self.body.get(key, default)
         if isinstance(value, bool):
             return value
-        self.complain(key, "missing; true or false" if value is None else f"{value!r}; true or false")
+        self.complain(key, "missing; true or false" if value is None else f"{_shown(value)}; true or false")
         return False
 
     def number(self, key: str, low: float, high: float, unit: str, default: float | None = None) -> float:
         value = self.body.get(key, default)
-        good = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
-        if good and low <= float(value) <= high:  # nan is in no range
-            return float(value)
+        number = _finite(value)
+        if number is not None and low <= number <= high:
+            return number
         self.complain(
-            key, f"{'missing' if value is None else value}; a number from {low:g} to {high:g} {unit}".rstrip()
+            key, f"{'missing' if value is None else _shown(value)}; a number from {low:g} to {high:g} {unit}".rstrip()
         )
         return low
 
@@ -200,7 +233,8 @@ class _Table:
         return ()
 
 
-_TOP = ("name", "board", "load", "meter", "switch", "room", "timing", "sim")
+_TOP = ("name", "board", "load", "meter", "relays", "switch", "room", "timing", "sim")
+_BOARD = ("port", "board_id", "variant", "bench_strap", "battery")
 
 
 def read(path: Path) -> BenchFile:
@@ -220,7 +254,7 @@ def read(path: Path) -> BenchFile:
 
 def _bench(file: DataFile) -> BenchFile:
     top = _Table(file, "", file.table, _TOP)
-    board = _Table(file, "board", top.body.get("board", {}), ("port", "variant", "bench_strap", "battery"))
+    board = _Table(file, "board", top.body.get("board", {}), _BOARD)
     port = board.text("port")
     sim = _sim(file, top.body.get("sim", {}))
     simulated = port in SIMULATED or bool(sim.state_dir)
@@ -229,7 +263,8 @@ def _bench(file: DataFile) -> BenchFile:
             "sim", f'sim: board.port is {port!r}; only a port "virtual" or "emulated" has a [sim] without state_dir'
         )
     timing = _timing(file, top.body["timing"]) if "timing" in top.body else None
-    load = _load(file, top.body.get("load", {}))
+    load = _load(file, top.body.get("load", {}), simulated)
+    meter = _meter(file, top.body.get("meter", {}), simulated)
     switches = _switches(file, top.body.get("switch", {}), simulated)
     _one_relay_a_pin(file, load, switches)
     return BenchFile(
@@ -240,12 +275,31 @@ def _bench(file: DataFile) -> BenchFile:
         strap=board.flag("bench_strap"),
         battery=board.flag("battery", default=False),
         load=load,
-        meter=_meter(file, top.body.get("meter", {}), simulated),
+        meter=meter,
         switches=switches,
         room=_room(file, top.body.get("room", {})),
+        relay_bridge=_relay_bridge(file, top.body.get("relays", {}), meter),
+        board_id=_board_id(board),
         timing=timing,
         sim=sim,
     )
+
+
+def _board_id(board: _Table) -> str:
+    name = board.text("board_id", "").lower()
+    if name and not _BOARD_ID.fullmatch(name):
+        board.complain("board_id", f"{_shown(name)}; 16 hex digits, as `ionto info` says them")
+    return name
+
+
+def _relay_bridge(file: DataFile, body: Any, meter: MeterSpec) -> str:
+    """Return the bridge that the relays are on; Blinka knows only one in a process."""
+    table = _Table(file, "relays", body, ("bridge",))
+    of_meter = meter.bridge if meter.kind == "ina219" else ""
+    name = table.word("bridge", BRIDGES, of_meter or BRIDGES[0])
+    if of_meter and name != of_meter:
+        table.complain("bridge", f"{name!r}; the meter is on {of_meter!r}, and one run can use one bridge only")
+    return name
 
 
 def _one_relay_a_pin(file: DataFile, load: LoadSpec, switches: dict[str, SwitchSpec]) -> None:
@@ -260,7 +314,7 @@ def _one_relay_a_pin(file: DataFile, load: LoadSpec, switches: dict[str, SwitchS
         used.setdefault(spec.pin, name)
 
 
-def _load(file: DataFile, body: Any) -> LoadSpec:
+def _load(file: DataFile, body: Any, simulated: bool) -> LoadSpec:
     table = _Table(file, "load", body, ("kind", "tolerance_percent", "ohm", "low_ohm", "high_ohm", "relays"))
     kind = table.word("kind", (FIXED, DECADE, RELAYS))
     tolerance_ppm = round(table.number("tolerance_percent", 0, 20, "%") * 10_000)
@@ -271,19 +325,24 @@ def _load(file: DataFile, body: Any) -> LoadSpec:
         if low >= high:
             table.complain("high_ohm", f"{high:g} ohm; more than low_ohm, {low:g} ohm")
         return LoadSpec(kind, tolerance_ppm, low_ohm=low, high_ohm=high)
-    return LoadSpec(kind, tolerance_ppm, relays=_relays(file, table))
+    return LoadSpec(kind, tolerance_ppm, relays=_relays(file, table, simulated))
 
 
-def _relays(file: DataFile, table: _Table) -> tuple[tuple[float, SwitchSpec], ...]:
+def _relays(file: DataFile, table: _Table, simulated: bool) -> tuple[tuple[float, SwitchSpec], ...]:
     rows = table.body.get("relays")
     if not isinstance(rows, list) or not rows:
         table.complain("relays", "a list of tables [[load.relays]] with ohm and how each is switched is expected")
         return ()
-    found = []
+    kinds = (*LOAD_SWITCH_KINDS, "sim") if simulated else LOAD_SWITCH_KINDS
+    found: dict[float, SwitchSpec] = {}
     for row in rows:
         entry = _Table(file, "load.relays", row, ("ohm", *_SWITCH_FIELDS))
-        found.append((entry.number("ohm", 100, 1_000_000, "ohm"), _switch(entry)))
-    return tuple(found)
+        before = len(file.problems)
+        ohm, spec = entry.number("ohm", 100, 1_000_000, "ohm"), _switch(entry, kinds)
+        if ohm in found and len(file.problems) == before:
+            entry.complain("ohm", f"{ohm:g} ohm is that of another relay already; each resistor once")
+        found[ohm] = spec
+    return tuple(found.items())
 
 
 _METER_FIELDS = ("kind", "name", "range_ma", "uncertainty_percent", "uncertainty_ua")
@@ -315,6 +374,10 @@ def _meter(file: DataFile, body: Any, simulated: bool) -> MeterSpec:
         pga = int(table.number("pga_range_mv", 40, 320, "mV", default=80))
         if pga not in PGA_RANGES_MV:
             table.complain("pga_range_mv", f"{pga}; one of {', '.join(map(str, PGA_RANGES_MV))}")
+        reach_ua = pga * 1_000 / spec["shunt_ohm"]
+        if spec["range_ua"] > reach_ua * 1.001:
+            reach = f"{pga} mV over {spec['shunt_ohm']:g} ohm reach {reach_ua / 1_000:g} mA"
+            table.complain("range_ma", f"{spec['range_ua'] / 1_000:g} mA; {reach}")
         return MeterSpec(kind, name, bridge=table.word("bridge", BRIDGES), pga_range_mv=pga, **spec)
     if kind == "scpi":
         return MeterSpec(
@@ -333,8 +396,8 @@ def _meter(file: DataFile, body: Any, simulated: bool) -> MeterSpec:
 _SWITCH_FIELDS = ("kind", "on", "off", "pin", "active_low")
 
 
-def _switch(table: _Table) -> SwitchSpec:
-    kind = table.word("kind", SWITCH_KINDS)
+def _switch(table: _Table, kinds: tuple[str, ...] = SWITCH_KINDS) -> SwitchSpec:
+    kind = table.word("kind", kinds)
     if kind == "command":
         return SwitchSpec(kind, on=table.text("on"), off=table.text("off"))
     if kind == "relay":
@@ -359,7 +422,7 @@ def _room(file: DataFile, body: Any) -> dict[str, str]:
     if not isinstance(body, dict):
         file.complain("room", "room has to be a table [room] of free fields")
         return {}
-    return {printable(str(key)): printable(str(value)) for key, value in body.items()}
+    return {printable(str(key)): _words(value) for key, value in body.items()}
 
 
 def _timing(file: DataFile, body: Any) -> TimingSpec:
@@ -371,17 +434,30 @@ def _timing(file: DataFile, body: Any) -> TimingSpec:
     )
 
 
+def _speed(table: _Table) -> str:
+    """Return the speed of a simulator, which `SimConfig.factor` refuses as well: a factor, or "max"."""
+    value = table.body.get("speed", SimSpec.speed)
+    try:
+        good = value == "max" or 0 < float(value) < math.inf
+    except (TypeError, ValueError, OverflowError):
+        good = False
+    if isinstance(value, bool) or not good:
+        table.complain("speed", f'{_shown(value)}; "max" or a factor above 0')
+        return SimSpec.speed
+    return str(value)
+
+
 def _sim(file: DataFile, body: Any) -> SimSpec:
     known = tuple(SimSpec.__dataclass_fields__)
     named = tuple(name.replace("_ppm", "_percent") for name in known)
     table = _Table(file, "sim", body, named)
     values = table.body.get("values", {})
-    good = isinstance(values, dict) and all(isinstance(value, (int, Decimal)) for value in values.values())
-    if not good:
+    numbers = {str(key): _finite(value) for key, value in values.items()} if isinstance(values, dict) else {"": None}
+    if None in numbers.values():
         table.complain("values", "a table of numbers is expected")
     return SimSpec(
         state_dir=table.text("state_dir", ""),
-        speed=table.text("speed", SimSpec.speed),
+        speed=_speed(table),
         load_error_ppm=round(table.number("load_error_percent", -50, 50, "%", default=0) * 10_000),
         load_ohm=table.number("load_ohm", 0, 1e12, "ohm", default=0),
         bench_strap=table.flag("bench_strap", default=True),
@@ -391,5 +467,5 @@ def _sim(file: DataFile, body: Any) -> SimSpec:
         meter_gain_ppm=table.number("meter_gain_percent", -10, 10, "%", default=0) * 10_000,
         meter_noise_ua=table.number("meter_noise_ua", 0, 1_000, "uA", default=0),
         seed=int(table.number("seed", 0, 2**31, "", default=1)),
-        values={str(key): float(value) for key, value in values.items()} if good else {},
+        values={key: number for key, number in numbers.items() if number is not None},
     )

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import os
 import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ionto_host.bench.benchfile import MeterSpec, SimSpec
+from ionto.ina219 import PGA_RANGES_MV
+from ionto_host import simulators
+from ionto_host.bench.benchfile import BRIDGES, MeterSpec, SimSpec
 from ionto_host.errors import BenchError, MissingPartError
 from ionto_host.meters import Accuracy, Ask, Meter, Sample, TypedMeter
 
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
 
 _EXTRA = "Install the extra: pip install 'iontopico[bench]'."
 _BLINKA_VARIABLES = {"mcp2221": "BLINKA_MCP2221", "ft232h": "BLINKA_FT232H"}
+_LOCKS = {name: threading.Lock() for name in BRIDGES}  # a reading in a thread and a relay must not mix their reports
 _SCPI_OVERLOAD = 9e37  # IEEE 488.2: what stands for infinity
 _SCPI_TIMEOUT_MS = 5_000
 _AMPERE_UA = 1e6
@@ -51,6 +57,16 @@ def bridge(name: str) -> Any:
         ) from error
 
 
+@contextmanager
+def on_bridge(name: str, what: str, action: str = "") -> Iterator[None]:
+    """Have the bridge `name` alone, for whatever thread; its libraries' errors become `BenchError`s of `what`."""
+    try:
+        with _LOCKS[name]:
+            yield
+    except (OSError, ValueError, RuntimeError) as error:  # hid, pyftdi, Blinka
+        raise BenchError(f"{what}: {error}", action) from error
+
+
 class Ina219Meter(Meter):
     """An INA219 with its own shunt in series with the load, read by adafruit-circuitpython-ina219 on the bus `i2c`.
 
@@ -66,21 +82,18 @@ class Ina219Meter(Meter):
         )
         self._ua_per_volt = _AMPERE_UA / spec.shunt_ohm
         self._full_scale = spec.pga_range_mv * 100  # LSB of 10 uV
-        try:
+        self._bridge = spec.bridge
+        with on_bridge(self._bridge, f"{spec.name}: no INA219 answers at {spec.address:#04x}"):
             self._chip = driver.INA219(i2c, spec.address)
-            self._chip.gain = (40, 80, 160, 320).index(spec.pga_range_mv)
+            self._chip.gain = PGA_RANGES_MV.index(spec.pga_range_mv)
             self._chip.shunt_adc_resolution = driver.ADCResolution.ADCRES_12BIT_8S
             self._chip.bus_adc_resolution = driver.ADCResolution.ADCRES_12BIT_1S
             self._chip.mode = driver.Mode.SVOLT_CONTINUOUS
-        except (OSError, ValueError) as error:
-            raise BenchError(f"{spec.name}: no INA219 answers at {spec.address:#04x}: {error}") from error
 
     def read_ua(self) -> float:
         """Return the newest conversion (8 samples, 4.3 ms); `BenchError` at the end of the PGA's range."""
-        try:
+        with on_bridge(self._bridge, f"{self.name} does not answer"):
             raw = self._chip.raw_shunt_voltage
-        except OSError as error:
-            raise BenchError(f"{self.name} does not answer: {error}") from error
         if abs(raw) >= self._full_scale:
             raise BenchError(f"{self.name} is at the end of its range", "Use a larger pga_range_mv or smaller shunt.")
         return raw * 1e-5 * self._ua_per_volt
@@ -96,7 +109,7 @@ class ScpiMeter(Meter):
         self._port = open_scpi(spec.resource, spec.backend, spec.baud)
         try:
             for command in spec.setup:
-                self._port.write(command)
+                _tell_scpi(self._port, command)
             self.identification = ask_scpi(self._port, "*IDN?")
         except BaseException:
             self.close()
@@ -115,6 +128,7 @@ class ScpiMeter(Meter):
 def open_scpi(resource: str, backend: str = "@py", baud: int = 9_600) -> Any:
     """Return the open VISA resource, with newlines as ends of line; `BenchError` when it does not open."""
     visa = library("pyvisa")
+    port = None
     try:
         port = visa.ResourceManager(backend).open_resource(resource, open_timeout=_SCPI_TIMEOUT_MS)
         port.timeout = _SCPI_TIMEOUT_MS
@@ -122,8 +136,18 @@ def open_scpi(resource: str, backend: str = "@py", baud: int = 9_600) -> Any:
         if resource.upper().startswith("ASRL"):
             port.baud_rate = baud
     except Exception as error:  # pyvisa-py lets the exceptions of every backend through
+        if port is not None:
+            with suppress(Exception):
+                port.close()
         raise BenchError(f"cannot open {resource}: {error}", "Check the resource in the bench file.") from error
     return port
+
+
+def _tell_scpi(port: Any, command: str) -> None:
+    try:
+        port.write(command)
+    except Exception as error:  # as above
+        raise BenchError(f"cannot send {command}: {error}", "Check the instrument, its cable and `setup`.") from error
 
 
 def ask_scpi(port: Any, query: str) -> str:
@@ -169,7 +193,8 @@ class SimMeter(Meter):
 
     def sample(self) -> Sample:
         """Return the current with the virtual time at which it flowed."""
-        true, sim = self._pico.meter(), self._sim
+        with simulators.errors():
+            true, sim = self._pico.meter(), self._sim
         current_ua = true.now_ua if sim.meter_in_series else 0.0
         if sim.meter_reversed:
             current_ua = -current_ua
@@ -180,7 +205,10 @@ class SimMeter(Meter):
 def open_real(spec: MeterSpec, ask: Ask | None) -> Meter:
     """Return the real meter of `spec`; `ask` asks a person for a reading, None where nobody is there."""
     if spec.kind == "ina219":
-        return Ina219Meter(bridge(spec.bridge).I2C(), spec)
+        board = bridge(spec.bridge)
+        with on_bridge(spec.bridge, f"{spec.name}: no I2C on the {spec.bridge.upper()}"):
+            i2c = board.I2C()
+        return Ina219Meter(i2c, spec)
     if spec.kind == "scpi":
         return ScpiMeter(spec)
     if ask is None:

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ionto_host import firmware_files, flashing, micropython_image
+from ionto_host import firmware_files, flashing, micropython_image, simulators
 from ionto_host.bench import benchfile, instruments, loads, switching
 from ionto_host.bench.benchfile import EMULATED, RELAYS, BenchFile
 from ionto_host.bench.record import Row
@@ -292,7 +292,8 @@ def build(bench: BenchFile, tell: Callable[[str], None], person: Person | None =
     rig = Rig(bench, tell)
     try:
         if bench.simulated:
-            _simulate(rig, port)
+            with simulators.errors():
+                _simulate(rig, port)
         else:
             _connect(rig, person, port)
         rig.capabilities = capabilities(bench, person is not None)
@@ -308,10 +309,10 @@ def _connect(rig: Rig, person: Person | None, port: str | None) -> None:
     rig._finder = PortFinder(rig._port)
     rig.meter = instruments.open_real(bench.meter, person.ask if person else None)
     rig._stack.callback(rig.meter.close)
-    rig.switches = switching.real_switches(bench.switches, bench.meter, act)
+    rig.switches = switching.real_switches(bench.switches, bench.relay_bridge, act)
     apply: Callable[[float], None] | None = None
     if bench.load.kind == RELAYS:
-        made = {ohm: switching.real_switch("load", spec, bench.meter, act) for ohm, spec in bench.load.relays}
+        made = {ohm: switching.real_switch("load", spec, bench.relay_bridge, act) for ohm, spec in bench.load.relays}
         apply = loads.by_relays({ohm: switch for ohm, switch in made.items() if switch is not None})
     elif bench.load.kind == benchfile.DECADE and act:
         apply = loads.by_person(act)

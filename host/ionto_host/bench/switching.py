@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 import subprocess
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ionto_host.bench.benchfile import BRIDGES, SWITCHES, MeterSpec, SwitchSpec
-from ionto_host.bench.instruments import bridge, library
+from ionto_host import simulators
+from ionto_host.bench.benchfile import SWITCHES, SwitchSpec
+from ionto_host.bench.instruments import bridge, library, on_bridge
 from ionto_host.errors import BenchError
 
 if TYPE_CHECKING:
@@ -66,20 +67,25 @@ class CommandSwitch:
 
 
 class RelaySwitch:
-    """A relay on a pin of the USB bridge, by Blinka's digitalio."""
+    """A relay on a pin of the USB bridge `bridge_name`, by Blinka's digitalio."""
 
-    def __init__(self, name: str, spec: SwitchSpec, board: Any) -> None:
+    def __init__(self, name: str, spec: SwitchSpec, bridge_name: str) -> None:
+        board = bridge(bridge_name)
         digital = library("digitalio")
+        self._bridge = bridge_name
+        self._words = f"switch {name}: the relay on pin {spec.pin} of the {bridge_name.upper()} does not switch"
         if not hasattr(board, spec.pin):
             raise BenchError(f"switch {name}: the bridge has no pin {spec.pin!r}")
-        self._line = digital.DigitalInOut(getattr(board, spec.pin))
-        self._line.direction = digital.Direction.OUTPUT
+        with on_bridge(self._bridge, self._words):
+            self._line = digital.DigitalInOut(getattr(board, spec.pin))
+            self._line.direction = digital.Direction.OUTPUT
         self._inverted = spec.active_low
         self.set(RESTING.get(name, False))
 
     def set(self, on: bool) -> None:
-        """Drive the pin."""
-        self._line.value = on != self._inverted
+        """Drive the pin; `BenchError` when the bridge does not."""
+        with on_bridge(self._bridge, self._words):
+            self._line.value = on != self._inverted
 
 
 class SimSwitch:
@@ -90,6 +96,10 @@ class SimSwitch:
 
     def set(self, on: bool) -> None:
         """Do it to the model."""
+        with simulators.errors():
+            self._set(on)
+
+    def _set(self, on: bool) -> None:
         pico, name = self._pico, self._name
         if name == "usb":
             pico.plug() if on else pico.unplug()
@@ -105,16 +115,18 @@ class SimSwitch:
             pico.release(name)
 
 
-def real_switches(specs: dict[str, SwitchSpec], meter: MeterSpec, act: Act | None) -> dict[str, Switch]:
+def real_switches(specs: dict[str, SwitchSpec], relay_bridge: str, act: Act | None) -> dict[str, Switch]:
     """Return the switches of a real bench that can be used here: without `act` those of a person cannot."""
-    return {name: made for name, spec in specs.items() if (made := real_switch(name, spec, meter, act)) is not None}
+    return {
+        name: made for name, spec in specs.items() if (made := real_switch(name, spec, relay_bridge, act)) is not None
+    }
 
 
-def real_switch(name: str, spec: SwitchSpec, meter: MeterSpec, act: Act | None) -> Switch | None:
+def real_switch(name: str, spec: SwitchSpec, relay_bridge: str, act: Act | None) -> Switch | None:
     """Return one switch; None when a person would have to do it and nobody can be asked."""
     assert name in SWITCHES or name == "load"
     if spec.kind == "command":
         return CommandSwitch(name, spec)
     if spec.kind == "relay":
-        return RelaySwitch(name, spec, bridge(meter.bridge if meter.kind == "ina219" else BRIDGES[0]))
+        return RelaySwitch(name, spec, relay_bridge)
     return PersonSwitch(name, act) if act else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ionto import pins, protocol
+from ionto import calibration, pins, protocol
 from ionto_host.bench.benchfile import DECADE, FIXED, RELAYS, BenchFile, SwitchSpec
 from ionto_host.errors import DeviceFaultError, IontoError, WiringError
 from ionto_host.findings import FAIL, Finding, bad, good, of_error
@@ -22,7 +22,7 @@ ELECTRODES = ("J2", "J3")
 PROBE_PART = 5  # of the highest current: the check uses a fifth of it
 _BOARD_LOAD_ERROR = 0.05  # how well the board knows a load: divider, leads' resistors and the sensor
 _BOARD_LOAD_ERROR_OHM = 60.0
-_BOARD_CURRENT_ERROR = 0.02  # what no calibration may exceed (ionto.calibration)
+_BOARD_CURRENT_ERROR = calibration.MAX_GAIN_PPM / 1e6  # no sound board is further off
 _BOARD_CURRENT_ERROR_UA = 15.0
 _IN_CIRCUIT = 0.3  # of the board's current: a meter that shows less is not in series
 
@@ -46,7 +46,9 @@ def connections(bench: BenchFile) -> list[Connection]:
     rows = [*_straps(bench), *_load_circuit(bench)]
     if bench.meter.kind == "ina219":
         rows += _meter_bus(bench)
-    rows += [row for name, spec in bench.switches.items() if (row := _switch(name, spec)) is not None]
+    elif any(spec.kind == "relay" for spec in (*dict(bench.load.relays).values(), *bench.switches.values())):
+        rows.append(Connection(f"USB of the {bench.relay_bridge.upper()}", "the computer", "its pins drive the relays"))
+    rows += [row for name, spec in bench.switches.items() if (row := _switch(bench, name, spec)) is not None]
     if bench.timing is not None:
         source = f"GP{pins.LOOP_TIMING} (test point {TIMING_POINT})"
         rows.append(Connection(source, f"the input of {bench.timing.resource}", "loop timing, high while a step runs"))
@@ -85,13 +87,17 @@ def _load_circuit(bench: BenchFile) -> list[Connection]:
     return [
         Connection(f"{plus} (electrode, +)", f"IN+ of {meter}", "the current enters the meter here", check),
         Connection(f"IN- of {meter}", words, "meter and load in series", check),
-        *[_load_relay(ohm, spec) for ohm, spec in bench.load.relays],
+        *[_load_relay(bench, ohm, spec) for ohm, spec in bench.load.relays],
         Connection("the other side of the load", f"{minus} (electrode, -)", "the way back", "the load the board sees"),
     ]
 
 
-def _load_relay(ohm: float, spec: SwitchSpec) -> Connection:
-    relay = f"the relay on pin {spec.pin} of the bridge" if spec.kind == "relay" else f"what `{spec.kind}` switches"
+def _relay(bench: BenchFile, spec: SwitchSpec) -> str:
+    return f"the relay on pin {spec.pin} of the {bench.relay_bridge.upper()}"
+
+
+def _load_relay(bench: BenchFile, ohm: float, spec: SwitchSpec) -> Connection:
+    relay = _relay(bench, spec) if spec.kind == "relay" else f"what `{spec.kind}` switches"
     return Connection(
         f"the resistor of {ohm:g} ohm",
         f"the common side of the load relays, through the make contact of {relay}",
@@ -116,10 +122,10 @@ def _meter_bus(bench: BenchFile) -> list[Connection]:
     ]
 
 
-def _switch(name: str, spec: SwitchSpec) -> Connection | None:
+def _switch(bench: BenchFile, name: str, spec: SwitchSpec) -> Connection | None:
     if spec.kind != "relay":
         return None
-    relay = f"of the relay on pin {spec.pin} of the bridge"
+    relay = f"of {_relay(bench, spec)}"
     places = {
         "heartbeat": (f"GP{pins.HEARTBEAT} (test point {HEARTBEAT_POINT})", "R16, through the break contact"),
         "stop": (f"GP{pins.STOP_SENSE}'s STOP loop", "itself, through the break contact"),
@@ -137,7 +143,7 @@ def _switch(name: str, spec: SwitchSpec) -> Connection | None:
 
 def check(rig: Rig) -> list[Finding]:
     """Return what an electrical check finds, least first: straps, output off, then a small current through the load."""
-    found = _check_identity(rig)
+    found = [*_check_identity(rig), _check_range(rig)]
     if any(item.level == FAIL for item in found):
         return found
     for ohm in _resistors(rig.load):
@@ -175,6 +181,11 @@ def require(rig: Rig) -> list[Finding]:
 def _check_identity(rig: Rig) -> list[Finding]:
     bench, hello = rig.bench, rig.device.hello()
     found = []
+    if bench.board_id and hello.board_id.lower() != bench.board_id:
+        text = f"the board is {hello.board_id}, the bench file says {bench.board_id}"
+        found.append(bad("board", text, "Connect the board of the file, or correct board_id."))
+    elif bench.board_id:
+        found.append(good("board", f"{hello.board_id}, as in the file"))
     if hello.variant != bench.variant:
         text = f"the board is variant {hello.variant}, the bench file says {bench.variant}"
         found.append(bad("variant", text, f"Correct the file, or check the range strap at GP{pins.RANGE_STRAP}."))
@@ -187,6 +198,22 @@ def _check_identity(rig: Rig) -> list[Finding]:
     else:
         found.append(good("bench strap", "as in the file"))
     return found
+
+
+def _check_range(rig: Rig) -> Finding:
+    """Look whether the meter reaches the highest current that the board may drive."""
+    hello, range_ua = rig.device.identity, rig.meter.accuracy.range_ua
+    most_ua = min(hello.limits["max_current_ua"], hello.settings.get("max_current_ua", hello.limits["max_current_ua"]))
+    words = f"{range_ua / 1000:g} mA, the board drives up to {most_ua / 1000:g} mA"
+    if range_ua < most_ua:
+        return bad(
+            "meter range",
+            words,
+            "Choose a larger range and say so in range_ma.",
+            range_ua=range_ua,
+            max_current_ua=most_ua,
+        )
+    return good("meter range", words)
 
 
 def _check_current(rig: Rig) -> Finding:
