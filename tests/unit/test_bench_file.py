@@ -59,6 +59,7 @@ def test_the_examples_are_benches():
         ("ohm = 4700", "ohm = 1000.0", "load.relays.ohm: 1000 ohm is that of another relay already"),
         ("battery = true", 'board_id = "e66"', "board.board_id: 'e66'; 16 hex digits"),
         ("[room]", '[relays]\nbridge = "ft232h"\n[room]', "relays.bridge: 'ft232h'; the meter is on 'mcp2221'"),
+        ("address = 0x41", "address = 65.5", "meter.address: 65.5; a whole number from 64 to 79"),
         ("range_ma = 8", "range_ma = 9", "meter.range_ma: 9 mA; 80 mV over 10 ohm reach 8 mA"),
         ("[room]", "[sim]\nseed = 1\n[room]", 'only a port "virtual" or "emulated" has a [sim]'),
     ],

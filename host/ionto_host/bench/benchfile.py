@@ -225,6 +225,12 @@ class _Table:
         )
         return low
 
+    def whole(self, key: str, low: int, high: int, unit: str, default: int) -> int:
+        number = self.number(key, low, high, unit, default)
+        if number != int(number):
+            self.complain(key, f"{number:g}; a whole number from {low} to {high} {unit}".rstrip())
+        return int(number)
+
     def texts(self, key: str) -> tuple[str, ...]:
         value = self.body.get(key, [])
         if isinstance(value, list) and all(isinstance(item, str) and item.isprintable() for item in value):
@@ -369,9 +375,9 @@ def _meter(file: DataFile, body: Any, simulated: bool) -> MeterSpec:
         "offset_ua": table.number("uncertainty_ua", 0, 1_000, "uA"),
     }
     if kind == "ina219":
-        spec["address"] = int(table.number("address", 0x40, 0x4F, "(0x40 to 0x4f)", default=0x41))
+        spec["address"] = table.whole("address", 0x40, 0x4F, "(0x40 to 0x4f)", default=0x41)
         spec["shunt_ohm"] = table.number("shunt_ohm", 0.001, 100, "ohm", default=10.0)
-        pga = int(table.number("pga_range_mv", 40, 320, "mV", default=80))
+        pga = table.whole("pga_range_mv", 40, 320, "mV", default=80)
         if pga not in PGA_RANGES_MV:
             table.complain("pga_range_mv", f"{pga}; one of {', '.join(map(str, PGA_RANGES_MV))}")
         reach_ua = pga * 1_000 / spec["shunt_ohm"]
@@ -386,7 +392,7 @@ def _meter(file: DataFile, body: Any, simulated: bool) -> MeterSpec:
             resource=table.text("resource"),
             query=table.text("query", MeterSpec.query),
             setup=table.texts("setup"),
-            baud=int(table.number("baud", 300, 4_000_000, "", default=MeterSpec.baud)),
+            baud=table.whole("baud", 300, 4_000_000, "", default=MeterSpec.baud),
             backend=table.text("backend", MeterSpec.backend),
             **spec,
         )
@@ -466,6 +472,6 @@ def _sim(file: DataFile, body: Any) -> SimSpec:
         meter_offset_ua=table.number("meter_offset_ua", -1_000, 1_000, "uA", default=0),
         meter_gain_ppm=table.number("meter_gain_percent", -10, 10, "%", default=0) * 10_000,
         meter_noise_ua=table.number("meter_noise_ua", 0, 1_000, "uA", default=0),
-        seed=int(table.number("seed", 0, 2**31, "", default=1)),
+        seed=table.whole("seed", 0, 2**31, "", default=1),
         values={key: number for key, number in numbers.items() if number is not None},
     )
