@@ -22,7 +22,7 @@ def flashed_once(tmp_path_factory):
     files = image.read_files(Paths(folder).image)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rig, "_files", lambda bench: files)
-        yield
+        yield files
 
 
 @pytest.fixture
@@ -40,6 +40,13 @@ def bench_file(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def pico(flashed_once, tmp_path):
+    """A board that runs apart from the benches, which outlives them; its load and strap are as in the example."""
+    with VirtualPico(state_dir=tmp_path / "pico", firmware=flashed_once, bench_strap=True, load=500) as made:
+        yield made
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def test_the_rest_is_not_run_on_a_miswired_bench(bench_file, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 5, done.stdout + done.stderr
     answer = json.loads(done.stdout)
-    assert not answer["passed"] and answer["failed"] == 1
+    assert not answer["passed"] and answer["tests"]["failed"] == 1
     assert "the wrong way round" in answer["stopped"]
     report = (output / "report.html").read_text()
     assert "NOT PASSED" in report and "The run was stopped." in report

@@ -22,7 +22,7 @@ def test_an_uncalibrated_board_is_caught_and_a_calibrated_one_passes(bench_file,
         return json.loads(done.stdout), (tmp_path / name / "report.html").read_text()
 
     answer, report = run("before", 5)
-    assert answer["failed"] == 1 and not answer["passed"] and not answer["drift"]
+    assert answer["tests"]["failed"] == 1 and not answer["passed"] and not answer["drift"]
     assert "Not calibrated" in report and "NOT PASSED" in report
     answer, report = run("after", 0, "--calibrate")
     assert answer["passed"]

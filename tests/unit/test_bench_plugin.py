@@ -134,6 +134,68 @@ def test_a_failed_safety_check_stops_the_rest(run, pytester):
     assert result.ret == pytest.ExitCode.INTERRUPTED
 
 
+@pytest.mark.hazard("HAZ-34")
+def test_a_failed_safety_check_beside_another_error_stops_the_rest(run, pytester):
+    """pytest puts two errors of one tear-down into a group."""
+    pytester.makeconftest(
+        """
+        import pytest
+        from ionto_host.errors import BenchError, SafetyError
+
+        @pytest.fixture
+        def device(ionto_tier):
+            yield
+            raise SafetyError("current with the output off")
+
+        @pytest.fixture
+        def power(device):
+            yield
+            raise BenchError("the hub does not answer")
+        """
+    )
+    pytester.makepyfile("def test_first(power):\n    pass\n\ndef test_second(power):\n    pass\n")
+    result = run("--device", "virtual")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*a safety check failed, the rest is not run: current with the output off*"])
+
+
+@pytest.mark.hazard("HAZ-34")
+def test_an_interrupted_run_does_not_pass_and_says_what_closing_it_found(pytester, monkeypatch):
+    monkeypatch.delenv("IONTO_BENCH", raising=False)
+    pytester.makeconftest(
+        """
+        import os, signal, pytest
+        from ionto_host.bench.rig import interrupted_once
+        from ionto_host.errors import SafetyError
+
+        @pytest.fixture(scope="session")
+        def ionto_rig(ionto_tier):
+            with interrupted_once():
+                yield
+                os.kill(os.getpid(), signal.SIGINT)  # once more: ignored by now
+            if os.environ.get("UNSAFE"):
+                raise SafetyError("current with the output off")
+        """
+    )
+    pytester.makepyfile(
+        """
+        import os, signal
+        def test_first(ionto_rig): pass
+        def test_second(ionto_rig): os.kill(os.getpid(), signal.SIGINT)
+        def test_third(ionto_rig): pass
+        """
+    )
+    for unsafe, stopped in (("", "interrupted"), ("1", "a safety check failed: current with the output off")):
+        monkeypatch.setenv("UNSAFE", unsafe)
+        done = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--bench-record", "record.json")
+        assert done.ret == pytest.ExitCode.INTERRUPTED
+        done.stdout.fnmatch_lines([f"*{'current with the output off' if unsafe else 'KeyboardInterrupt'}*"])
+        made = json.loads((pytester.path / "record.json").read_text())
+        assert (made["passed"], made["stopped"]) == (False, stopped)
+        reasons = [(one["outcome"], one["reason"]) for one in made["results"]]
+        assert reasons == [("passed", ""), *[("skipped", f"not run: {stopped}")] * 2]
+
+
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_person_is_asked_only_at_a_terminal(pytester, terminal):
     """pytest takes stdin away while it captures; the plugin gives it back while somebody is asked."""

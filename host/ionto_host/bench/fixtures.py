@@ -66,7 +66,7 @@ def rig(bench: BenchFile, who: Person | None, port: str | None) -> Iterator[Rig]
     with pytest.MonkeyPatch.context() as patch:
         if bench.port == EMULATED and not os.environ.get(PATIENCE):
             patch.setenv(PATIENCE, _EMULATED_PATIENCE)
-        with rigs.build(bench, lambda text: print(text, file=sys.stderr), who, port) as made:
+        with rigs.interrupted_once(), rigs.build(bench, lambda text: print(text, file=sys.stderr), who, port) as made:
             yield made
 
 
@@ -163,9 +163,7 @@ def around_test(bench: Rig, logs: Path, measured: Measured) -> Iterator[Rig]:
     try:
         yield bench
     finally:
-        bench.rest_switches()
-        bench.wait_for_board()
-        bench.make_safe()
+        _leave_safe(bench)
     pulled = measuring.pull_logs(bench, logs, known)
     bad = [str(log.path) for log, _ in pulled if not log.verified]
     if pulled:
@@ -179,6 +177,16 @@ def around_test(bench: Rig, logs: Path, measured: Measured) -> Iterator[Rig]:
         if not pulled:
             pytest.fail("the session left no log", pytrace=False)
         measured.all_passed(judge(pulled[-1][1]))
+
+
+def _leave_safe(bench: Rig) -> None:
+    """Put the switches back and make the board safe; the meter is read even when a switch or the port fails."""
+    with rigs.uninterrupted():
+        try:
+            bench.rest_switches()
+            bench.wait_for_board()
+        finally:
+            bench.make_safe()
 
 
 def bring_to_rest(bench: Rig) -> None:
@@ -252,11 +260,13 @@ def wired(bench: Rig, measured: Measured, calibrated: bool) -> None:
 def calibrate(bench: Rig, measured: Measured) -> None:
     """Calibrate the board against the bench's meter, as `ionto calibrate` does; `CalibrationError` when implausible."""
     ohm = bench.load.ohm
-    bench.load.set_ohm(bench.load.nearest(CALIBRATION_OHM))
-    with bench.clock.real_time(CALIBRATION_SPEED):
-        done = calibrating.calibrate(bench.device, bench.meter, bench.tell, lambda *_: True, (None, None))
+    try:
+        bench.load.set_ohm(bench.load.nearest(CALIBRATION_OHM))
+        with bench.clock.real_time(CALIBRATION_SPEED):
+            done = calibrating.calibrate(bench.device, bench.meter, bench.tell, lambda *_: True, (None, None))
+    finally:
+        bench.load.set_ohm(ohm)
     assert done is not None
-    bench.load.set_ohm(ohm)
     at = {"meter": bench.meter.name}
     before, after = (calibrating.percent(part) for part in (done.residual_before_ppm, done.residual_ppm))
     measured.facts(calibration=bench.device.hello().calibration, calibrated_now={"before": before, "after": after})

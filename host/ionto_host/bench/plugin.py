@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ionto_host.bench import TIERS, VARIABLE
+
 if TYPE_CHECKING:
     from ionto_host.bench.benchfile import BenchFile
     from ionto_host.bench.fixtures import Measured, Power
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from ionto_host.device import Device
     from ionto_host.meters import Meter
 
-VARIABLE = "IONTO_BENCH"
-TIERS = ("virtual", "emulated", "bench")
 _RECORDER = "ionto-bench-recorder"
 _DEVICE_HELP = f"where tests with the fixture `device` run, of {', '.join(TIERS)}; commas between several"
 
@@ -169,11 +169,33 @@ def pytest_runtest_makereport(
     """After a failed safety check, run nothing more."""
     report = yield
     if call.excinfo is not None and "ionto_tier" in getattr(item, "fixturenames", ()):
-        from ionto_host.errors import SafetyError, WiringError
-
-        if isinstance(call.excinfo.value, (SafetyError, WiringError)):
-            item.session.shouldstop = f"a safety check failed, the rest is not run: {call.excinfo.value}"
+        failed = _safety_check(call.excinfo.value)
+        if failed is not None:
+            item.session.shouldstop = f"a safety check failed, the rest is not run: {failed}"
     return report
+
+
+def _safety_check(error: BaseException) -> BaseException | None:
+    """Return the failed safety check that `error` is or holds: pytest puts two errors of a tear-down into a group."""
+    from ionto_host.errors import SafetyError, WiringError
+
+    if isinstance(error, (SafetyError, WiringError)):
+        return error
+    return next(filter(None, map(_safety_check, getattr(error, "exceptions", ()))), None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
+    """Say when the board is not safe: after Ctrl-C and after a stop the fixtures are torn down only here."""
+    try:
+        return (yield)
+    except Exception as error:
+        failed = _safety_check(error)
+        if failed is None or hasattr(session.config, "workerinput"):
+            raise
+        session.shouldstop = session.shouldstop or f"a safety check failed: {failed}"
+        session.config.get_terminal_writer().line(f"\n{failed}")
+        return None
 
 
 @pytest.fixture(scope="session")

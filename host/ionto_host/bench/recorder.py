@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ionto.version import FIRMWARE_VERSION
-from ionto_host.bench import record
-
-TIER = "ionto_tier"  # the user property that says where a test ran
+from ionto_host.bench import TIERS, record
 
 
 class Recorder:
@@ -28,6 +26,7 @@ class Recorder:
         self._tiers: dict[str, dict[str, Any]] = {}
         self._results: dict[str, dict[str, Any]] = {}
         self._left_out: set[str] = set()
+        self._done: set[str] = set()  # torn down as well
         self.written: list[Path] = []
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -57,6 +56,7 @@ class Recorder:
         if report.outcome != "passed" and result["outcome"] != "failed":
             result["outcome"], result["reason"] = report.outcome, _reason(report)
         if report.when == "teardown":
+            self._done.add(report.nodeid)
             self._take(result, report)
 
     def _take(self, result: dict[str, Any], report: pytest.TestReport) -> None:
@@ -70,20 +70,26 @@ class Recorder:
                 body["facts"].update(json.loads(str(value)))
         body["results"].append(result)
 
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Write the records."""
-        if hasattr(self._config, "workerinput"):  # pytest-xdist: the controller does it
-            return
-        self._add_not_run(str(session.shouldstop or ""))
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
+        """Write the records, once everything is torn down."""
+        try:
+            return (yield)
+        finally:
+            if not hasattr(self._config, "workerinput"):  # pytest-xdist: the controller does it
+                self._write(_stopped(session, exitstatus))
+
+    def _write(self, stopped: str) -> None:
+        self._add_not_run(stopped)
         tiers = {tier: body for tier, body in self._tiers.items() if tier}
         for tier, body in tiers.items():
             path = self._path if len(tiers) == 1 else self._path.with_stem(f"{self._path.stem}-{tier}")
-            record.write(self._record(tier, body, str(session.shouldstop or "")), path)
+            record.write(self._record(tier, body, stopped), path)
             self.written.append(path)
 
     def _add_not_run(self, stopped: str) -> None:
         for nodeid, about in self._titles.items():
-            if nodeid not in self._results and about["tier"] in self._tiers:
+            if nodeid not in self._done and about["tier"] in self._tiers:
                 reason = (
                     "left out of this run" if nodeid in self._left_out else f"not run: {stopped or 'the run ended'}"
                 )
@@ -111,10 +117,20 @@ class Recorder:
             terminalreporter.write_line(f"record: {path}")
 
 
+def _stopped(session: pytest.Session, exitstatus: int) -> str:
+    """Return why the run did not come to its end, "" when it did."""
+    if session.shouldstop or session.shouldfail:
+        return str(session.shouldstop or session.shouldfail)
+    if exitstatus == pytest.ExitCode.INTERRUPTED:
+        return "interrupted"
+    ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    return "" if ended else f"pytest ended with code {int(exitstatus)}"
+
+
 def _short(nodeid: str) -> str:
     """Return the test's name without its file and tier, the same on every tier."""
     name = nodeid.rpartition("::")[2]
-    for tier in ("virtual", "emulated", "bench"):
+    for tier in TIERS:
         name = name.replace(f"[{tier}]", "").replace(f"[{tier}-", "[").replace(f"-{tier}]", "]")
     return name
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -12,14 +14,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ionto import protocol
 from ionto_host import firmware_files, flashing, micropython_image, simulators
 from ionto_host.bench import benchfile, instruments, loads, switching
 from ionto_host.bench.benchfile import EMULATED, RELAYS, BenchFile
 from ionto_host.bench.record import Row
-from ionto_host.device import Device, Hello, Status
+from ionto_host.device import OFF_UA, Device, Hello, Status
 from ionto_host.errors import (
     BenchError,
-    DeviceFaultError,
     IontoError,
     LackingError,
     MissingPartError,
@@ -37,7 +39,6 @@ from ionto_host.transport.ports import PortFinder, resolve
 if TYPE_CHECKING:
     from ionto_sim.client import SimClient
 
-OFF_UA = 60.0  # more with the output off is a current; the firmware's guard has the same
 OFF_WITHIN_S = 0.2  # of the dead-man at its worst tolerance, and some more
 PORT_BACK_S = 15.0
 _POLL_S = 0.01
@@ -52,10 +53,40 @@ class Person:
     act: switching.Act
 
 
-def needs_person(bench: BenchFile) -> bool:
-    """Return True when something of the bench is done by a person."""
-    kinds = {spec.kind for spec in bench.switches.values()}
-    return not bench.simulated and ("person" in kinds or bench.meter.kind == "typed" or bench.load.kind == "decade")
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait for the caller's work, which makes the board safe: KeyboardInterrupt comes after it."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def interrupted_once() -> Iterator[None]:
+    """Let the first Ctrl-C end the caller's work, and none after it what makes the board safe."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def capabilities(bench: BenchFile, person: bool) -> frozenset[str]:
@@ -106,12 +137,14 @@ class SimClock(Clock):
 
     def now_s(self) -> float:
         """Return virtual time in s."""
-        return self._pico.meter().t_us / 1e6
+        with simulators.errors():
+            return self._pico.meter().t_us / 1e6
 
     def pause(self, seconds: float) -> None:
         """Let virtual time pass; it stands still while the simulator's power is off."""
-        if self._pico.status().get("powered", True):
-            self._pico.wait(timeout_s=max(10.0, 4 * seconds), t_us=round((self.now_s() + seconds) * 1e6))
+        with simulators.errors():
+            if self._pico.status().get("powered", True):
+                self._pico.wait(timeout_s=max(10.0, 4 * seconds), t_us=round((self.now_s() + seconds) * 1e6))
 
     @contextmanager
     def real_time(self, factor: float = 1.0) -> Iterator[None]:
@@ -144,6 +177,7 @@ class Rig:
         self.first = True  # nothing was done with it yet
         self.checked = False  # the wiring was found to be as the file says
         self.judge_log: Callable[[Session], list[Row]] | None = None  # what the test wants of its last log
+        self._switched: dict[str, bool] = {}  # what each switch was last set to
         self._port = ""
         self._finder: PortFinder | None = None
         self._device: Device | None = None
@@ -152,14 +186,25 @@ class Rig:
     def __enter__(self) -> Rig:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            self.close()
+        except SafetyError:
+            if not isinstance(error, SafetyError):  # which says it already
+                raise
 
     def close(self) -> None:
-        """Make the board safe, let go of everything, and end a simulated one."""
-        with suppress(IontoError):
-            self.make_safe()
-        self.close_parts()
+        """Make the board safe, let go of everything, and end a simulated one; `SafetyError` when it is not safe."""
+        with uninterrupted():
+            try:
+                self.make_safe()
+            except SafetyError:
+                with suppress(Exception):  # that there is current is what has to be said
+                    self.close_parts()
+                raise
+            except IontoError as error:
+                self.tell(error.message)
+            self.close_parts()
 
     def close_parts(self) -> None:
         """Let go of everything, and end a simulated board."""
@@ -221,14 +266,27 @@ class Rig:
             raise LackingError(f"switch {name}")
         if name in ("usb", "power") and not on:
             self.let_go()
+        self._switched[name] = on
         self.switches[name].set(on)
 
     def rest_switches(self) -> None:
-        """Put everything that was switched back to where it rests."""
+        """Put everything that was switched back to where it rests; a person is asked only for what is not there.
+
+        Every switch is tried; the first one's error comes afterwards.
+        """
+        failed: list[Exception] = []
         for name, switch in self.switches.items():
             resting = switching.RESTING.get(name, False)
-            if self.bench.simulated or self.bench.switches[name].kind != "person":
+            by_person = not self.bench.simulated and self.bench.switches[name].kind == "person"
+            if by_person and self._switched.get(name, resting) == resting:
+                continue
+            try:
                 switch.set(resting)
+                self._switched[name] = resting
+            except Exception as error:  # of whatever library is below it
+                failed.append(error)
+        if failed:
+            raise failed[0]
 
     def inject(self, fault: str, on: bool = True) -> None:
         """Switch a fault of the simulator; `LackingError` on a real bench."""
@@ -257,22 +315,49 @@ class Rig:
     # Safety.
 
     def make_safe(self) -> None:
-        """End whatever runs; `SafetyError` when current is seen afterwards."""
-        with suppress(TransportError, NoDeviceError, DeviceFaultError):
+        """End whatever runs; `SafetyError` when current is seen afterwards, or nobody can say."""
+        with suppress(IontoError):
             self.device.abort()
-        self.clock.pause(OFF_WITHIN_S)
+        with suppress(BenchError):  # a simulator that has ended
+            self.clock.pause(OFF_WITHIN_S)
         self.check_off()
 
     def check_off(self) -> None:
-        """Raise `SafetyError` when the meter, or the board itself, sees current with the output off."""
-        if self.meter.automatic:
-            readings = sorted(self.meter.read_ua() for _ in range(3))
-            seen_ua = readings[1] - self.meter_zero_ua
-            if abs(seen_ua) > OFF_UA:
-                raise SafetyError(f"{self.meter.name} sees {seen_ua / 1000:.3f} mA with the output off")
-        with suppress(TransportError, NoDeviceError):
-            if self.device.settled_status().current_when_off:
-                raise SafetyError("the board measures current with the output off")
+        """Ask the meter and the board: `SafetyError` when one of them sees current, or neither answers.
+
+        A meter that fails beside a board that answers is the meter's own error. A board may be without its cable.
+        """
+        seen: list[str] = []
+        failed: list[Exception] = []
+        for ask in (self._seen_by_meter, self._seen_by_board):
+            try:
+                seen.append(ask())
+            except Exception as error:  # of whatever library is below it: the other one is asked all the same
+                failed.append(error)
+        if any(seen):
+            raise SafetyError("; ".join(filter(None, seen)))
+        if not seen:
+            raise SafetyError(
+                f"nobody could confirm that the output is off: {'; '.join(map(str, failed))}",
+                "Press STOP, take the load off, and look at the meter.",
+            )
+        for error in failed:
+            if not isinstance(error, (TransportError, NoDeviceError, LackingError)):
+                raise error
+
+    def _seen_by_meter(self) -> str:
+        """Return what is wrong by the meter, "" for nothing; `LackingError` for a meter that a person reads."""
+        if not self.meter.automatic:
+            raise LackingError("automatic meter")
+        seen_ua = sorted(self.meter.read_ua() for _ in range(3))[1] - self.meter_zero_ua
+        return f"{self.meter.name} sees {seen_ua / 1000:.3f} mA with the output off" if abs(seen_ua) > OFF_UA else ""
+
+    def _seen_by_board(self) -> str:
+        """Return what is wrong by the board, "" for nothing."""
+        status = self.device.settled_status()
+        if status.flag(protocol.FLAG_OUTPUT_ON):
+            return f"the board is in {status.state_name} with the output on"
+        return "the board measures current with the output off" if status.current_when_off else ""
 
     def zero_meter(self) -> float:
         """Take what the meter shows now, with the output off, as its zero; return it in uA.
@@ -313,7 +398,10 @@ def _connect(rig: Rig, person: Person | None, port: str | None) -> None:
     apply: Callable[[float], None] | None = None
     if bench.load.kind == RELAYS:
         made = {ohm: switching.real_switch("load", spec, bench.relay_bridge, act) for ohm, spec in bench.load.relays}
-        apply = loads.by_relays({ohm: switch for ohm, switch in made.items() if switch is not None})
+        relays = {ohm: switch for ohm, switch in made.items() if switch is not None}
+        for relay in relays.values():
+            rig._stack.callback(relay.set, False)
+        apply = loads.by_relays(relays)
     elif bench.load.kind == benchfile.DECADE and act:
         apply = loads.by_person(act)
     rig.load = loads.Load(bench.load, apply)
@@ -340,7 +428,7 @@ def _simulate(rig: Rig, port: str | None) -> None:
     rig._stack.callback(probe.disconnect)
     rig.meter = instruments.SimMeter(probe, bench.meter, bench.sim)
     rig.switches = {name: switching.SimSwitch(name, pico) for name in bench.switches}
-    rig.load = loads.Load(bench.load, lambda ohm: _set_load(pico, _true_ohm(bench, ohm)))
+    rig.load = loads.Load(bench.load, lambda ohm: pico.set_load(_true_ohm(bench, ohm)))
     rig.wait_for_board()
 
 
@@ -364,10 +452,6 @@ def _start(rig: Rig, client: Any) -> tuple[Any, str | float]:
 def _files(bench: BenchFile) -> dict[str, bytes] | None:
     """Return what a simulated board's flash begins with; None for a blank one, which is flashed as a real one is."""
     return firmware_files.build(firmware_files.RP2040_MPY).contents() if bench.port == EMULATED else None
-
-
-def _set_load(pico: SimClient, ohm: float) -> None:
-    pico.set_load(ohm)
 
 
 def _true_ohm(bench: BenchFile, ohm: float) -> float:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -13,19 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ionto_host.bench import SIMULATED_TIERS, VARIABLE
 from ionto_host.cli.common import Answer, IontoGroup, can_ask, examples, note, settings, table
-from ionto_host.errors import BenchFileError, ExitCode, MissingPartError
+from ionto_host.errors import BenchFileError, ExitCode, MissingPartError, UsageError
+from ionto_host.patience import patient
 
 if TYPE_CHECKING:
     from ionto_host.bench.benchfile import BenchFile
     from ionto_host.bench.history import Change
     from ionto_host.bench.rig import Person, Rig
 
-VARIABLE = "IONTO_BENCH"
 DEFAULT = Path("bench.toml")
 RECORD, REPORT, JUNIT, LOGS = "record.json", "report.html", "junit.xml", "logs"
 _SUITE = "ionto_host.bench.acceptance"
-_STOPPED, _NOTHING, _FAILED = 2, 5, 1  # of pytest
+_NOTHING = 5  # of pytest: no test was selected
+_TELL_AFTER_S, _SAFE_WITHIN_S, _GIVE_UP = 5.0, 120.0, 3  # after Ctrl-C: s, s, times that it was pressed
 _FILE = click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
 
 
@@ -85,8 +89,9 @@ def check_command(file: Path | None) -> Answer:
     with _rig(_read(file)) as rig:
         rig.zero_meter()
         found = wiring.check(rig)
-    for item in [] if settings().json else found:
-        show(item)
+        for item in [] if settings().json else found:
+            show(item)
+        rig.make_safe()
     failed = [item for item in found if item.level == FAIL]
     text = f"\n{len(found)} looked at: {len(failed)} fail."
     return Answer({"passed": not failed, "findings": found}, text, failed[0].exit_code if failed else ExitCode.OK)
@@ -96,9 +101,23 @@ def check_command(file: Path | None) -> Answer:
 def _rig(described: BenchFile) -> Iterator[Rig]:
     from ionto_host.bench import rig
 
-    settings().opened = True
-    with rig.build(described, note, _person() if can_ask() else None, settings().port) as made:
+    port = settings().port
+    _ask_after_interruption(described)
+    with rig.build(described, note, _person() if can_ask() else None, port) as made:
         yield made
+
+
+def _ask_after_interruption(described: BenchFile | None) -> None:
+    """Let an interruption say what the bench's board does; a simulated one of its own ends with the command."""
+    if described is None or (described.simulated and not described.sim.state_dir):
+        settings().left = "The simulated board ended with the run."
+        return
+    settings().opened = True
+    settings().port = settings().port or described.port
+    if settings().port in SIMULATED_TIERS:
+        from ionto_sim.config import Paths
+
+        settings().port = str(Paths(described.sim.state_dir).port)
 
 
 def _person() -> Person:
@@ -115,9 +134,7 @@ def _person() -> Person:
 
 @bench.command("run")
 @_FILE
-@click.option(
-    "--device", type=click.Choice(["virtual", "emulated"]), help="Run on a simulated bench instead of FILE's."
-)
+@click.option("--device", type=click.Choice(SIMULATED_TIERS), help="Run on a simulated bench instead of FILE's.")
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Folder of record, report and logs.")
 @click.option(
     "--history", type=click.Path(file_okay=False, path_type=Path), help="Folder of the boards' earlier records."
@@ -154,16 +171,16 @@ def run_command(
     arguments += ["--bench-calibrate"] if calibrate else []
     arguments += ["-m", "emulated_subset"] if subset else []
     arguments += ["-k", only] if only else []
-    settings().opened = described is not None and not described.simulated
+    _ask_after_interruption(None if device else described)
     code = _pytest(arguments)
+    if code == _NOTHING and only:
+        raise UsageError(f"--only {only}: no test of the suite has these words in its name")
     if not record_path.is_file():
         raise MissingPartError("the suite did not come to a record", "Read above what pytest says.", code=code)
-    return _conclude(record_path, folder, history)
+    return _conclude(record_path, folder, history, code)
 
 
 def _new_folder() -> Path:
-    import time
-
     from ionto_host.bench import history, record
 
     return history.folder() / f"run-{record.stamp(time.time())}"
@@ -176,10 +193,47 @@ def _pytest(arguments: list[str]) -> int:
     place = Path(str(acceptance.__file__)).parent
     command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", str(place), "--noconftest"]
     command += ["-p", "no:cacheprovider", "-v", "-rs", "--tb=short", "--no-header", *arguments, "--pyargs", _SUITE]
-    return subprocess.run(command, stdout=sys.stderr.fileno(), check=False).returncode
+    child = subprocess.Popen(command, stdout=sys.stderr.fileno())
+
+    def end(*_: object) -> None:
+        child.send_signal(signal.SIGINT)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        return _wait(child)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def _conclude(record_path: Path, folder: Path, place: Path | None) -> Answer:
+def _wait(child: subprocess.Popen[bytes]) -> int:
+    """Return how pytest ends. Ctrl-C reaches pytest as well, and is passed on once it has made the board safe."""
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        click.echo("\nThe board is being made safe. Two more Ctrl-C leave it as it is.", err=True)
+        _let_end(child)
+        raise
+
+
+def _let_end(child: subprocess.Popen[bytes]) -> None:
+    """Wait until pytest has ended, telling it once more if it seems not to know; kill it when it does not."""
+    end, pressed, told = time.monotonic() + patient(_SAFE_WITHIN_S), 1, False
+    while pressed < _GIVE_UP and time.monotonic() < end:
+        try:
+            child.wait(_TELL_AFTER_S)
+            return
+        except KeyboardInterrupt:
+            pressed += 1
+        except subprocess.TimeoutExpired:
+            if not told:
+                child.send_signal(signal.SIGINT)
+            told = True
+    child.kill()
+    child.wait()
+
+
+def _conclude(record_path: Path, folder: Path, place: Path | None, code: int) -> Answer:
     from ionto_host.bench import history, record, report
 
     run = record.read(record_path)
@@ -189,15 +243,16 @@ def _conclude(record_path: Path, folder: Path, place: Path | None) -> Answer:
     report.write(run, record_path, folder / REPORT, before)
     outcomes = [result["outcome"] for result in run["results"]]
     counts = {name: outcomes.count(name) for name in ("passed", "failed", "skipped")}
-    data = {"passed": run["passed"], "stopped": run["stopped"], **counts}
+    passed = run["passed"] and code == 0
+    data = {"passed": passed, "stopped": run["stopped"], "tests": counts}
     data |= {"record": record_path, "report": folder / REPORT, "logs": folder / LOGS, "sha256": run["sha256"]}
     data["drift"] = history.drift(run, before)
-    verdict = "PASSED" if run["passed"] else "NOT PASSED"
+    verdict = "PASSED" if passed else "NOT PASSED"
     text = f"{verdict}: {counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} not run"
     if run["stopped"]:
         text += f"\n{run['stopped']}"
     text += f"\nReport: {folder / REPORT}\nRecord: {record_path}"
-    return Answer(data, text, ExitCode.OK if run["passed"] else ExitCode.FAULT)
+    return Answer(data, text, ExitCode.OK if passed else ExitCode.FAULT)
 
 
 _RECORD = click.Path(exists=True, dir_okay=False, path_type=Path)
