@@ -9,6 +9,11 @@ import time
 
 import pytest
 
+from ionto_host.bench.acceptance import test_stops as stops
+from ionto_host.bench.benchfile import SwitchSpec
+from ionto_host.bench.fixtures import Measured
+from ionto_host.errors import LackingError
+
 HIGH_UA = 1_900
 
 
@@ -68,3 +73,15 @@ def test_words_that_no_test_has(bench):
     run = bench("run", "--only", "nosuch")
     _, told = run.communicate(timeout=60)
     assert run.returncode == 2 and "--only nosuch" in told, told
+
+
+def test_the_time_of_a_person_is_not_measured(bench_rig):
+    made = bench_rig()
+    kept = []
+    for name in ("stop", "heartbeat"):
+        made.bench.switches[name] = SwitchSpec("person")
+    parts = (made, made.device, made.meter, made.load, Measured(kept))
+    stops.test_stop(*parts)
+    with pytest.raises(LackingError, match="bench lacks: switch heartbeat"):
+        stops.test_heartbeat(*parts)
+    assert kept == []

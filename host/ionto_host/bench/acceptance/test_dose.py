@@ -23,9 +23,12 @@ SPEED = 8.0  # of a virtual board, so that the meter is read often enough
 def _course(rig: Rig, current_ua: int, **changes: int) -> list[Sample]:
     """Run a whole dose and return what the meter saw of it."""
     with rig.clock.real_time(SPEED), measuring.Course(rig) as course:
-        measuring.start(rig, current_ua, **changes)
-        measuring.wait_off(rig, within_s=120)
-        rig.clock.pause(0.1)
+        try:
+            measuring.start(rig, current_ua, **changes)
+            measuring.wait_off(rig, within_s=120)
+            rig.clock.pause(0.1)
+        finally:
+            measuring.end(rig)
     return course.samples
 
 

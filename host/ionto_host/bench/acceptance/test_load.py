@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from ionto import protocol
+from ionto.limits import DEAD_MAN_MS
 from ionto_host.bench import measuring
 from ionto_host.bench.acceptance import limits
 from ionto_host.bench.fixtures import Measured
 from ionto_host.bench.loads import Load
 from ionto_host.bench.record import READS, Row
 from ionto_host.bench.rig import Rig
-from ionto_host.device import Device
+from ionto_host.device import OFF_UA, Device
 from ionto_host.meters import Meter
 from ionto_host.sessionfile import Session
 
@@ -81,14 +82,14 @@ def test_lift(ionto_rig: Rig, device: Device, meter: Meter, load: Load, measured
         ionto_rig.switch("lift", True)
         status = ionto_rig.until(lambda seen: seen.state == protocol.FAULT, "the fault", 10, fault_expected=True)
         assert status.fault_name == "OPEN_CIRCUIT", status.fault_name
-        ionto_rig.clock.pause(limits.DEAD_MAN_MS / 1_000)  # what is left in the filters is gone by then
+        ionto_rig.clock.pause(DEAD_MAN_MS / 1_000)  # what is left in the filters is gone by then
         with measuring.Course(ionto_rig) as course:
             ionto_rig.switch("lift", False)
             ionto_rig.clock.pause(0.5)
         after = device.status()
     peak_ua = max(abs(sample.current_ua) for sample in course.samples)
     assert after.state == protocol.FAULT and not after.flag(protocol.FLAG_OUTPUT_ON)
-    measured.check("current after re-contact", peak_ua, "uA", None, limits.OFF_UA, set_ua=current_ua)
+    measured.check("current after re-contact", peak_ua, "uA", None, OFF_UA, set_ua=current_ua)
 
 
 def peak_row(measured: Measured, rig: Rig, session: Session, current_ua: int, at: dict[str, Any]) -> list[Row]:

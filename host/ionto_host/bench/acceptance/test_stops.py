@@ -8,13 +8,15 @@ from functools import partial
 import pytest
 
 from ionto import protocol
+from ionto.limits import DEAD_MAN_MS
 from ionto_host import flashing, mpremote_link
 from ionto_host.bench import measuring
 from ionto_host.bench.acceptance import limits
 from ionto_host.bench.fixtures import Measured, Power
 from ionto_host.bench.loads import Load
-from ionto_host.bench.rig import Rig
-from ionto_host.device import Device, Status
+from ionto_host.bench.rig import OFF_WITHIN_S, Rig
+from ionto_host.device import OFF_UA, Device, Status
+from ionto_host.errors import LackingError
 from ionto_host.meters import Meter
 
 BEFORE_S = 0.005  # so long before the cut a reading still has to show the current
@@ -28,18 +30,23 @@ def _by_person(rig: Rig, switch: str) -> bool:
     return rig.bench.switches[switch].kind == "person"
 
 
-def _cut(
-    rig: Rig,
-    measured: Measured,
-    current_ua: int,
-    act: Callable[[], None],
-    within_ms: float,
-    by_person: bool = False,
-) -> Status:
+def _cut_by_person(rig: Rig, current_ua: int, act: Callable[[], None]) -> None:
+    """Let current flow until a person has acted. Nobody knows when that was, so no time is measured."""
+    with measuring.session(rig, current_ua):
+        act()
+        rig.until(_off, "the output off", fault_expected=True)
+        rig.clock.pause(OFF_WITHIN_S)
+        rig.check_off()
+
+
+def _off(status: Status) -> bool:
+    return not status.flag(protocol.FLAG_OUTPUT_ON)
+
+
+def _cut(rig: Rig, measured: Measured, current_ua: int, act: Callable[[], None], within_ms: float) -> Status:
     """Let current flow, `act`, and check how long it goes on; return the status afterwards.
 
-    The time is that from before `act` to the last reading with current, so it includes the acting. When a person acts,
-    nobody knows when that was: then it is that from when the person says so.
+    The time is that from before `act` to the last reading with current, so it includes the acting.
     """
     with measuring.session(rig, current_ua), rig.clock.real_time(0.5 if rig.pico else 1):
         with measuring.Course(rig) as course:
@@ -48,14 +55,14 @@ def _cut(
             act()
             acted_s = rig.clock.now_s()
             rig.clock.pause(0.4)
-        status = rig.until(lambda seen: not seen.flag(protocol.FLAG_OUTPUT_ON), "the output off", fault_expected=True)
+        status = rig.until(_off, "the output off", fault_expected=True)
     before = [sample for sample in course.samples if sample.t_s < begin_s - BEFORE_S]
     assert before and before[-1].current_ua > 0.9 * current_ua, "no current before it was cut"
-    flowing = [sample.t_s for sample in course.samples if abs(sample.current_ua) > limits.OFF_UA]
+    flowing = [sample.t_s for sample in course.samples if abs(sample.current_ua) > OFF_UA]
     late = [sample.t_s for sample in course.samples if sample.t_s > flowing[-1]]
     assert late, "current to the end"
     period_ms = (late[0] - flowing[-1]) * 1_000
-    took_ms = max(0.0, flowing[-1] - (acted_s if by_person else begin_s)) * 1_000
+    took_ms = max(0.0, flowing[-1] - begin_s) * 1_000
     about = {
         "acting_ms": round((acted_s - begin_s) * 1_000, 1),
         "meter_period_ms": round(period_ms, 1),
@@ -70,8 +77,11 @@ def _cut(
 def test_stop(ionto_rig: Rig, device: Device, meter: Meter, load: Load, measured: Measured) -> None:
     """STOP cuts the current and ends the session."""
     load.set_ohm(load.nearest(2_000))
-    press, by_person = partial(ionto_rig.switch, "stop", True), _by_person(ionto_rig, "stop")
-    _cut(ionto_rig, measured, _current_ua(device), press, limits.CUT_MS, by_person)
+    press = partial(ionto_rig.switch, "stop", True)
+    if _by_person(ionto_rig, "stop"):
+        _cut_by_person(ionto_rig, _current_ua(device), press)
+    else:
+        _cut(ionto_rig, measured, _current_ua(device), press, limits.CUT_MS)
     ionto_rig.switch("stop", False)
     status = ionto_rig.until(measuring.at_rest, "the end", fault_expected=True)
     assert status.outcome_name == "stopped", status.outcome_name
@@ -90,9 +100,10 @@ def test_abort(ionto_rig: Rig, device: Device, meter: Meter, load: Load, measure
 @pytest.mark.emulated_subset
 def test_heartbeat(ionto_rig: Rig, device: Device, meter: Meter, load: Load, measured: Measured) -> None:
     """Without a heartbeat the dead-man cuts, with no firmware involved."""
-    cut = _cut(
-        ionto_rig, measured, _current_ua(device), lambda: ionto_rig.switch("heartbeat", True), limits.DEAD_MAN_MS
-    )
+    if _by_person(ionto_rig, "heartbeat"):
+        raise LackingError("switch heartbeat that works without a person, whose time would be measured")
+    interrupt = partial(ionto_rig.switch, "heartbeat", True)
+    cut = _cut(ionto_rig, measured, _current_ua(device), interrupt, DEAD_MAN_MS)
     assert cut.state == protocol.FAULT, f"the board did not notice: {cut.state_name}"
 
 
@@ -108,10 +119,8 @@ def test_hang(ionto_rig: Rig, device: Device, meter: Meter, load: Load, measured
             ionto_rig.inject("loop_hung")
             ionto_rig.clock.pause(0.4)
         ionto_rig.let_go()
-    flowing = [sample.t_s for sample in course.samples if abs(sample.current_ua) > limits.OFF_UA]
-    measured.check(
-        "current goes on for", (flowing[-1] - begin_s) * 1_000, "ms", None, limits.DEAD_MAN_MS, set_ua=current_ua
-    )
+    flowing = [sample.t_s for sample in course.samples if abs(sample.current_ua) > OFF_UA]
+    measured.check("current goes on for", (flowing[-1] - begin_s) * 1_000, "ms", None, DEAD_MAN_MS, set_ua=current_ua)
     hello = ionto_rig.wait_for_board().hello()
     assert hello.reset_cause == "watchdog", hello.reset_cause
     ionto_rig.judge_log = lambda session: [
