@@ -23,6 +23,7 @@ from ionto_host.bench.record import Row
 from ionto_host.bench.rig import Person, Rig
 from ionto_host.device import Device
 from ionto_host.patience import VARIABLE as PATIENCE
+from ionto_host.units import percent
 
 # Times real time, on a machine that does other things too: rp2040py's wheel for 3.10 is 4 times as fast as the others.
 _EMULATED_PATIENCE = "10" if sys.version_info < (3, 11) else "40"
@@ -268,7 +269,7 @@ def calibrate(bench: Rig, measured: Measured) -> None:
         bench.load.set_ohm(ohm)
     assert done is not None
     at = {"meter": bench.meter.name}
-    before, after = (calibrating.percent(part) for part in (done.residual_before_ppm, done.residual_ppm))
+    before, after = (percent(part) for part in (done.residual_before_ppm, done.residual_ppm))
     measured.facts(calibration=bench.device.hello().calibration, calibrated_now={"before": before, "after": after})
     most = calibration.MAX_RESIDUAL_PPM / 1e4
     measured.add("left after the calibration", done.residual_ppm / 1e4, "%", None, most, {"before": before}, **at)

@@ -318,7 +318,7 @@ class Rig:
         """End whatever runs; `SafetyError` when current is seen afterwards, or nobody can say."""
         with suppress(IontoError):
             self.device.abort()
-        with suppress(BenchError):  # a simulator that has ended
+        with suppress(IontoError):  # a simulator that has ended
             self.clock.pause(OFF_WITHIN_S)
         self.check_off()
 
