@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -317,6 +318,17 @@ def test_an_interrupt_has_exit_code_130(ionto: Shell, fake: FakeDevice, monkeypa
     monkeypatch.setattr("ionto_host.monitor.time.sleep", interrupt)
     assert ionto("monitor") == 130
     assert "the session goes on" in ionto.err
+
+
+def test_a_question_that_nobody_answers_and_one_answered_with_no(
+    ionto: Shell, fake: FakeDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a terminal the end of the input is no interruption; "no" is none either. The log stays."""
+    for answer, code, words in (("", 2, "no terminal to ask at"), ("n\n", 4, "nothing was deleted")):
+        monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+        told = ionto.json("logs", "delete", "1", "--force")["error"]
+        assert (ionto.code, told["exit_code"]) == (code, code) and words in told["message"]
+        assert 1 in fake.logs
 
 
 @pytest.mark.parametrize("arguments", [[], ["--json"]])

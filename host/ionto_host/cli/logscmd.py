@@ -229,8 +229,8 @@ def logs_delete(ids: tuple[int, ...], yes: bool, force: bool) -> Answer:
             raise RefusedError(
                 f"no verified copy of log {', '.join(lost)} here", "Pull it first, or insist with --force."
             )
-        if not yes:
-            click.confirm(f"Delete log {', '.join(map(str, ids))} on the device?", abort=True, err=True)
+        if not yes and not click.confirm(f"Delete log {', '.join(map(str, ids))} on the device?", err=True):
+            raise RefusedError("nothing was deleted", "The logs are on the device as before.")
         _delete(device, ids)
     return Answer({"deleted": list(ids)}, "\n".join(_deleted_lines(list(ids))))
 

@@ -11,7 +11,7 @@ import click
 
 from ionto.version import FIRMWARE_VERSION, LOG_FORMAT_VERSION, PROTOCOL_VERSION
 from ionto_host import config, errors
-from ionto_host.cli.common import COMPLETE_VARIABLE, Answer, Settings, examples, finish, print_json
+from ionto_host.cli.common import COMPLETE_VARIABLE, Answer, Settings, can_ask, examples, finish, print_json
 from ionto_host.cli.lazy import LazyGroup
 
 
@@ -73,8 +73,9 @@ def _run(arguments: list[str], given: Settings) -> int:
     try:
         code = root.main(args=list(arguments), prog_name="ionto", standalone_mode=False, obj=given)
         return code if isinstance(code, int) else 0
-    except click.exceptions.Abort:
-        return _interrupted(arguments, given)
+    except click.exceptions.Abort as abort:
+        nobody = isinstance(abort.__context__, EOFError) and not can_ask()
+        return _fail(_nobody(), arguments) if nobody else _interrupted(arguments, given)
     except click.ClickException as error:
         return _fail_usage(error, arguments)
     except SystemExit as end:  # click ends so after completing, and when nobody reads stdout any more
@@ -84,6 +85,13 @@ def _run(arguments: list[str], given: Settings) -> int:
         return _interrupted(arguments, given)
     except Exception as error:
         return _fail(error, arguments)
+
+
+def _nobody() -> errors.UsageError:
+    return errors.UsageError(
+        "a question was asked and the input ended: there is no terminal to ask at",
+        "Answer with an option; `--help` of the command names it.",
+    )
 
 
 def _interrupted(arguments: list[str], given: Settings) -> int:
