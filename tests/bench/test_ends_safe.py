@@ -69,10 +69,11 @@ def test_a_check_with_current_in_the_end_does_not_pass(bench, pico):
     assert "with the output off" in told
 
 
-def test_words_that_no_test_has(bench):
-    run = bench("run", "--only", "nosuch")
+@pytest.mark.parametrize("words", ["nosuch", "and or ("])
+def test_words_that_no_test_has(bench, words):
+    run = bench("run", "--only", words)
     _, told = run.communicate(timeout=60)
-    assert run.returncode == 2 and "--only nosuch" in told, told
+    assert run.returncode == 2 and f"--only {words}" in told, told
 
 
 def test_the_time_of_a_person_is_not_measured(bench_rig):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ionto_host import bootsel, uf2
+from ionto_host import bootsel, cli, uf2
 from ionto_host.bootsel import Drive
 from ionto_host.errors import (
     AmbiguousDeviceError,
@@ -18,6 +18,7 @@ from ionto_host.errors import (
     NoDeviceError,
     RefusedError,
 )
+from ionto_host.transport import ports
 
 INFO = "UF2 Bootloader v3.0\r\nModel: Raspberry Pi RP2\r\nBoard-ID: {}\r\n"
 
@@ -45,6 +46,18 @@ def _no_real_drives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("IONTO_BOOTSEL", raising=False)
     monkeypatch.setattr(bootsel, "_mounted", lambda: iter(sorted(tmp_path.glob("media/*"))))
     monkeypatch.setattr(bootsel, "_BY_LABEL", tmp_path / "no-such-label")
+
+
+def test_without_a_port_a_board_in_bootsel_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ports, "discover", list)
+    monkeypatch.delenv("IONTO_PORT", raising=False)
+    assert cli.main(["status"]) == 3 and "Plug a board in" in capsys.readouterr().err
+    drive(tmp_path / "media" / "RPI-RP2")
+    assert cli.main(["status"]) == 3
+    told = capsys.readouterr().err
+    assert "a board in BOOTSEL" in told and "`ionto flash` puts" in told
 
 
 def test_the_only_drive_is_chosen_and_others_are_left(tmp_path: Path) -> None:

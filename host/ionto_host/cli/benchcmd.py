@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DEFAULT = Path("bench.toml")
 RECORD, REPORT, JUNIT, LOGS = "record.json", "report.html", "junit.xml", "logs"
 _SUITE = "ionto_host.bench.acceptance"
-_NOTHING = 5  # of pytest: no test was selected
+_WRONG, _NOTHING = 4, 5  # of pytest: wrong arguments; no test was selected
 _TELL_AFTER_S, _SAFE_WITHIN_S, _GIVE_UP = 5.0, 120.0, 3  # after Ctrl-C: s, s, times that it was pressed
 _FILE = click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
 
@@ -175,6 +175,8 @@ def run_command(
     code = _pytest(arguments)
     if code == _NOTHING and only:
         raise UsageError(f"--only {only}: no test of the suite has these words in its name")
+    if code == _WRONG and only:
+        raise UsageError(f"--only {only}: pytest does not understand these words", "Above it says where.")
     if not record_path.is_file():
         raise MissingPartError("the suite did not come to a record", "Read above what pytest says.", code=code)
     return _conclude(record_path, folder, history, code)

@@ -74,6 +74,7 @@ def _run(arguments: list[str], given: Settings) -> int:
         code = root.main(args=list(arguments), prog_name="ionto", standalone_mode=False, obj=given)
         return code if isinstance(code, int) else 0
     except click.exceptions.Abort as abort:
+        click.echo(err=True)  # after the question
         nobody = isinstance(abort.__context__, EOFError) and not can_ask()
         return _fail(_nobody(), arguments) if nobody else _interrupted(arguments, given)
     except click.ClickException as error:

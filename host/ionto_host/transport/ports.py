@@ -79,11 +79,20 @@ def resolve(name: str | None) -> str:
         if not found:
             raise NoDeviceError(f"no device with serial number {name}")
     if not found:
-        raise NoDeviceError("no IontoPico found")
+        raise _none_found()
     if len(found) > 1:
         names = ", ".join(f"{info.port} ({info.serial_number or info.kind})" for info in found)
         raise AmbiguousDeviceError(f"{len(found)} devices found: {names}")
     return found[0].port
+
+
+def _none_found() -> NoDeviceError:
+    from ionto_host import bootsel
+
+    if bootsel.drives():
+        action = "`ionto flash` puts MicroPython and the firmware on it; plugged in anew it leaves BOOTSEL."
+        return NoDeviceError("no IontoPico found, but a board in BOOTSEL", action)
+    return NoDeviceError("no IontoPico found")
 
 
 class PortFinder:
