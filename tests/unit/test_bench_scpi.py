@@ -108,10 +108,7 @@ class Visa:
     """pyvisa with a port that fails at `word`: a command it is told, or an attribute it is given."""
 
     def __init__(self, word):
-        self.__dict__.update(word=word, closed=False)
-
-    def ResourceManager(self, backend):  # noqa: N802
-        return self
+        self.__dict__.update(word=word, closed=False, ResourceManager=lambda backend: self)
 
     def open_resource(self, resource, open_timeout):
         return self

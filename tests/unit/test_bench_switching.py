@@ -6,13 +6,12 @@ import time
 from enum import Enum
 from types import SimpleNamespace
 
-import adafruit_ina219  # noqa: F401  # before Blinka is told of a bridge that is not there
 import pytest
 from circuitpython_bus import CircuitPythonI2C, Source, chip
 
 from ionto_host.bench import loads, switching, wiring
 from ionto_host.bench.benchfile import LoadSpec, MeterSpec, SwitchSpec
-from ionto_host.bench.instruments import Ina219Meter
+from ionto_host.bench.instruments import Ina219Meter, library
 from ionto_host.errors import BenchError, LackingError
 from ionto_host.findings import good
 
@@ -45,7 +44,8 @@ class Line:
 
 @pytest.fixture
 def blinka(monkeypatch):
-    """Blinka with two pins and no hardware."""
+    """Blinka with two pins and no hardware; the INA219's driver is loaded before it is told of a bridge."""
+    library("adafruit_ina219")
     Line.made = {}
     monkeypatch.setitem(sys.modules, "board", SimpleNamespace(G0="pin 0", G1="pin 1"))
     monkeypatch.setitem(sys.modules, "digitalio", SimpleNamespace(DigitalInOut=Line, Direction=Direction))

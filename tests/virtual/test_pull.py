@@ -100,14 +100,14 @@ def test_killed_in_the_middle_and_gone_on_with(delivered, tmp_path):
 def test_damaged_on_the_wire_is_asked_for_again(delivered, tmp_path):
     """Between host and board something flips bits and drops bytes: the log comes whole all the same."""
     pull(delivered, tmp_path / "clean")
-    with noisy_wire(delivered.pico.port) as (port, harmed):
+    with NoisyWire(delivered.pico.port) as (port, harmed):
         answer = json.loads(run_tool("--port", port, "--json", "logs", "pull", "--output", tmp_path / "noisy")[0])
     assert harmed and answer["logs"][0]["verified"]
     names = [tmp_path / name / "000001.ilog" for name in ("clean", "noisy")]
     assert names[0].read_bytes() == names[1].read_bytes()
 
 
-class noisy_wire:  # noqa: N801
+class NoisyWire:
     """A port of its own that carries the bytes of another, and harms every 6,000th that the board sends."""
 
     def __init__(self, port):

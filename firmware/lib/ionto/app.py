@@ -331,11 +331,11 @@ class App:
             self._refused -= 1
             self.hal.show(self._lights.refused(step))
             return
-        session = self.session
         if self._lowered:
             self._lowered -= 1
             self.hal.show(self._lights.lowered(step))
             return
+        session = self.session
         if self._todo in _CLOSING and not session.fault:
             self.hal.show(self._lights.writing(step))
             return

@@ -54,18 +54,25 @@ class Person:
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C wait for the caller's work, which makes the board safe: KeyboardInterrupt comes after it."""
+def _on_interrupt(act: Callable[[int, Any], object]) -> Iterator[None]:
+    """Let Ctrl-C do `act` during the caller's work, unless it is ignored or goes to another thread."""
     before = signal.getsignal(signal.SIGINT)
     if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
         yield
         return
-    pressed: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    signal.signal(signal.SIGINT, act)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait for the caller's work, which makes the board safe: KeyboardInterrupt comes after it."""
+    pressed: list[int] = []
+    with _on_interrupt(lambda number, _: pressed.append(number)):
+        yield
     if pressed:
         signal.raise_signal(signal.SIGINT)
 
@@ -73,20 +80,13 @@ def uninterrupted() -> Iterator[None]:
 @contextmanager
 def interrupted_once() -> Iterator[None]:
     """Let the first Ctrl-C end the caller's work, and none after it what makes the board safe."""
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def interrupt(*_: object) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, interrupt)
-    try:
+    with _on_interrupt(interrupt):
         yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def capabilities(bench: BenchFile, person: bool) -> frozenset[str]:

@@ -74,7 +74,8 @@ def _run(arguments: list[str], given: Settings) -> int:
         code = root.main(args=list(arguments), prog_name="ionto", standalone_mode=False, obj=given)
         return code if isinstance(code, int) else 0
     except click.exceptions.Abort as abort:
-        click.echo(err=True)  # after the question
+        if abort.__cause__ is None:  # of a question, whose line click leaves open
+            click.echo(err=True)
         nobody = isinstance(abort.__context__, EOFError) and not can_ask()
         return _fail(_nobody(), arguments) if nobody else _interrupted(arguments, given)
     except click.ClickException as error:
