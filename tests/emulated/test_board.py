@@ -12,11 +12,11 @@ import pytest
 import serial
 from workbench import Bench, run_tool
 
-from campaign.catalogue import BY_NAME
 from ionto_host import firmware_files, micropython_image
 from ionto_host.patience import patient
 from ionto_sim.client import wait_until
 from ionto_sim.errors import SimCommandError
+from verification.campaign.catalogue import BY_NAME
 
 DEAD_MAN_US = 112_000  # 2 ms to detect and 110 ms at the worst component tolerance
 CEILING_UA = 6_030

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import __main__ as command
-from benchmarks import report
-from benchmarks.boot import import_order
-from benchmarks.catalogue import GROUPS, Result, Spec, at_least, at_most
-from benchmarks.control_loop import percentile
-from benchmarks.heap import Heap
+from verification.benchmarks import __main__ as command
+from verification.benchmarks import report
+from verification.benchmarks.boot import import_order
+from verification.benchmarks.catalogue import GROUPS, Result, Spec, at_least, at_most
+from verification.benchmarks.control_loop import percentile
+from verification.benchmarks.heap import Heap
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
 TIME = Spec("t", "time", "us", "how", at_most(95), "peer")

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hazards import __main__ as command
-from hazards import document, matrix, record
+from verification.campaign import rows
+from verification.hazards import __main__ as command
+from verification.hazards import document, matrix, record
 
 pytest_plugins = ("pytester",)
 
@@ -150,7 +151,7 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
 
 def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     """Run pytest with the plugin, in this process."""
-    return project.runpytest_inprocess("-p", "hazards.plugin", "-p", "no:cacheprovider", *arguments)
+    return project.runpytest_inprocess("-p", "verification.hazards.plugin", "-p", "no:cacheprovider", *arguments)
 
 
 def test_every_run_adds_its_results_and_unproven_runs_the_rest(project: pytest.Pytester) -> None:
@@ -200,7 +201,7 @@ def test_set_up_and_tear_down_count(project: pytest.Pytester) -> None:
 def test_the_command_judges_and_keeps_the_page(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project.path)
     monkeypatch.setattr(command, "_run_unproven", lambda: run(project, "--unproven"))
-    monkeypatch.setattr(command.campaign.rows, "marked", lambda: {"campaign/catalogue.py::f[HOLD]": ["HAZ-01"]})
+    monkeypatch.setattr(rows, "marked", lambda: {"verification/campaign/catalogue.py::f[HOLD]": ["HAZ-01"]})
     first = CliRunner().invoke(command.main)
     assert first.exit_code == 1
     assert "HAZ-02: tests/unit/test_it.py::test_ramp[2] did not pass" in first.output

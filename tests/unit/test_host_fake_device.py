@@ -19,12 +19,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from benchmarks import session_log
 from ionto import dose, faults, limits, protocol
 from ionto import sessionlog_format as layout
 from ionto.version import FIRMWARE_VERSION, LOG_FORMAT_VERSION, PROTOCOL_VERSION
 from ionto_host.device import Device
 from ionto_host.transport.frames import Decoder, encode
+from verification.benchmarks import session_log
 
 STORE = "0a0b0c0d"
 BOARD_ID = "0123456789abcdef"

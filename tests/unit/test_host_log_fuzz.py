@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 from test_host_fake_device import BOARD_ID, FakeDevice, make_log, on_pty
 
-from benchmarks import session_log
 from ionto import sessionlog_format as layout
 from ionto_host import cli, logdiff, logexport, logrecords, logstore, plot, report, sessionfile
 from ionto_host.errors import NotALogError
+from verification.benchmarks import session_log
 
 GOLDEN = [(Path(__file__).parents[1] / "golden" / f"format_{version}.ilog").read_bytes() for version in (1, 2)]
 ROUNDS = int(os.environ.get("IONTO_FUZZ", "300"))

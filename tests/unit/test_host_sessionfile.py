@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_host_fake_device import make_log
 
-from benchmarks.session_log import HEAD, chain_of, log, record
 from ionto import protocol
 from ionto import sessionlog_format as layout
 from ionto_host import logdiff, logexport, sessionfile
 from ionto_host.errors import NotALogError
 from ionto_host.sessionfile import Event, Sample
+from verification.benchmarks.session_log import HEAD, chain_of, log, record
 
 LOG = make_log(120)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from campaign import rows
-from campaign.catalogue import BY_NAME
+from verification.campaign import rows
+from verification.campaign.catalogue import BY_NAME
 
 CASES = (
     ("none", "HOLD"),

@@ -12,9 +12,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from campaign.catalogue import CEILING_UA, NOMINAL_DEAD_MAN_MS
-from campaign.rig import DOSE_UC, PRESS_MS, Rig
 from ionto import protocol
+from verification.campaign.catalogue import CEILING_UA, NOMINAL_DEAD_MAN_MS
+from verification.campaign.rig import DOSE_UC, PRESS_MS, Rig
 
 REQUESTS = ("START", "PAUSE", "RESUME", "ABORT", "CLEAR_FAULT")
 FAULTS = (

@@ -12,10 +12,10 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from campaign import report, rows
-from campaign.catalogue import BY_NAME, STATES
-from campaign.rig import flash_image
-from hazards import record
+from verification.campaign import report, rows
+from verification.campaign.catalogue import BY_NAME, STATES
+from verification.campaign.rig import flash_image
+from verification.hazards import record
 
 
 @click.command()

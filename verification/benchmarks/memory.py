@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.board import Board, bundle, guest
-from benchmarks.catalogue import Result
-from benchmarks.options import Options
-from benchmarks.session_run import record
 from ionto import protocol
+from verification.benchmarks.board import Board, bundle, guest
+from verification.benchmarks.catalogue import Result
+from verification.benchmarks.options import Options
+from verification.benchmarks.session_run import record
 
 _SPARE_PIN = 18
 _CURRENT_UA = 1_000

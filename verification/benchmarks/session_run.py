@@ -6,13 +6,13 @@ import functools
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from benchmarks.board import Board, firmware_files
-from benchmarks.heap import Heap
-from benchmarks.options import Options
 from ionto import protocol
 from ionto_host.device import Status
 from ionto_host.transport.frames import Frame
 from ionto_sim.ina219_model import SHUNT
+from verification.benchmarks.board import Board, firmware_files
+from verification.benchmarks.heap import Heap
+from verification.benchmarks.options import Options
 
 _CURRENT_UA = 4_000
 _RAMP_MS = 5_000

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from campaign.catalogue import (
+from ionto import sessionlog_format as layout
+from ionto_host import messages
+from ionto_host.sessionfile import Session
+from verification.campaign.catalogue import (
     AT_REST,
     CEILING_UA,
     DEAD_MAN_MS,
@@ -13,11 +16,8 @@ from campaign.catalogue import (
     Expect,
     Fault,
 )
-from campaign.rig import CURRENT_UA, DOSE_UC
-from campaign.scenario import Findings
-from ionto import sessionlog_format as layout
-from ionto_host import messages
-from ionto_host.sessionfile import Session
+from verification.campaign.rig import CURRENT_UA, DOSE_UC
+from verification.campaign.scenario import Findings
 
 OFF_UA = 10.0
 DOSE_SHARE = 0.005

@@ -98,7 +98,7 @@ class Fault:
     """One single fault.
 
     `hazards` are those of docs/hazards.md. `inject` and `remove` are commands of `ionto_sim.commands`; `host` names
-    what the computer does instead, in `campaign.usb`; `clock`: it is the moment at which the clock wraps.
+    what the computer does instead, in `verification.campaign.usb`; `clock`: it is the moment at which the clock wraps.
     `by_button`: there is no computer to start and resume. `settings` are those of the simulator, `boards` the
     tolerances it is tried with, `hot_switches` how often the fault itself moves the relay under current.
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from hazards.document import Hazard
-from hazards.record import FAILED, PASSED, Record
+from verification.hazards.document import Hazard
+from verification.hazards.record import FAILED, PASSED, Record
 
 NOT_RUN = "not run"
 _WIDTH = 150  # narrower, nothing of the table can be read
@@ -41,9 +41,8 @@ class Row:
 
 
 def tier_of(node: str) -> str:
-    """Return the tier of a test: the folder below tests/, or the fault campaign."""
-    first, second = node.split("/")[:2]
-    return second if first == "tests" else first
+    """Return the tier of a test: the folder below tests/, or "campaign" below verification/."""
+    return node.split("/")[1]
 
 
 def rows(hazards: Sequence[Hazard], known: Record) -> list[Row]:

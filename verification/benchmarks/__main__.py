@@ -13,11 +13,11 @@ import click
 from rich.console import Console
 
 import ionto
-from benchmarks import machine, report
-from benchmarks.catalogue import GROUPS
-from benchmarks.options import Options
 from ionto_host.errors import IontoError
 from ionto_host.micropython_image import Image, find
+from verification.benchmarks import machine, report
+from verification.benchmarks.catalogue import GROUPS
+from verification.benchmarks.options import Options
 
 OUTPUT = Path("build/benchmark.json")
 _FASTER = "CPython 3.10 runs the emulator several times faster: make clean benchmark PYTHON=python3.10"
@@ -76,7 +76,7 @@ def _measure(name: str, options: Options, reason: str, console: Console) -> Iter
     rows: dict[str, dict[str, Any]] = {}
     failure = "not measured"
     try:
-        for result in importlib.import_module(f"benchmarks.{name}").run(options):
+        for result in importlib.import_module(f"verification.benchmarks.{name}").run(options):
             rows[result.key] = report.measured(tier, specs[result.key], result)
     except Exception as error:  # one group that fails must not hide the others; its rows say why
         failure = f"{name}: {type(error).__name__}: {error}"

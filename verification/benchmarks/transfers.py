@@ -13,16 +13,16 @@ from typing import Any
 import serial
 from mpremote.transport_serial import SerialTransport
 
-from benchmarks import session_log
-from benchmarks.board import BOARD_ARCHITECTURE, LOAD_OHM, Board, firmware_files, without_start
-from benchmarks.catalogue import Result
-from benchmarks.instant_port import InstantPort
-from benchmarks.options import Options
 from ionto_host import firmware_files as host_files
 from ionto_host.device import Device
 from ionto_host.patience import VARIABLE
 from ionto_host.transport.link import Link
 from ionto_sim.client import VirtualPico
+from verification.benchmarks import session_log
+from verification.benchmarks.board import BOARD_ARCHITECTURE, LOAD_OHM, Board, firmware_files, without_start
+from verification.benchmarks.catalogue import Result
+from verification.benchmarks.instant_port import InstantPort
+from verification.benchmarks.options import Options
 
 _LOG_PATH = "/logs/000001.ilog"
 _LOG_SAMPLES = 2_700  # 64 KiB and a bit

@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-import campaign.rows
-from hazards import document, matrix, record
+from verification.campaign import rows as faults
+from verification.hazards import document, matrix, record
 
 ROOT = Path(".")
 _TESTS = "tests"
 _JUDGED = (0, 1, 5)  # pytest: all passed, some failed, none had to run; what else it says is no result
-_REFRESH = "python -m hazards --write"
+_REFRESH = "python -m verification.hazards --write"
 
 
 @click.command()
@@ -30,7 +30,7 @@ def main(write: bool) -> None:
     hazards = document.read(ROOT)
     _run_unproven()
     known = record.read(ROOT)
-    known.marked.update(campaign.rows.marked())
+    known.marked.update(faults.marked())
     rows = matrix.rows(hazards, known)
     problems = document.problems(hazards) + [problem for row in rows for problem in row.problems()]
     problems += _refresh(rows, write)

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from campaign.catalogue import STATES
+from verification.campaign.catalogue import STATES
 
 _WIDTH = 150  # narrower, nothing of the table can be read
 _FIGURES = (

@@ -10,9 +10,9 @@ import time
 import tty
 from collections.abc import Callable, Iterator
 
-from campaign.rig import Rig
 from ionto import protocol
 from ionto_host.transport.frames import encode
+from verification.campaign.rig import Rig
 
 SPEED = 2.0  # of virtual time meanwhile, so that the bytes meet the state they are meant for
 _SECONDS = 0.3

@@ -7,13 +7,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import session_log
-from benchmarks.catalogue import Result
-from benchmarks.options import Options
-from benchmarks.timing import best_s
 from ionto import protocol
 from ionto_host import logindex, logstore, sessionfile
 from ionto_host.transport.frames import Decoder, encode
+from verification.benchmarks import session_log
+from verification.benchmarks.catalogue import Result
+from verification.benchmarks.options import Options
+from verification.benchmarks.timing import best_s
 
 _LOGS = 1_000
 _SAMPLES = 1_200  # what the board keeps of a session

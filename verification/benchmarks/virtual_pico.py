@@ -3,12 +3,12 @@
 import time
 from collections.abc import Iterator
 
-from benchmarks.catalogue import Result
-from benchmarks.options import Options
 from ionto import dose
 from ionto_host import firmware_files
 from ionto_host.device import Device
 from ionto_sim.client import VirtualPico
+from verification.benchmarks.catalogue import Result
+from verification.benchmarks.options import Options
 
 _MEASURE_S = 8.0
 _SESSION_S = 20 * 60

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from campaign.catalogue import BOARDS, BY_NAME, FAULTS, STATES, Fault
-from campaign.judge import Judge, Verdict, logged_charge_uc, outcome_of
-from campaign.rig import Rig
-from campaign.scenario import Findings, Scenario
+from verification.campaign.catalogue import BOARDS, BY_NAME, FAULTS, STATES, Fault
+from verification.campaign.judge import Judge, Verdict, logged_charge_uc, outcome_of
+from verification.campaign.rig import Rig
+from verification.campaign.scenario import Findings, Scenario
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def cases(faults: Sequence[str] = (), states: Sequence[str] = ()) -> list[Case]:
 
 def node(row: Mapping[str, Any]) -> str:
     """Return what a row is called in the record of results, as if it were a test."""
-    return f"campaign/catalogue.py::{row['fault']}[{row['state']}-{row['board']}]"
+    return f"verification/campaign/catalogue.py::{row['fault']}[{row['state']}-{row['board']}]"
 
 
 def marked() -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Time and heap of one INA219 sample with each driver; run by benchmarks.peers with the pack mounted."""
+"""Time and heap of one INA219 sample with each driver; run by verification.benchmarks.peers with the pack mounted."""
 
 import gc
 import time

@@ -13,11 +13,11 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.board import BOARD_ARCHITECTURE, at_prompt, firmware_files, guest
-from benchmarks.catalogue import Result
-from benchmarks.options import Options
 from ionto import pins
 from ionto_host.firmware_files import compile_source
+from verification.benchmarks.board import BOARD_ARCHITECTURE, at_prompt, firmware_files, guest
+from verification.benchmarks.catalogue import Result
+from verification.benchmarks.options import Options
 
 PYB_FOLDER = "IONTO_PYB_INA219"
 _DISTRIBUTION = "adafruit-circuitpython-ina219"

@@ -6,7 +6,6 @@ import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks.options import Options
 from ionto import dose, protocol
 from ionto_host import firmware_files as host_files
 from ionto_host.device import Status
@@ -18,6 +17,7 @@ from ionto_sim.emulator.chip import Chip
 from ionto_sim.emulator.probe import LoopTiming
 from ionto_sim.emulator.raw_repl import RawRepl
 from ionto_sim.emulator.wiring import Wiring
+from verification.benchmarks.options import Options
 
 BOARD_ARCHITECTURE = "armv6m"
 LOAD_OHM = 2_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from benchmarks.catalogue import Result
-from benchmarks.options import Options
-from benchmarks.session_run import Recording, record
+from verification.benchmarks.catalogue import Result
+from verification.benchmarks.options import Options
+from verification.benchmarks.session_run import Recording, record
 
 _TICK_US = 1_000
 _LATE_US = 1_100

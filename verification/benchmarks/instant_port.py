@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.board import Board
+from verification.benchmarks.board import Board
 
 _SILENCE_US = 1_000_000
 

@@ -10,11 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.catalogue import Result, Spec, Tier
+from verification.benchmarks.catalogue import Result, Spec, Tier
 
 DOCUMENT = Path("docs/performance.md")
-BEGIN = "<!-- made by python -m benchmarks --write-doc: begin -->"
-END = "<!-- made by python -m benchmarks --write-doc: end -->"
+BEGIN = "<!-- made by python -m verification.benchmarks --write-doc: begin -->"
+END = "<!-- made by python -m verification.benchmarks --write-doc: end -->"
 _TIERS = ("host", "virtual", "emulated")
 _HEADINGS = ("benchmark", "unit", *_TIERS, "peer", "ratio", "goal", "met")
 _NOT_RUN = "not run"

@@ -7,9 +7,6 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from campaign import usb
-from campaign.catalogue import AT_REST, WRAP_US, Command, Fault
-from campaign.rig import BEGIN_MARK, FAULT_MARK, PRESS_MS, TRIGGERS, Rig
 from ionto import protocol
 from ionto import sessionlog_format as layout
 from ionto_host.device import Status
@@ -17,6 +14,9 @@ from ionto_host.errors import NoAnswerError
 from ionto_host.patience import patient
 from ionto_host.sessionfile import Session
 from ionto_sim.client import MarkReading, MeterReading
+from verification.campaign import usb
+from verification.campaign.catalogue import AT_REST, WRAP_US, Command, Fault
+from verification.campaign.rig import BEGIN_MARK, FAULT_MARK, PRESS_MS, TRIGGERS, Rig
 
 ASK_MARK = "ask"
 AFTER_MARK = "after"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hazards import document, record
+from verification.hazards import document, record
 
 MARKER = "hazard"
 _RECORDER = pytest.StashKey["Recorder"]()

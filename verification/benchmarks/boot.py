@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.board import Board, at_prompt, firmware_files, guest
-from benchmarks.catalogue import Result
-from benchmarks.options import Options
+from verification.benchmarks.board import Board, at_prompt, firmware_files, guest
+from verification.benchmarks.catalogue import Result
+from verification.benchmarks.options import Options
 
 _PACKAGE = "ionto"
 _OURS = (f"{_PACKAGE}.", "ionto_pack.")
