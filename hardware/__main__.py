@@ -6,17 +6,18 @@ import argparse
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 from rich.console import Console
 
-from hardware import kicad, netlist, report, tools
+from hardware import report
+from hardware.exports import kicad, tools
+from hardware.folders import HERE, PICTURES
 from hardware.report import Row
 from hardware.spice import checks, plots, runner
+from hardware.wiring import netlist
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = HERE.parent
 OUT = ROOT / "build" / "hardware"
-PICTURES = ROOT / "hardware" / "pictures"
 
 
 def electrical_rules() -> Row:

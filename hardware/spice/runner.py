@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from hardware.netlist import Netlist
 from hardware.spice.board import Board, board
 from hardware.spice.check import Check, Outcome, judge
 from hardware.spice.deck import DeckError
 from hardware.spice.engine import SimulationError
 from hardware.spice.rawfile import RawFileError
+from hardware.wiring.netlist import Netlist
 
 _TROUBLE = (SimulationError, DeckError, RawFileError, subprocess.TimeoutExpired)
 

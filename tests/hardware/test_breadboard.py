@@ -4,12 +4,12 @@ import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from hardware import breadboard_layout as layout
-from hardware import breadboard_picture, netlist
+from hardware.breadboard import layout, picture
 from hardware.spice import breadboard
 from hardware.spice.board import board
 from hardware.spice.checks.breadboard import expected
 from hardware.spice.quantity import number
+from hardware.wiring import netlist
 from ionto import pins
 
 GUIDE = Path(__file__).parents[2] / "hardware" / "build_guide.md"
@@ -88,7 +88,7 @@ def test_values_are_those_of_spice() -> None:
 
 
 def test_picture_is_current() -> None:
-    assert breadboard_picture.PATH.read_text(encoding="utf-8") == breadboard_picture.svg()
+    assert picture.PATH.read_text(encoding="utf-8") == picture.svg()
 
 
 def test_values_in_the_build_guide_are_those_of_spice() -> None:

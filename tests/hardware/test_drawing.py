@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from hardware.generator import lint, project
-from hardware.generator.__main__ import HERE
-from hardware.generator.drawing import Page
-from hardware.generator.sexpr import Atom, text
-from hardware.netlist import parse
+from hardware.drawing import lint, project
+from hardware.drawing.page import Page
+from hardware.drawing.sexpr import Atom, text
+from hardware.folders import SCHEMATICS
+from hardware.wiring.netlist import parse
 
 PAGES = project.pages()
 
@@ -21,13 +21,15 @@ def test_nothing_lies_on_anything(page: Page) -> None:
 def test_generator_writes_the_committed_files(tmp_path: Path) -> None:
     project.write(tmp_path)
     made = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
-    assert {path.name for path in HERE.glob("*.kicad_sch")} == {name for name in made if name.endswith(".kicad_sch")}
-    assert [name for name in made if made[name] != (HERE / name).read_text(encoding="utf-8")] == []
+    assert {path.name for path in SCHEMATICS.glob("*.kicad_sch")} == {
+        name for name in made if name.endswith(".kicad_sch")
+    }
+    assert [name for name in made if made[name] != (SCHEMATICS / name).read_text(encoding="utf-8")] == []
 
 
 def test_no_uuid_is_used_twice() -> None:
     seen: list[str] = []
-    for path in HERE.glob("*.kicad_sch"):
+    for path in SCHEMATICS.glob("*.kicad_sch"):
         stack = [parse(path.read_text(encoding="utf-8"))]
         while stack:
             node = stack.pop()

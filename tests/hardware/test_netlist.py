@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from hardware import bom, checks_netlist, netlist, pinout
-from hardware.checks_netlist import CHECKS, number, run
-from hardware.export import EXPORTS
-from hardware.netlist import Netlist, NetlistError, from_text, read
+from hardware.drawing import pinout
+from hardware.exports import bom
+from hardware.folders import EXPORTS, NETLIST, PINOUT
+from hardware.wiring import checks, netlist
+from hardware.wiring.checks import CHECKS, number, run
+from hardware.wiring.netlist import Netlist, NetlistError, from_text, read
 
 BOARD = read()
 CHECK_NAMES = [check.__name__ for check in CHECKS]
@@ -209,7 +211,7 @@ def test_bill_of_materials_counts_every_part() -> None:
 
 
 def test_pinout_is_of_this_netlist() -> None:
-    assert pinout.PAGE.read_text(encoding="utf-8") == pinout.text(BOARD)
+    assert PINOUT.read_text(encoding="utf-8") == pinout.text(BOARD)
 
 
 def test_exports_hold_no_path_and_no_date_of_the_day() -> None:
@@ -218,7 +220,7 @@ def test_exports_hold_no_path_and_no_date_of_the_day() -> None:
     for path in EXPORTS.iterdir():
         content = path.read_bytes()
         assert not re.search(rb"/(?:home|work|root|tmp|Users)/|[A-Z]:\\\\", content), path.name
-    assert '(date "20' not in (EXPORTS / "iontopico.net").read_text(encoding="utf-8").split("(sheet", 1)[0]
+    assert '(date "20' not in NETLIST.read_text(encoding="utf-8").split("(sheet", 1)[0]
 
 
 # The reader.
@@ -264,5 +266,5 @@ def test_number_refuses_other_text() -> None:
 
 
 def test_main_prints_the_count(capsys: pytest.CaptureFixture[str]) -> None:
-    assert checks_netlist.main() == 0
+    assert checks.main() == 0
     assert f"{len(CHECKS)} checks of the netlist, 0 findings" in capsys.readouterr().out

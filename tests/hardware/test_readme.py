@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hardware.checks_netlist import CHECKS
-from hardware.netlist import read
+from hardware.wiring.checks import CHECKS
+from hardware.wiring.netlist import read
 
 PAGE = Path(__file__).resolve().parents[2] / "hardware" / "README.md"
 TEXT = PAGE.read_text(encoding="utf-8")

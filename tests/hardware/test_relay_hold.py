@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from hardware import netlist
 from hardware.spice import runner
 from hardware.spice.board import Board, board
 from hardware.spice.check import Check
 from hardware.spice.checks import dead_man, relay
+from hardware.wiring import netlist
 
 CHECKS = {check.item: check for check in relay.CHECKS}
 LEAST, LONGEST = CHECKS["held after its pin, least"], CHECKS["held after its pin, longest"]

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from hardware import export, kicad
-from hardware.checks_netlist import run
-from hardware.generator import project, writer
-from hardware.generator.drawing import PROJECT, Page
-from hardware.netlist import from_text
+from hardware.drawing import project, writer
+from hardware.drawing.page import PROJECT, Page
+from hardware.exports import files, kicad
+from hardware.folders import SCHEMATICS
+from hardware.wiring.checks import run
+from hardware.wiring.netlist import from_text
 
 
 def test_electrical_rules() -> None:
@@ -18,14 +19,14 @@ def test_electrical_rules() -> None:
 
 
 def test_no_rule_is_switched_off() -> None:
-    erc = json.loads((kicad.SCHEMATICS / f"{PROJECT}.kicad_pro").read_text(encoding="utf-8"))["erc"]
+    erc = json.loads((SCHEMATICS / f"{PROJECT}.kicad_pro").read_text(encoding="utf-8"))["erc"]
     assert erc["erc_exclusions"] == []
     assert len(erc["rule_severities"]) > 40
     assert set(erc["rule_severities"].values()) == {"error"}
 
 
 def test_committed_exports_are_current() -> None:
-    assert export.stale() == []
+    assert files.stale() == []
 
 
 def write_with(folder: Path, name: str, mistake: Callable[[Page], None]) -> Path:
@@ -56,7 +57,7 @@ def swap_the_inputs(page: Page) -> None:
 def test_rules_pass_what_the_checks_find(tmp_path: Path, mistake: Callable[[Page], None]) -> None:
     root = write_with(tmp_path, "sink", mistake)
     assert kicad.erc(root) == ""
-    assert "amplifier" in {finding.check for finding in run(from_text(export.netlist_text(root)))}
+    assert "amplifier" in {finding.check for finding in run(from_text(files.netlist_text(root)))}
 
 
 def test_rules_find_missing_wires(tmp_path: Path) -> None:

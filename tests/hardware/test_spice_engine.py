@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hardware import netlist
 from hardware.spice import checks, measure, rawfile, runner
 from hardware.spice.board import board
 from hardware.spice.check import TABLE, Check, Limit, around, judge
 from hardware.spice.checks.common import held, loaded
 from hardware.spice.deck import Deck
 from hardware.spice.engine import SimulationError, Waves, sweep, transient
+from hardware.wiring import netlist
 
 DIVIDER = Deck({}, ()).plus("Vin IN 0 10", "R1 IN OUT 1k", "R2 OUT 0 3k")
 

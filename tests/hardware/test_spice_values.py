@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from hardware import netlist
-from hardware.netlist import Netlist
 from hardware.spice import quantity
 from hardware.spice.board import board
 from hardware.spice.checks.common import current_ma, loaded
 from hardware.spice.deck import BLOCKS, DeckError, block_text, fill
+from hardware.wiring import netlist
+from hardware.wiring.netlist import Netlist
 
 # Nodes of the templates whose net has no name of its own in the drawing, or another one.
 NODES = {

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from hardware import tools
-from hardware.tools import Source, find_source
+from hardware.exports import tools
+from hardware.exports.tools import Source, find_source
 
 DEB822 = """Types: deb
 URIs: http://mirror.example/debian

@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from hardware import netlist
 from hardware.spice import measure
 from hardware.spice.board import Board, board
 from hardware.spice.checks import ceiling, compliance, dead_man, interlock, relay, start
 from hardware.spice.checks.common import FULL_MA, current_ma, duty_sweep, loaded
 from hardware.spice.checks.faults import load_ma
 from hardware.spice.checks.setpoint import step_response
+from hardware.wiring import netlist
 from ionto_sim import parameters
 from ionto_sim.circuit import FULL_DUTY, Circuit
 from ionto_sim.deadman import DeadMan

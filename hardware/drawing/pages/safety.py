@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..drawing import Page
+from ..page import Page
 from ..shapes import Anchor
 
 _NOTE = """Output on needs all of: heartbeat edges, STOP closed, no computer on USB (or the bench strap).

@@ -1,7 +1,7 @@
 """Read a KiCad netlist (`kicadsexpr`): components with their fields, nets with their pins.
 
 KiCad prefixes the name of a net inside a sheet with the sheet's path; here a net has the last part only, which is
-unique (`hardware.checks_netlist` proves it).
+unique (`hardware.wiring.checks` proves it).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-COMMITTED = Path(__file__).resolve().parent / "schematics" / "exports" / "iontopico.net"
+from hardware.folders import NETLIST
 
 Tree: TypeAlias = "str | list[Tree]"
 Node = tuple[str, str]
@@ -91,7 +91,13 @@ def parse(text: str) -> Tree:
     return stack[0][0]
 
 
-def read(path: Path = COMMITTED) -> Netlist:
+def natural(reference: str) -> tuple[str, int]:
+    """Return a key that sorts R2 before R10."""
+    match = re.fullmatch(r"(\D+)(\d+)", reference)
+    return (match[1], int(match[2])) if match else (reference, 0)
+
+
+def read(path: Path = NETLIST) -> Netlist:
     """Return the netlist in a file; NetlistError when it is none."""
     return from_text(path.read_text(encoding="utf-8"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..drawing import Page
+from ..page import Page
 
 _LEFT = (
     ("PWM_SETPOINT", "4", "output"), ("I2C_SDA", "6", "bidirectional"), ("I2C_SCL", "7", "output"),

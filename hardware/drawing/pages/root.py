@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..drawing import Page, SheetBox
+from ..page import Page, SheetBox
 
 _WARNING = """For bench work, teaching and research. Not a cleared medical device: do not connect it to a person.
 Nothing here isolates the electrodes from the battery, from USB or from a computer's mains earth."""

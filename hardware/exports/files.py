@@ -1,21 +1,20 @@
-"""Export the schematic: netlist, PDF, one SVG a sheet, bill of materials. `python -m hardware.export [--check]`.
+"""The files made from the schematic: netlist, PDF, one SVG a sheet, bill of materials.
 
-Needs `kicad-cli` of KiCad 9 (see hardware/README.md). What is written holds no date of the day and no path
-of the machine.
+What is written holds no date of the day and no path of the machine.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
 import tempfile
 from pathlib import Path
 
-from . import bom, netlist
-from .kicad import ROOT_SHEET, SCHEMATICS, KicadError, kicad
+from hardware.exports import bom
+from hardware.exports.kicad import kicad
+from hardware.folders import EXPORTS, NETLIST, ROOT_SHEET
+from hardware.wiring import netlist
 
-EXPORTS = SCHEMATICS / "exports"
+BOM = EXPORTS / "bom.csv"
 _PDF_DATE = re.compile(rb"/CreationDate \(D:[^)]*\)")
 _PAPER = "#F5F4EF"  # of KiCad's default colours
 _SVG_TITLE = re.compile(r"<title>.*?</title>", re.DOTALL)
@@ -41,10 +40,9 @@ def neutral(text: str) -> str:
 def write() -> list[Path]:
     """Write every export and return the paths."""
     EXPORTS.mkdir(exist_ok=True)
-    netlist.COMMITTED.write_text(netlist_text(), encoding="utf-8")
-    table = EXPORTS / "bom.csv"
-    table.write_text(bom.text(netlist.read()), encoding="utf-8")
-    return [netlist.COMMITTED, table, _write_pdf(), *_write_pictures()]
+    NETLIST.write_text(netlist_text(), encoding="utf-8")
+    BOM.write_text(bom.text(netlist.read()), encoding="utf-8")
+    return [NETLIST, BOM, _write_pdf(), *_write_pictures()]
 
 
 def _write_pdf() -> Path:
@@ -99,31 +97,9 @@ def _one_path(group: str) -> str:
 def stale() -> list[str]:
     """Return what of the committed exports differs from the schematic; nothing when they are current."""
     found = []
-    committed = netlist.COMMITTED.read_text(encoding="utf-8") if netlist.COMMITTED.exists() else ""
+    committed = NETLIST.read_text(encoding="utf-8") if NETLIST.exists() else ""
     if committed != netlist_text():
-        found.append("iontopico.net is not the netlist of the schematic; run python -m hardware.export")
-    table = EXPORTS / "bom.csv"
-    if not table.exists() or table.read_text(encoding="utf-8") != bom.text(netlist.read()):
-        found.append("bom.csv is not the list of iontopico.net; run python -m hardware.export")
+        found.append("iontopico.net is not the netlist of the schematic; run python -m hardware.exports")
+    if not BOM.exists() or BOM.read_text(encoding="utf-8") != bom.text(netlist.read()):
+        found.append("bom.csv is not the list of iontopico.net; run python -m hardware.exports")
     return found
-
-
-def main() -> int:
-    """Export, or with --check say whether the committed exports are current; 1 when they are not."""
-    parser = argparse.ArgumentParser(prog="python -m hardware.export", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare, write nothing")
-    try:
-        if parser.parse_args().check:
-            found = stale()
-            print("\n".join(found) or "exports are current")
-            return 1 if found else 0
-        for path in write():
-            print(path.relative_to(SCHEMATICS.parent))
-    except KicadError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..drawing import Page
+from ..page import Page
 from ..shapes import Anchor
 
 _NOTE = """Boost output: A 1.233 V x (1 + R30 / R31) = 24.0 V, B 0.6 V x (1 + R30 / R31) = 24.0 V. Fixed resistors: no

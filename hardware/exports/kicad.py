@@ -1,4 +1,4 @@
-"""KiCad's command line: where the schematic is, running `kicad-cli`, the electrical rules check."""
+"""KiCad's command line: running `kicad-cli`, the electrical rules check."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-SCHEMATICS = Path(__file__).resolve().parent / "schematics"
-ROOT_SHEET = SCHEMATICS / "iontopico.kicad_sch"
+from hardware.folders import ROOT_SHEET
+
 _VIOLATIONS = 5  # exit status of `sch erc --exit-code-violations`
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 
-from .netlist import Component, Netlist
+from hardware.wiring.netlist import Component, Netlist, natural
 
 HEADER = (
     "Reference", "Qty", "Value", "B value", "MPN", "B MPN",
@@ -36,12 +35,6 @@ def text(netlist: Netlist) -> str:
     writer.writerow(HEADER)
     writer.writerows(rows(netlist))
     return out.getvalue()
-
-
-def natural(reference: str) -> tuple[str, int]:
-    """Return a key that sorts R2 before R10."""
-    match = re.fullmatch(r"(\D+)(\d+)", reference)
-    return (match[1], int(match[2])) if match else (reference, 0)
 
 
 def _key(part: Component) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
-from .drawing import Page, Placed
+from .page import Page, Placed
 from .shapes import GRID_MM, TEXT_MM
 
 _ASPECT = 0.9

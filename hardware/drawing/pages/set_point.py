@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..drawing import Page
+from ..page import Page
 
 _NOTE = """Set-point = duty x 2.5 V x R5 / (R3 + R4 + R5) = duty x 1.000 V; one PWM step of 4096 is 0.24 mV.
 100 % duty is 1.000 V across Rs + shunt: 4.975 mA in A, 24.95 mA in B. That is the most the set-point path can ask

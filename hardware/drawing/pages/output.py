@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..drawing import Page, Point
+from ..page import Page, Point
 from ..shapes import Anchor
 
 _NOTE = """\

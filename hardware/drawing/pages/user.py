@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..drawing import Page
+from ..page import Page
 from ..shapes import Anchor
 
 _NOTE = """MAINT fitted at power-up: the board stays in maintenance, output off, and takes files over USB.

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from . import symbols
-from .drawing import (
+from .page import (
     DATE,
     LIBRARY,
     PROJECT,

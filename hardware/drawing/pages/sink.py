@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..drawing import Page
+from ..page import Page
 from ..shapes import Anchor
 
 _PRECISE = ("Reference", "Value", "Tolerance", "Value_B")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import writer
-from .drawing import PROJECT, Page
+from .page import PROJECT, Page
 from .pages import output, pico, power, root, safety, set_point, sink, user
 
 _COMMENTS = ("Bench, teaching and research. Not a medical device.", "Electrodes are not isolated.")

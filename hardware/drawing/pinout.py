@@ -1,20 +1,18 @@
-"""hardware/pinout.md from the firmware's pin table and the netlist. `python -m hardware.pinout [--check]`."""
+"""hardware/pinout.md from the firmware's pin table and the netlist. `python -m hardware.drawing.pinout [--check]`."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from hardware.folders import PINOUT
+from hardware.wiring.checks import ON_MODULE, PICO
+from hardware.wiring.netlist import Netlist, natural, read
 from ionto_host.device_tables import pin_numbers
 
-from .bom import natural
-from .checks_netlist import ON_MODULE, PICO
-from .netlist import Netlist, read
-
-PAGE = Path(__file__).resolve().parent / "pinout.md"
 _HEAD = """# Pinout of the Pico
 
-Made by `python -m hardware.pinout` from `firmware/lib/ionto/pins.py` and the schematic's netlist; a test keeps it so.
+Made by `python -m hardware.drawing.pinout` from `firmware/lib/ionto/pins.py` and the schematic's netlist; a test keeps
+it so.
 
 ## The header, seen from above, USB on top
 
@@ -72,14 +70,18 @@ def _end(netlist: Netlist, reference: str, pin: str) -> str:
 
 def main() -> int:
     """Write the page, or with --check say whether it is current; 1 when it is not."""
-    parser = argparse.ArgumentParser(prog="python -m hardware.pinout", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m hardware.drawing.pinout", description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     page = text(read())
     if not parser.parse_args().check:
-        PAGE.write_text(page, encoding="utf-8")
+        PINOUT.write_text(page, encoding="utf-8")
         return 0
-    current = PAGE.exists() and PAGE.read_text(encoding="utf-8") == page
-    print("hardware/pinout.md is current" if current else "hardware/pinout.md is stale; run python -m hardware.pinout")
+    current = PINOUT.exists() and PINOUT.read_text(encoding="utf-8") == page
+    print(
+        "hardware/pinout.md is current"
+        if current
+        else "hardware/pinout.md is stale; run python -m hardware.drawing.pinout"
+    )
     return 0 if current else 1
 
 

@@ -1,13 +1,12 @@
-"""Draw the breadboard build as SVG: `python -m hardware.breadboard_picture` writes hardware/pictures/breadboard.svg."""
+"""Draw the breadboard build as SVG: `python -m hardware.breadboard.picture` writes hardware/pictures/breadboard.svg."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from hardware.breadboard import layout
+from hardware.breadboard.layout import Part, Wire
+from hardware.folders import PICTURES
 
-from hardware import breadboard_layout as layout
-from hardware.breadboard_layout import Part, Wire
-
-PATH = Path(__file__).parent / "pictures" / "breadboard.svg"
+PATH = PICTURES / "breadboard.svg"
 
 _PITCH = 22.0
 _LEFT, _ABOVE = 70.0, 120.0

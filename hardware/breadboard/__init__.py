@@ -1,0 +1,1 @@
+"""The build on a breadboard: its holes and wires, and its picture."""

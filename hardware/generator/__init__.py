@@ -1,1 +1,0 @@
-"""Draws the schematic: symbols, parts and pages as data, written as KiCad files."""

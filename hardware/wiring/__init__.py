@@ -1,0 +1,1 @@
+"""The netlist that KiCad exports, and its checks against the firmware's pins and limits."""
