@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 demo: $(STAMP) ## flash a virtual Pico, run a 40 mA*min dose, pull and plot its log into build/demo/
-	$(BIN)/python -m ionto_host.demo
+	$(BIN)/python -m ionto_host.cli.demo
 
 course: $(STAMP) ## play a course of six sessions with realistic doses on a virtual Pico; its page is build/course/course.html
 	$(BIN)/python examples/course_plantar_fasciitis.py

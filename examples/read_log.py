@@ -12,7 +12,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ionto_host import logs, logstore
+from ionto_host import logs
+from ionto_host.logs import store as logstore
 
 
 def main() -> None:

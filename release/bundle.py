@@ -7,8 +7,8 @@ import zipfile
 from pathlib import Path
 
 from ionto.version import FIRMWARE_VERSION
-from ionto_host import micropython_image
-from ionto_host.firmware_files import RP2040_MPY, Bundle, build
+from ionto_host.board import micropython_image
+from ionto_host.board.firmware_files import RP2040_MPY, Bundle, build
 
 FOLDER = f"iontopico-firmware-{FIRMWARE_VERSION}"
 _README = f"""\

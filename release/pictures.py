@@ -15,12 +15,12 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from ionto_host import simulators
 from ionto_host.cli.monitor_view import render
-from ionto_host.device import Device
-from ionto_host.hand import with_hand
-from ionto_host.monitor import Gap, watch
-from ionto_host.monitor_history import History
+from ionto_host.device.client import Device
+from ionto_host.device.hand import with_hand
+from ionto_host.monitor.history import History
+from ionto_host.monitor.watching import Gap, watch
+from ionto_host.transport import simulators
 from release.uf2_stub import stub
 
 PICTURES = Path("docs/pictures")

@@ -3,7 +3,7 @@
 Each import asks the file system four times, and littlefs reads and checks the whole directory every time: 8 ms a
 module on the RP2040. File: magic, length and CRC-32 of the table, the table (for each module the length of its name,
 offset in the file, size and CRC-32; then the name), modules. Each is read once, and checked before it is used. Written
-by `ionto_host.packing`.
+by `ionto_host.board.packing`.
 """
 
 import binascii

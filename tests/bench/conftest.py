@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ionto_host import flashing
 from ionto_host.bench import benchfile, rig
+from ionto_host.board import flashing
 from ionto_sim import image
 from ionto_sim.client import VirtualPico
 from ionto_sim.config import Paths

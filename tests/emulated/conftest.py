@@ -12,7 +12,8 @@ from importlib.util import find_spec
 import pytest
 from workbench import Bench, run_tool
 
-from ionto_host import firmware_files, micropython_image, patience
+from ionto_host import patience
+from ionto_host.board import firmware_files, micropython_image
 from ionto_host.errors import MissingPartError
 from ionto_sim import image as flash_image
 from ionto_sim.client import VirtualPico

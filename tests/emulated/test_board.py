@@ -12,7 +12,7 @@ import pytest
 import serial
 from workbench import Bench, run_tool
 
-from ionto_host import firmware_files, micropython_image
+from ionto_host.board import firmware_files, micropython_image
 from ionto_host.patience import patient
 from ionto_sim.client import wait_until
 from ionto_sim.errors import SimCommandError

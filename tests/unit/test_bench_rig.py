@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from ionto_host import calibrating
 from ionto_host.bench import benchfile, fixtures, instruments, loads, measuring, rig, switching
+from ionto_host.board import calibrating
+from ionto_host.board.meters import Meter, Sample, TypedMeter
 from ionto_host.errors import BenchError, CalibrationError, NoDeviceError, SafetyError, SimulatorError
-from ionto_host.meters import Meter, Sample, TypedMeter
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -12,8 +12,8 @@ from circuitpython_bus import CircuitPythonI2C, Source, chip
 from ionto_host.bench import loads, switching, wiring
 from ionto_host.bench.benchfile import LoadSpec, MeterSpec, SwitchSpec
 from ionto_host.bench.instruments import Ina219Meter, library
+from ionto_host.doctor.findings import good
 from ionto_host.errors import BenchError, LackingError
-from ionto_host.findings import good
 
 BRIDGE = "mcp2221"
 

@@ -25,8 +25,8 @@ from littlefs.errors import LittleFSError
 from plant import Board, Device, device, installed, read_log
 
 from ionto import bootmode, dose, faults, protocol, version
-from ionto_host import sessionfile
 from ionto_host.errors import NotALogError
+from ionto_host.logs import sessionfile
 
 EVERY_CUT = bool(os.environ.get("IONTO_EVERY_CUT"))
 TEARS = (1, 64, 128, 255) if EVERY_CUT else (128,)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ionto.sessionlog import SessionLog
-from ionto_host import firmware_files
-from ionto_host.packing import pack
+from ionto_host.board import firmware_files
+from ionto_host.board.packing import pack
 from ionto_pack import BUFFER_BYTES, NARROW_PATH, USUAL_PATH, Pack, narrow, widen
 
 MODULES = {"a.mpy": b"first", "b.mpy": b"", "ccc.mpy": bytes(range(256)) * 20}

@@ -21,7 +21,7 @@ from ionto import kernel, protocol, sessionlog
 from ionto import sessionlog_format as fmt
 from ionto.reading import Reading
 from ionto.sessionlog import SessionLog
-from ionto_host import sessionfile
+from ionto_host.logs import sessionfile
 
 
 def logs_of(disk: Disk) -> dict[int, bytes]:

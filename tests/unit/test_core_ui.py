@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ionto import faults, protocol, ui
-from ionto_host.device_tables import fault_names
-from ionto_host.lights import page
+from ionto_host.device.lights import page
+from ionto_host.device.tables import fault_names
 
 LIGHTS = ui.Lights()
 STATES = range(len(protocol.STATES))
@@ -110,5 +110,5 @@ def test_a_refused_press_is_seen_and_heard() -> None:
 
 @pytest.mark.hazard("HAZ-33")
 def test_the_printed_page_is_current() -> None:
-    """docs/lights.md: `python -m ionto_host.lights > docs/lights.md` brings it up to date."""
+    """docs/lights.md: `python -m ionto_host.device.lights > docs/lights.md` brings it up to date."""
     assert (Path(__file__).parents[2] / "docs" / "lights.md").read_text() == page()

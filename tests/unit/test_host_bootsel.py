@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ionto_host import bootsel, cli, uf2
-from ionto_host.bootsel import Drive
+from ionto_host import cli
+from ionto_host.board import bootsel, uf2
+from ionto_host.board.bootsel import Drive
 from ionto_host.errors import (
     AmbiguousDeviceError,
     BootselError,

@@ -14,11 +14,13 @@ from test_host_fake_device import FakeDevice, on_pty
 
 from ionto import dose, limits, protocol
 from ionto.calibration import MAX_GAIN_PPM, MAX_RESIDUAL_PPM, MAX_ZERO_UA
-from ionto_host import calibrating, cli, hand
-from ionto_host.calibrating import Point, Trim, dose_of, fit, worst_ppm
-from ionto_host.device import Device
+from ionto_host import cli
+from ionto_host.board import calibrating
+from ionto_host.board.calibrating import Point, Trim, dose_of, fit, worst_ppm
+from ionto_host.board.meters import open_meter
+from ionto_host.device import hand
+from ionto_host.device.client import Device
 from ionto_host.errors import CalibrationError, NoAnswerError, UsageError
-from ionto_host.meters import open_meter
 
 _gains = st.integers(-MAX_GAIN_PPM + 200, MAX_GAIN_PPM - 200)
 _zeros = st.integers(-MAX_ZERO_UA + 1, MAX_ZERO_UA - 1)

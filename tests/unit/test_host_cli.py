@@ -315,7 +315,7 @@ def test_an_interrupt_has_exit_code_130(ionto: Shell, fake: FakeDevice, monkeypa
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ionto_host.monitor.time.sleep", interrupt)
+    monkeypatch.setattr("ionto_host.monitor.watching.time.sleep", interrupt)
     assert ionto("monitor") == 130
     assert "the session goes on" in ionto.err
 
@@ -352,7 +352,7 @@ def test_an_interrupt_while_importing(
 
 def test_a_defect_is_told_as_one(ionto: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unexpected exception has exit code 1 and no traceback, unless asked for."""
-    monkeypatch.setattr("ionto_host.device.Device.status", lambda self: 1 / 0)
+    monkeypatch.setattr("ionto_host.device.client.Device.status", lambda self: 1 / 0)
     assert ionto("status") == 1 and "ZeroDivisionError" in ionto.err
     assert cli.main(["status", "--verbose", "--port", ionto.port]) == 1
 

@@ -9,9 +9,9 @@ from shell import BENCH, Shell
 from test_host_fake_device import FakeDevice
 
 from ionto import protocol
-from ionto_host import messages
 from ionto_host.cli import comfortcmd
 from ionto_host.cli.common import open_device
+from ionto_host.device import messages
 
 
 def started(ionto: Shell, fake: FakeDevice) -> None:

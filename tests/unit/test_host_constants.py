@@ -6,8 +6,8 @@ import ast
 
 import pytest
 
-from ionto_host import firmware_files
-from ionto_host.constants import Constants
+from ionto_host.board import firmware_files
+from ionto_host.device.constants import Constants
 
 NUMBERS = """\
 from ionto.compat import const

@@ -14,10 +14,12 @@ import serial
 from test_host_fake_device import BENCH_DOSE, BOARD_ID, FakeDevice, make_log, on_pty, on_socket
 
 from ionto import dose, faults, protocol
-from ionto_host import errors, messages, monitor, port_holders
-from ionto_host.device import Device, Hello, LogEntry, Status
-from ionto_host.device_tables import fault_names
-from ionto_host.transport import ports
+from ionto_host import errors
+from ionto_host.device import messages
+from ionto_host.device.client import Device, Hello, LogEntry, Status
+from ionto_host.device.tables import fault_names
+from ionto_host.monitor import watching as monitor
+from ionto_host.transport import port_holders, ports
 from ionto_host.transport.link import Link, decode_error
 
 

@@ -15,10 +15,12 @@ import pytest
 from test_host_fake_device import FakeDevice, on_pty
 
 from ionto import faults, protocol
-from ionto_host import cli, doctor_computer, errors, firmware_files
-from ionto_host.doctor import examine
-from ionto_host.findings import Finding
-from ionto_host.port_holders import Holder, holders, told
+from ionto_host import cli, errors
+from ionto_host.board import firmware_files
+from ionto_host.doctor import computer as doctor_computer
+from ionto_host.doctor.examination import examine
+from ionto_host.doctor.findings import Finding
+from ionto_host.transport.port_holders import Holder, holders, told
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ionto import dose, limits
-from ionto_host import dosefile
+from ionto_host.dose import file as dosefile
 from ionto_host.errors import DoseFileError, IontoError, RefusedError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -22,7 +22,7 @@ import pytest
 from ionto import dose, faults, limits, protocol
 from ionto import sessionlog_format as layout
 from ionto.version import FIRMWARE_VERSION, LOG_FORMAT_VERSION, PROTOCOL_VERSION
-from ionto_host.device import Device
+from ionto_host.device.client import Device
 from ionto_host.transport.frames import Decoder, encode
 from verification.benchmarks import session_log
 

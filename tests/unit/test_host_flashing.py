@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ionto_host import firmware_files, flashing
+from ionto_host.board import firmware_files, flashing
+from ionto_host.board.firmware_files import Bundle, FirmwareFile
+from ionto_host.board.flashing import install, make_plan, verify
 from ionto_host.errors import BoardError, CompileError, IntegrityError
-from ionto_host.firmware_files import Bundle, FirmwareFile
-from ionto_host.flashing import install, make_plan, verify
 from ionto_pack import PACK_PATH, Pack
 
 RP2040 = firmware_files.RP2040_MPY

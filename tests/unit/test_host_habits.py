@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from test_host_fake_device import FakeDevice, on_pty
 
 from ionto import protocol, version
-from ionto_host import cli, config, micropython_image
+from ionto_host import cli, config
+from ionto_host.board import micropython_image
 from ionto_host.errors import UsageError
 
 
@@ -159,6 +160,6 @@ def test_ctrl_c_when_the_device_is_gone(monkeypatch: pytest.MonkeyPatch, capsys:
     def interrupted(name: str | None) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ionto_host.device.Device.open", interrupted)
+    monkeypatch.setattr("ionto_host.device.client.Device.open", interrupted)
     assert cli.main(["status", "--port", "/dev/no-such-port", "--json"]) == 130
     assert "could not be asked" in json.loads(capsys.readouterr().out)["error"]["action"]

@@ -8,12 +8,12 @@ import pytest
 from test_host_fake_device import FakeDevice
 
 from ionto import faults, protocol
-from ionto_host import hand
+from ionto_host.board.flashing import leave_application
 from ionto_host.cli import main
-from ionto_host.device import Device
+from ionto_host.device import hand
+from ionto_host.device.client import Device
+from ionto_host.device.hand import with_hand
 from ionto_host.errors import RefusedError
-from ionto_host.flashing import leave_application
-from ionto_host.hand import with_hand
 
 pytest_plugins = ("test_host_fake_device",)
 

@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ionto import dose as device_dose
-from ionto_host import dosefile, dosewriter, library, screening
+from ionto_host import library
+from ionto_host.dose import file as dosefile
+from ionto_host.dose import screening
+from ionto_host.dose import writer as dosewriter
 from ionto_host.errors import LibraryError, RefusedError, UsageError
 from ionto_host.library import polarity
 from ionto_host.library.model import ALTERNATE, CONTEXT, VERIFY, Drug, Figure

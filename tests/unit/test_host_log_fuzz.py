@@ -21,8 +21,13 @@ import pytest
 from test_host_fake_device import BOARD_ID, FakeDevice, make_log, on_pty
 
 from ionto import sessionlog_format as layout
-from ionto_host import cli, logdiff, logexport, logrecords, logstore, plot, report, sessionfile
+from ionto_host import cli
 from ionto_host.errors import NotALogError
+from ionto_host.logs import diff as logdiff
+from ionto_host.logs import export as logexport
+from ionto_host.logs import plot, report, sessionfile
+from ionto_host.logs import records as logrecords
+from ionto_host.logs import store as logstore
 from verification.benchmarks import session_log
 
 GOLDEN = [(Path(__file__).parents[1] / "golden" / f"format_{version}.ilog").read_bytes() for version in (1, 2)]

@@ -22,9 +22,14 @@ from test_host_fake_device import BOARD_ID, FakeDevice, make_log, on_pty
 
 from ionto import faults, protocol
 from ionto import sessionlog_format as layout
-from ionto_host import logdiff, logexport, logindex, logs, logstore, plot, report, sessionfile
+from ionto_host import logs
 from ionto_host.errors import NotALogError, UsageError
-from ionto_host.sessionfile import Event, Session
+from ionto_host.logs import diff as logdiff
+from ionto_host.logs import export as logexport
+from ionto_host.logs import index as logindex
+from ionto_host.logs import plot, report, sessionfile
+from ionto_host.logs import store as logstore
+from ionto_host.logs.sessionfile import Event, Session
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 LOG = GOLDEN / "format_2.ilog"

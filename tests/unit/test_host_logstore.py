@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_host_fake_device import BOARD_ID, FakeDevice, make_log, on_pty
 
-from ionto_host import logstore
-from ionto_host.device import Device, LogEntry
+from ionto_host.device.client import Device, LogEntry
 from ionto_host.errors import NoAnswerError, UsageError
+from ionto_host.logs import store as logstore
 
 LOG = make_log(1_400)
 

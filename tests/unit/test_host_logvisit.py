@@ -15,8 +15,10 @@ from shell import run
 from test_host_fake_device import BOARD_ID, FakeDevice, make_log, on_pty
 
 from ionto.version import FIRMWARE_VERSION
-from ionto_host import logindex, logvisit, versions
-from ionto_host.device import LogEntry
+from ionto_host.device import versions
+from ionto_host.device.client import LogEntry
+from ionto_host.logs import index as logindex
+from ionto_host.logs import visit as logvisit
 
 
 def notes(capsys: pytest.CaptureFixture[str], port: str, *command: str) -> list[str]:

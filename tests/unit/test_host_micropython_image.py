@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ionto_host import cli, micropython_image
+from ionto_host import cli
+from ionto_host.board import micropython_image
 from ionto_host.errors import DownloadError, IntegrityError, MissingPartError, UsageError
 from ionto_host.patience import patient
 

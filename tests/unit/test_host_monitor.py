@@ -14,13 +14,14 @@ from rich.console import Console
 from test_host_fake_device import FakeDevice, on_pty
 
 from ionto import faults, protocol
-from ionto_host import cli, monitor
+from ionto_host import cli
 from ionto_host.cli.monitor_view import render
-from ionto_host.device import Status
+from ionto_host.device.client import Status
 from ionto_host.errors import MissingPartError, MonitorTimeoutError, NoDeviceError
-from ionto_host.monitor import Gap
-from ionto_host.monitor_history import History, changes
-from ionto_host.monitor_plot import LivePlot, SessionFigure
+from ionto_host.monitor import watching as monitor
+from ionto_host.monitor.history import History, changes
+from ionto_host.monitor.plot import LivePlot, SessionFigure
+from ionto_host.monitor.watching import Gap
 
 REST = {name: 0 for name, _ in protocol.STATUS_FIELDS}
 

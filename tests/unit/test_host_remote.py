@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ionto_host.errors import NoDeviceError, PortBusyError, TransportError, UsageError
-from ionto_host.serving import PortServer, is_local
 from ionto_host.transport import network
 from ionto_host.transport.ports import open_port
+from ionto_host.transport.serving import PortServer, is_local
 
 
 @contextmanager

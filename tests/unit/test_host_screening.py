@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ionto.dose import MAX_SCREENING
-from ionto_host import library, screening
+from ionto_host import library
+from ionto_host.dose import screening
+from ionto_host.dose.screening import Answers
 from ionto_host.errors import ScreeningError
-from ionto_host.screening import Answers
 
 LIB = library.built_in()
 ASKED = screening.questions("lidocaine 4 %", LIB)

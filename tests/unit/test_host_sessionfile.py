@@ -15,9 +15,11 @@ from test_host_fake_device import make_log
 
 from ionto import protocol
 from ionto import sessionlog_format as layout
-from ionto_host import logdiff, logexport, sessionfile
 from ionto_host.errors import NotALogError
-from ionto_host.sessionfile import Event, Sample
+from ionto_host.logs import diff as logdiff
+from ionto_host.logs import export as logexport
+from ionto_host.logs import sessionfile
+from ionto_host.logs.sessionfile import Event, Sample
 from verification.benchmarks.session_log import HEAD, chain_of, log, record
 
 LOG = make_log(120)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ionto_host import cli, demo, simulators
+from ionto_host import cli
+from ionto_host.cli import demo
 from ionto_host.errors import AmbiguousDeviceError, NoDeviceError, SimulatorError, UsageError
-from ionto_host.transport import ports
+from ionto_host.transport import ports, simulators
 
 DEAD_PID = 2**22 + 1
 

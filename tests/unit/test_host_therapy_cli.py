@@ -16,9 +16,10 @@ from shell import BENCH, EXAMPLES, Shell
 from test_host_fake_device import BOARD_ID, FakeDevice, make_log
 
 from ionto import limits, protocol
-from ionto_host import cli, dosefile
+from ionto_host import cli
 from ionto_host.cli import common, coursecmd
 from ionto_host.course import fromlog, store
+from ionto_host.dose import file as dosefile
 
 NOTICE = "not a cleared medical device"
 ANSWERS = EXAMPLES / "answers/simulated_load.toml"

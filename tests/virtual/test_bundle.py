@@ -7,7 +7,7 @@ import zipfile
 
 from workbench import Bench
 
-from ionto_host.mpremote_link import Prompt
+from ionto_host.board.mpremote_link import Prompt
 from ionto_sim.client import VirtualPico
 from release import bundle
 

@@ -6,8 +6,9 @@ from contextlib import suppress
 
 import pytest
 
-from ionto_host import calibrating, cli
-from ionto_host.calibrating import calibrate
+from ionto_host import cli
+from ionto_host.board import calibrating
+from ionto_host.board.calibrating import calibrate
 from ionto_host.errors import CalibrationError
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ionto_host import sessionfile
+from ionto_host.logs import sessionfile
 
 
 @pytest.mark.hazard("HAZ-09", "HAZ-24")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ionto_host import sessionfile
+from ionto_host.logs import sessionfile
 
 DEAD_MAN_US = 112_000
 CEILING_UA = 6_030

@@ -14,7 +14,7 @@ from ionto_host import cli
 KILLED = """
 import os, signal, sys
 from ionto_host import cli, flashing
-from ionto_host.mpremote_link import Prompt
+from ionto_host.board.mpremote_link import Prompt
 point, port = sys.argv[1:]
 def die(*arguments, **options):
     os.kill(os.getpid(), signal.SIGKILL)

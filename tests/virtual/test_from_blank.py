@@ -10,7 +10,10 @@ import pytest
 from test_host_bootsel import image
 from workbench import run_tool
 
-from ionto_host import cli, flashing, simulators, versions
+from ionto_host import cli
+from ionto_host.board import flashing
+from ionto_host.device import versions
+from ionto_host.transport import simulators
 from ionto_sim import image as flash_image
 from ionto_sim.client import wait_until
 from ionto_sim.config import Paths
@@ -54,9 +57,9 @@ def test_from_bootsel_to_a_passed_self_test_interrupted_at_every_stage(shop, cap
         told = json.loads(run_tool("flash", "--dry-run", "--json")[0])
         assert told["drive"] == str(paths.bootsel) and told["official"] is False and told["dry_run"]
         for function, interrupted, stage in (
-            ("ionto_host.bootsel.write", _interrupt_half_way, "half written"),
-            ("ionto_host.flashing.verify", _interrupt, "half a firmware"),
-            ("ionto_host.flashing._tested", _interrupt, "installed and verified"),
+            ("ionto_host.board.bootsel.write", _interrupt_half_way, "half written"),
+            ("ionto_host.board.flashing.verify", _interrupt, "half a firmware"),
+            ("ionto_host.board.flashing._tested", _interrupt, "installed and verified"),
         ):
             with monkeypatch.context() as patched:
                 patched.setattr(function, interrupted)

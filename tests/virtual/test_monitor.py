@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from ionto_host.device import Status
-from ionto_host.monitor import Gap, watch
+from ionto_host.device.client import Status
+from ionto_host.monitor.watching import Gap, watch
 
 
 @pytest.mark.hazard("HAZ-33")

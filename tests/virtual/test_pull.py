@@ -11,7 +11,9 @@ import pytest
 import serial
 from workbench import run_tool
 
-from ionto_host import cli, device, sessionfile
+from ionto_host import cli
+from ionto_host.device import client as device
+from ionto_host.logs import sessionfile
 from ionto_host.transport import link
 from ionto_sim.client import wait_until
 

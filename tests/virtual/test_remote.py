@@ -10,7 +10,7 @@ from workbench import Bench, run_tool
 
 from ionto_host.bench.benchfile import MeterSpec
 from ionto_host.bench.instruments import ScpiMeter
-from ionto_host.device import Device
+from ionto_host.device.client import Device
 from ionto_host.errors import NoDeviceError, PortBusyError, PortVanishedError
 from ionto_sim.client import wait_until
 

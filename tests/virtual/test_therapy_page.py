@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from test_from_blank import shop, simulator
 
-from ionto_host import cli, simulators
+from ionto_host import cli
 from ionto_host.cli import common
+from ionto_host.transport import simulators
 
 ROOT = Path(__file__).parents[2]
 __all__ = ["shop"]

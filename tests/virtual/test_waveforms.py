@@ -6,8 +6,8 @@ import pytest
 
 from ionto import protocol
 from ionto import sessionlog_format as layout
-from ionto_host import sessionfile
 from ionto_host.cli.logusecmd import _show_text
+from ionto_host.logs import sessionfile
 
 PULSED = '[waveform]\nkind = "pulsed"\nfrequency_hz = 2.5\nduty_pct = 40\nedge_ms = 20'
 HALF = '[reversal]\nkind = "half"'

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from ionto_host.device import Device
+from ionto_host.device.client import Device
 from ionto_host.patience import patient
 
 BENCH_DOSE = """\

@@ -13,8 +13,8 @@ import click
 from rich.console import Console
 
 import ionto
+from ionto_host.board.micropython_image import Image, find
 from ionto_host.errors import IontoError
-from ionto_host.micropython_image import Image, find
 from verification.benchmarks import machine, report
 from verification.benchmarks.catalogue import GROUPS
 from verification.benchmarks.options import Options

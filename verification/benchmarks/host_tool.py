@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ionto import protocol
-from ionto_host import logindex, logstore, sessionfile
+from ionto_host.logs import index as logindex
+from ionto_host.logs import sessionfile
+from ionto_host.logs import store as logstore
 from ionto_host.transport.frames import Decoder, encode
 from verification.benchmarks import session_log
 from verification.benchmarks.catalogue import Result

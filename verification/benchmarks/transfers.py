@@ -13,8 +13,8 @@ from typing import Any
 import serial
 from mpremote.transport_serial import SerialTransport
 
-from ionto_host import firmware_files as host_files
-from ionto_host.device import Device
+from ionto_host.board import firmware_files as host_files
+from ionto_host.device.client import Device
 from ionto_host.patience import VARIABLE
 from ionto_host.transport.link import Link
 from ionto_sim.client import VirtualPico

@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator
 
 from ionto import dose
-from ionto_host import firmware_files
-from ionto_host.device import Device
+from ionto_host.board import firmware_files
+from ionto_host.device.client import Device
 from ionto_sim.client import VirtualPico
 from verification.benchmarks.catalogue import Result
 from verification.benchmarks.options import Options

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ionto import sessionlog_format as layout
-from ionto_host import messages
-from ionto_host.sessionfile import Session
+from ionto_host.device import messages
+from ionto_host.logs.sessionfile import Session
 from verification.campaign.catalogue import (
     AT_REST,
     CEILING_UA,

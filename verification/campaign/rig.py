@@ -12,9 +12,11 @@ from types import TracebackType
 from typing import Any
 
 from ionto import protocol
-from ionto_host import dosefile, flashing, sessionfile
-from ionto_host.device import Device, Status
+from ionto_host.board import flashing
+from ionto_host.device.client import Device, Status
+from ionto_host.dose import file as dosefile
 from ionto_host.errors import IontoError, NotALogError
+from ionto_host.logs import sessionfile
 from ionto_host.patience import patient
 from ionto_sim.client import MarkReading, VirtualPico, wait_until
 from ionto_sim.config import Paths

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ionto import protocol
 from ionto import sessionlog_format as layout
-from ionto_host.device import Status
+from ionto_host.device.client import Status
 from ionto_host.errors import NoAnswerError
+from ionto_host.logs.sessionfile import Session
 from ionto_host.patience import patient
-from ionto_host.sessionfile import Session
 from ionto_sim.client import MarkReading, MeterReading
 from verification.campaign import usb
 from verification.campaign.catalogue import AT_REST, WRAP_US, Command, Fault

@@ -1,4 +1,4 @@
-"""Every code the device can answer or latch, defined once. Words and next actions: ionto_host.messages.
+"""Every code the device can answer or latch, defined once. Words and next actions: ionto_host.device.messages.
 
 Bands: 1-19 protocol, 20-59 refusals of a request, 100-119 sensor, 120-139 current, 140-159 contact and load,
 160-179 power, 180-199 firmware, 200-219 storage, 220-239 self-test. A code of 100 or more is a fault: it

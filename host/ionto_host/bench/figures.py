@@ -6,9 +6,9 @@ import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ionto_host import plot
 from ionto_host.bench import record
 from ionto_host.errors import MissingPartError
+from ionto_host.logs import plot
 
 _COLOURS = ("#14639e", "#b5541c", "#3c7a4a", "#7a4fa3", "#8a6d00", "#c3232d")
 _WIDE = (7.6, 3.0)

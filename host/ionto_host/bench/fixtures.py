@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from ionto import calibration, protocol
-from ionto_host import calibrating
 from ionto_host.bench import measuring, record, wiring
 from ionto_host.bench import rig as rigs
 from ionto_host.bench.benchfile import EMULATED, BenchFile
 from ionto_host.bench.plugin import uncaptured
 from ionto_host.bench.record import Row
 from ionto_host.bench.rig import Person, Rig
-from ionto_host.device import Device
+from ionto_host.board import calibrating
+from ionto_host.device.client import Device
 from ionto_host.patience import VARIABLE as PATIENCE
 from ionto_host.units import percent
 
@@ -200,7 +200,7 @@ def bring_to_rest(bench: Rig) -> None:
         status = bench.until(measuring.at_rest, "the end of the session", fault_expected=True)
     if status.state == protocol.FAULT:
         device.log_written()
-        from ionto_host.hand import with_hand
+        from ionto_host.device.hand import with_hand
 
         with_hand(device.clear_fault, bench.tell)
 

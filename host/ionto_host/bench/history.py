@@ -12,8 +12,8 @@ from typing import Any
 import platformdirs
 
 from ionto_host.bench import record
+from ionto_host.device.messages import calibration_words
 from ionto_host.errors import IntegrityError
-from ionto_host.messages import calibration_words
 
 SUFFIX = ".bench.json"
 

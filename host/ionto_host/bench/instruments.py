@@ -14,10 +14,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ionto.ina219 import PGA_RANGES_MV
-from ionto_host import simulators
 from ionto_host.bench.benchfile import BRIDGES, MeterSpec, SimSpec
+from ionto_host.board.meters import Accuracy, Ask, Meter, Sample, TypedMeter
 from ionto_host.errors import BenchError, MissingPartError
-from ionto_host.meters import Accuracy, Ask, Meter, Sample, TypedMeter
+from ionto_host.transport import simulators
 
 if TYPE_CHECKING:
     from ionto_sim.client import SimClient

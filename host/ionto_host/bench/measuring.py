@@ -12,13 +12,14 @@ from statistics import fmean, stdev
 from typing import Any
 
 from ionto import protocol
-from ionto_host import logstore, sessionfile
 from ionto_host.bench.rig import Rig
-from ionto_host.calibrating import dose_of
-from ionto_host.device import Status
+from ionto_host.board.calibrating import dose_of
+from ionto_host.board.meters import Sample
+from ionto_host.device.client import Status
+from ionto_host.device.hand import with_hand
 from ionto_host.errors import IontoError, NoDeviceError, TransportError
-from ionto_host.hand import with_hand
-from ionto_host.meters import Sample
+from ionto_host.logs import sessionfile
+from ionto_host.logs import store as logstore
 
 READINGS = 25
 _PERIOD_S = 0.01

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ionto_host.bench.fixtures import Measured, Power
     from ionto_host.bench.loads import Load
     from ionto_host.bench.rig import Rig
-    from ionto_host.device import Device
-    from ionto_host.meters import Meter
+    from ionto_host.board.meters import Meter
+    from ionto_host.device.client import Device
 
 _RECORDER = "ionto-bench-recorder"
 _DEVICE_HELP = f"where tests with the fixture `device` run, of {', '.join(TIERS)}; commas between several"
@@ -263,7 +263,7 @@ def ionto_board(ionto_rig: Rig, ionto_logs: Path, measured: Measured) -> Iterato
 
 @pytest.fixture
 def device(ionto_board: Rig) -> Device:
-    """The board, at rest: an `ionto_host.device.Device` on a virtual, an emulated or a real one."""
+    """The board, at rest: an `ionto_host.device.client.Device` on a virtual, an emulated or a real one."""
     return ionto_board.device
 
 

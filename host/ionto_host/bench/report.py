@@ -11,8 +11,8 @@ from ionto_host import pages, wholefile
 from ionto_host.bench import figures, history, record
 from ionto_host.bench.benchfile import SIMULATED
 from ionto_host.bench.history import Drift
-from ionto_host.messages import calibration_words
-from ionto_host.report import Fact
+from ionto_host.device.messages import calibration_words
+from ionto_host.logs.report import Fact
 from ionto_host.units import clock, printable, signed_percent, utc
 
 SAFETY = (

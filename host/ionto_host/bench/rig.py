@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ionto import protocol
-from ionto_host import firmware_files, flashing, micropython_image, simulators
 from ionto_host.bench import benchfile, instruments, loads, switching
 from ionto_host.bench.benchfile import EMULATED, RELAYS, BenchFile
 from ionto_host.bench.record import Row
-from ionto_host.device import OFF_UA, Device, Hello, Status
+from ionto_host.board import firmware_files, flashing, micropython_image
+from ionto_host.board.meters import Ask, Meter
+from ionto_host.device.client import OFF_UA, Device, Hello, Status
 from ionto_host.errors import (
     BenchError,
     IontoError,
@@ -30,10 +31,10 @@ from ionto_host.errors import (
     SafetyError,
     TransportError,
 )
-from ionto_host.meters import Ask, Meter
-from ionto_host.monitor import ended_in_fault, fault_error
+from ionto_host.logs.sessionfile import Session
+from ionto_host.monitor.watching import ended_in_fault, fault_error
 from ionto_host.patience import patient
-from ionto_host.sessionfile import Session
+from ionto_host.transport import simulators
 from ionto_host.transport.ports import PortFinder, resolve
 
 if TYPE_CHECKING:

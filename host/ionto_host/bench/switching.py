@@ -7,10 +7,10 @@ import subprocess
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from ionto_host import simulators
 from ionto_host.bench.benchfile import SWITCHES, SwitchSpec
 from ionto_host.bench.instruments import bridge, library, on_bridge
 from ionto_host.errors import BenchError
+from ionto_host.transport import simulators
 
 if TYPE_CHECKING:
     from ionto_sim.client import SimClient

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ionto import calibration, pins, protocol
 from ionto_host.bench.benchfile import DECADE, FIXED, RELAYS, BenchFile, SwitchSpec
+from ionto_host.doctor.findings import FAIL, Finding, bad, good, of_error
 from ionto_host.errors import DeviceFaultError, IontoError, WiringError
-from ionto_host.findings import FAIL, Finding, bad, good, of_error
 
 if TYPE_CHECKING:
     from ionto_host.bench.loads import Load

@@ -84,7 +84,7 @@ def check_command(file: Path | None) -> Answer:
     """
     from ionto_host.bench import wiring
     from ionto_host.cli.doctorcmd import show
-    from ionto_host.findings import FAIL
+    from ionto_host.doctor.findings import FAIL
 
     with _rig(_read(file)) as rig:
         rig.zero_meter()

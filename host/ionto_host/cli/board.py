@@ -9,7 +9,7 @@ import click
 
 from ionto.limits import UC_PER_MA_MIN
 from ionto.version import FIRMWARE_VERSION
-from ionto_host import bootsel, messages, versions
+from ionto_host.board import bootsel
 from ionto_host.cli.common import (
     Answer,
     IontoCommand,
@@ -19,9 +19,10 @@ from ionto_host.cli.common import (
     open_device,
     table,
 )
-from ionto_host.device import Device
+from ionto_host.device import messages, versions
+from ionto_host.device.client import Device
+from ionto_host.device.hand import with_hand
 from ionto_host.errors import IontoError, NoFirmwareError, RefusedError, VersionMismatchError
-from ionto_host.hand import with_hand
 from ionto_host.transport.link import Link
 from ionto_host.transport.ports import PortInfo, discover, open_port
 

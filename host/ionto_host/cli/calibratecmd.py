@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from ionto_host import meters
-from ionto_host.calibrating import Calibrated, Point, Trim, calibrate, worst_ppm
+from ionto_host.board import meters
+from ionto_host.board.calibrating import Calibrated, Point, Trim, calibrate, worst_ppm
 from ionto_host.cli.common import Answer, IontoCommand, current_ua, examples, note, open_device, table
-from ionto_host.hand import with_hand
-from ionto_host.messages import calibration_words
+from ionto_host.device.hand import with_hand
+from ionto_host.device.messages import calibration_words
 from ionto_host.units import percent, signed_percent
 
 _GUIDE = (

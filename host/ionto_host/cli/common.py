@@ -19,7 +19,7 @@ from ionto_host.errors import EXIT_CODE_HELP, ExitCode
 if TYPE_CHECKING:  # imported where they are used: `ionto --help` needs neither
     from rich.console import Console
 
-    from ionto_host.device import Device
+    from ionto_host.device.client import Device
 
 COMPLETE_VARIABLE = "_IONTO_COMPLETE"  # in the environment while a shell completes
 _EXIT_CODES = [(f"{int(code):>3}", text) for code, text in EXIT_CODE_HELP.items()]
@@ -113,7 +113,7 @@ def settings() -> Settings:
 
 def open_device() -> Device:
     """Return the device that `--port` or IONTO_PORT names, or the only one; to be used in a `with`."""
-    from ionto_host.device import Device
+    from ionto_host.device.client import Device
 
     settings().opened = True
     return Device.open(port_name())

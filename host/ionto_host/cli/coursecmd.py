@@ -14,15 +14,17 @@ from typing import Any
 import click
 
 from ionto.dose import MAX_TEXT
-from ionto_host import library, logstore, screening, wholefile
+from ionto_host import library, wholefile
 from ionto_host.cli.common import Answer, IontoGroup, examples, note, plain_data, table
 from ionto_host.cli.reactions import Decision, known_reactions
 from ionto_host.course import codes, fit, overview, report, store
 from ionto_host.course.overview import Overview
 from ionto_host.course.planner import Plan
 from ionto_host.course.store import Course, NewSession, Recorded, Store
+from ionto_host.dose import screening
 from ionto_host.errors import CourseDatabaseError, CourseError, ExitCode, RefusedError, UsageError
 from ionto_host.library.model import Library
+from ionto_host.logs import store as logstore
 from ionto_host.notice import NOTICE
 from ionto_host.units import clock, ma, printable
 

@@ -6,8 +6,8 @@ import click
 from rich.console import Console
 
 from ionto_host.cli.common import Answer, IontoCommand, examples, port_name, settings
+from ionto_host.doctor.findings import FAIL, OK, Finding
 from ionto_host.errors import ExitCode
-from ionto_host.findings import FAIL, OK, Finding
 
 _STYLES = {"ok": "green", "warning": "yellow", "fail": "bold red"}
 
@@ -20,7 +20,7 @@ def doctor(self_test: bool) -> Answer:
     Each line is ok, warning or fail. Nothing is changed, and no current flows without --self-test. The exit code is 0
     without a fail, otherwise that of the first one.
     """
-    from ionto_host.doctor import examine
+    from ionto_host.doctor.examination import examine
 
     found: list[Finding] = []
     for finding in examine(port_name(), self_test):

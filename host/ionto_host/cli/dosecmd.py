@@ -12,12 +12,16 @@ import click
 
 from ionto.dose import HALF, NO_REVERSAL, PULSED, Dose
 from ionto.limits import for_variant
-from ionto_host import dosecheck, dosefile, dosewriter, explain, library, screening, wholefile
+from ionto_host import library, wholefile
 from ionto_host.cli import newdose, pushing
 from ionto_host.cli.common import Answer, IontoGroup, examples, note, open_device, port_name, table
 from ionto_host.cli.session import tell_of_cut_short
 from ionto_host.course import fit
-from ionto_host.dosefile import DoseFile
+from ionto_host.dose import check as dosecheck
+from ionto_host.dose import explain, screening
+from ionto_host.dose import file as dosefile
+from ionto_host.dose import writer as dosewriter
+from ionto_host.dose.file import DoseFile
 from ionto_host.errors import ProtocolError, RefusedError, UsageError
 from ionto_host.library.model import Library
 from ionto_host.library.polarity import Verdict

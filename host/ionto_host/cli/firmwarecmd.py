@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from ionto_host import micropython_image
+from ionto_host.board import micropython_image
+from ionto_host.board.micropython_image import Image
 from ionto_host.cli.common import Answer, IontoCommand, IontoGroup, examples, is_terminal, settings, stderr
-from ionto_host.micropython_image import Image
 
 
 @click.group(cls=IontoGroup)

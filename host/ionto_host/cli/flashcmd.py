@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from ionto_host import blank, bootsel, flashing
-from ionto_host.blank import ImagePlan
-from ionto_host.bootsel import Drive
+from ionto_host.board import blank, bootsel, flashing
+from ionto_host.board.blank import ImagePlan
+from ionto_host.board.bootsel import Drive
+from ionto_host.board.flashing import FlashResult, Stage, VersionCheck, Watch
 from ionto_host.cli.common import (
     Answer,
     IontoCommand,
@@ -22,9 +23,8 @@ from ionto_host.cli.common import (
     settings,
     stderr,
 )
-from ionto_host.device import Check
+from ionto_host.device.client import Check
 from ionto_host.errors import IontoError
-from ionto_host.flashing import FlashResult, Stage, VersionCheck, Watch
 
 
 @click.command(cls=IontoCommand)

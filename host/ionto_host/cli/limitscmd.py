@@ -9,8 +9,8 @@ import click
 
 from ionto.limits import UC_PER_MA_MIN
 from ionto_host.cli.common import Answer, IontoGroup, examples, note, open_device, table
+from ionto_host.device.hand import with_hand
 from ionto_host.errors import UsageError
-from ionto_host.hand import with_hand
 from ionto_host.units import human
 
 # option: (field of the device, what a person calls it, device units in one of the person's)

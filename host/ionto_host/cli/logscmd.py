@@ -17,7 +17,6 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from ionto_host import logindex, logstore, messages
 from ionto_host.cli.common import (
     Answer,
     IontoGroup,
@@ -29,9 +28,12 @@ from ionto_host.cli.common import (
     stderr,
     table,
 )
-from ionto_host.device import Device, LogEntry
+from ionto_host.device import messages
+from ionto_host.device.client import Device, LogEntry
 from ionto_host.errors import ExitCode, NoDeviceError, RefusedError, TransportError, UsageError
-from ionto_host.logstore import Pulled
+from ionto_host.logs import index as logindex
+from ionto_host.logs import store as logstore
+from ionto_host.logs.store import Pulled
 from ionto_host.units import clock, printable, utc
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)

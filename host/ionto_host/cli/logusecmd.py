@@ -9,11 +9,15 @@ from typing import Any
 import click
 
 from ionto import protocol
-from ionto_host import logdiff, logexport, logindex, logstore, sessionfile
 from ionto_host.cli.common import Answer, IontoCommand, examples, note, open_device, port_name, settings, table
 from ionto_host.cli.logscmd import logs
 from ionto_host.errors import ExitCode, IontoError, NoDeviceError, NotALogError
-from ionto_host.sessionfile import Session
+from ionto_host.logs import diff as logdiff
+from ionto_host.logs import export as logexport
+from ionto_host.logs import index as logindex
+from ionto_host.logs import sessionfile
+from ionto_host.logs import store as logstore
+from ionto_host.logs.sessionfile import Session
 from ionto_host.transport.ports import names_port
 from ionto_host.units import clock, printable, utc
 
@@ -95,7 +99,7 @@ def logs_show(log: str, board: str, csv_path: Path | None, png_path: Path | None
 
 
 def _draw(session: Session, path: Path) -> None:
-    from ionto_host import plot
+    from ionto_host.logs import plot
 
     plot.save(session, path)
     note(f"plot written to {path}")
@@ -281,7 +285,7 @@ def logs_import(files: tuple[Path, ...]) -> Answer:
 @click.option("--output", "-o", type=_OUT_FILE, help="HTML file. Default: named after the log, in this folder.")
 def report(log: str, board: str, output: Path | None) -> Answer:
     """Write a session's report: one HTML page that needs nothing else, for the screen and for A4 paper."""
-    from ionto_host import report as maker
+    from ionto_host.logs import report as maker
 
     path, session, altered = _load(log, board)
     target = output or Path(path.name).with_suffix(".html")

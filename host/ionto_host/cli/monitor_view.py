@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ionto import protocol
-from ionto_host import messages
-from ionto_host.device import STILL_FLOWS, Status
-from ionto_host.monitor_history import History, event_line
+from ionto_host.device import messages
+from ionto_host.device.client import STILL_FLOWS, Status
+from ionto_host.monitor.history import History, event_line
 from ionto_host.units import clock, ma, ma_min
 
 SPARK_WIDTH = 56

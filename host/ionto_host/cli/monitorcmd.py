@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from ionto import protocol
-from ionto_host import messages
 from ionto_host.cli.common import (
     Answer,
     IontoCommand,
@@ -23,14 +22,15 @@ from ionto_host.cli.common import (
     stderr,
 )
 from ionto_host.cli.session import current_warning, status_data
-from ionto_host.device import Status
+from ionto_host.device import messages
+from ionto_host.device.client import Status
 from ionto_host.errors import ExitCode
-from ionto_host.monitor import INTERVAL_S, Gap, Look, ended_in_fault, watch
-from ionto_host.monitor_history import History, event_line
+from ionto_host.monitor.history import History, event_line
+from ionto_host.monitor.watching import INTERVAL_S, Gap, Look, ended_in_fault, watch
 from ionto_host.units import clock, ma_min
 
 if TYPE_CHECKING:
-    from ionto_host.monitor_plot import LivePlot
+    from ionto_host.monitor.plot import LivePlot
 
 
 @click.command(cls=IontoCommand)
@@ -101,7 +101,7 @@ def _window(wanted: bool) -> Iterator[LivePlot | None]:
     if not wanted:
         yield None
         return
-    from ionto_host.monitor_plot import LivePlot
+    from ionto_host.monitor.plot import LivePlot
 
     window = LivePlot()
     yield window

@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from ionto.dose import MAX_TEXT, Dose
-from ionto_host import dosefile
 from ionto_host.cli.common import can_ask, note
 from ionto_host.course import codes, fit, overview, store
 from ionto_host.course.fit import Past, Proposal
 from ionto_host.course.store import Course
-from ionto_host.dosefile import DoseFile
-from ionto_host.dosewriter import Wanted, number
+from ionto_host.dose import file as dosefile
+from ionto_host.dose.file import DoseFile
+from ionto_host.dose.writer import Wanted, number
 from ionto_host.errors import CourseError, RefusedError, UsageError
 from ionto_host.library.model import ALTERNATE, VERIFY, Library, Preset
 from ionto_host.units import plain

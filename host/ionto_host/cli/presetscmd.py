@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
-from ionto_host import library, screening
+from ionto_host import library
 from ionto_host.cli.common import Answer, IontoGroup, examples, table
+from ionto_host.dose import screening
+from ionto_host.dose.screening import Asked
 from ionto_host.errors import LibraryError, UsageError
 from ionto_host.library.loader import FILES, own_folder
 from ionto_host.library.model import CONTEXT, QUANTITIES, VERIFY, Drug, Figure, Library, Preset
 from ionto_host.notice import NOTICE
-from ionto_host.screening import Asked
 from ionto_host.units import plain
 
 _POLE_WORDS = {"alternate": "reversed at half", "verify": "VERIFY before use"}

@@ -13,16 +13,16 @@ from typing import Any
 
 import click
 
-from ionto_host import screening
 from ionto_host.cli.common import can_ask, note, plain_data
 from ionto_host.course import codes, overview, planner, store
 from ionto_host.course.store import Course, Push, Store
-from ionto_host.dosefile import DoseFile
+from ionto_host.dose import screening
+from ionto_host.dose.file import DoseFile
+from ionto_host.dose.screening import Answers, Asked
 from ionto_host.errors import CourseError, RefusedError, ScreeningError, UsageError
 from ionto_host.library import polarity
 from ionto_host.library.model import Library
 from ionto_host.notice import NOTICE
-from ionto_host.screening import Answers, Asked
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ionto_host.cli.lazy import LazyGroup
 
 def _tell_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
-        from ionto_host.micropython_image import VERSION
+        from ionto_host.board.micropython_image import VERSION
 
         click.echo(
             f"ionto {FIRMWARE_VERSION}, carries firmware {FIRMWARE_VERSION} for MicroPython {VERSION}.\n"
@@ -102,7 +102,7 @@ def _interrupted(arguments: list[str], given: Settings) -> int:
     if given.left:
         told = replace(told, action=given.left)
     elif given.opened:
-        from ionto_host.whereabouts import whereabouts
+        from ionto_host.device.whereabouts import whereabouts
 
         told = replace(told, action=whereabouts(given.port))
     return _tell(told, arguments)

@@ -7,7 +7,7 @@ import socket
 import click
 
 from ionto_host.cli.common import Answer, IontoCommand, examples, note, port_name, print_json, settings
-from ionto_host.simulators import stopped_by_signals
+from ionto_host.transport.simulators import stopped_by_signals
 
 _OPEN_TO_ALL = (
     "Whoever reaches {} can use the board: no password, no encryption. On a network that is not the bench's own, "
@@ -36,7 +36,7 @@ def serve(listen: str, tcp_port: int) -> Answer:
     There every command takes the URL as --port. One client at a time. Ctrl-C ends it; a session goes on without it.
     BOOTSEL is a drive and not served: the first flash of a blank Pico is made here.
     """
-    from ionto_host.serving import PortServer, is_local
+    from ionto_host.transport.serving import PortServer, is_local
 
     quiet = settings().json
     server = PortServer(port_name(), (listen, tcp_port), lambda text: None if quiet else click.echo(text, err=True))

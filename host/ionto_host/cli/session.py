@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from ionto import protocol
-from ionto_host import messages, versions
 from ionto_host.cli.common import Answer, IontoCommand, examples, note, open_device, table
-from ionto_host.device import Check, Device, Hello, Status
+from ionto_host.device import messages, versions
+from ionto_host.device.client import Check, Device, Hello, Status
+from ionto_host.device.hand import with_hand
 from ionto_host.errors import DeviceFaultError, ExitCode, IontoError, RefusedError
-from ionto_host.hand import with_hand
-from ionto_host.sessionfile import FELT
+from ionto_host.logs.sessionfile import FELT
 from ionto_host.units import clock, ma, ma_min
 
 

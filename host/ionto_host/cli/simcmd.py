@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from ionto_host import patience, simulators
+from ionto_host import patience
 from ionto_host.cli.common import Answer, IontoGroup, examples, print_json, settings
 from ionto_host.errors import UsageError
+from ionto_host.transport import simulators
 from ionto_host.units import ma_min
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from typing import Any
 
 from ionto import protocol
 from ionto import sessionlog_format as layout
-from ionto_host import logstore, sessionfile
 from ionto_host.errors import IontoError
-from ionto_host.sessionfile import Sample, Session, has_current
+from ionto_host.logs import sessionfile
+from ionto_host.logs import store as logstore
+from ionto_host.logs.sessionfile import Sample, Session, has_current
 from ionto_host.units import ma, ma_min
 
 POINTS = 160  # of a drawn session

@@ -15,9 +15,10 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ionto_host import logstore, wholefile
+from ionto_host import wholefile
 from ionto_host.course.planner import Plan
 from ionto_host.errors import CourseDatabaseError, CourseError, CourseFileError, IontoError
+from ionto_host.logs import store as logstore
 
 NAME = "courses.sqlite"
 BACKUP = "courses.backup.sqlite"

@@ -11,7 +11,7 @@ from typing import Any
 import serial
 
 from ionto import faults, protocol
-from ionto_host import messages
+from ionto_host.device import messages
 from ionto_host.errors import NoAnswerError, NoFirmwareError, ProtocolError
 from ionto_host.patience import patient
 from ionto_host.transport.frames import Decoder, Frame, encode

@@ -11,7 +11,6 @@ from typing import Any
 import serial
 from serial.tools import list_ports
 
-from ionto_host import port_holders, simulators
 from ionto_host.errors import (
     AmbiguousDeviceError,
     NoDeviceError,
@@ -19,7 +18,7 @@ from ionto_host.errors import (
     PortPermissionError,
     TransportError,
 )
-from ionto_host.transport import network
+from ionto_host.transport import network, port_holders, simulators
 
 RASPBERRY_PI_VID = 0x2E8A
 PICO_PID = 0x0005  # MicroPython on a Pico
@@ -87,7 +86,7 @@ def resolve(name: str | None) -> str:
 
 
 def _none_found() -> NoDeviceError:
-    from ionto_host import bootsel
+    from ionto_host.board import bootsel
 
     if bootsel.drives():
         action = "`ionto flash` puts MicroPython and the firmware on it; plugged in anew it leaves BOOTSEL."

@@ -10,8 +10,8 @@ from ionto_host.bench.fixtures import Measured
 from ionto_host.bench.loads import Load
 from ionto_host.bench.record import FLOWS, READS, Row
 from ionto_host.bench.rig import Rig
-from ionto_host.device import Device
-from ionto_host.meters import Meter
+from ionto_host.board.meters import Meter
+from ionto_host.device.client import Device
 
 LOADS_OHM = (500, 1_000, 2_000, 5_000)
 CURRENTS_UA = {"A": (100, 500, 1_000, 2_000, 4_000), "B": (500, 2_000, 5_000, 10_000, 18_000)}

@@ -12,8 +12,8 @@ from ionto_host.bench.fixtures import Measured
 from ionto_host.bench.loads import Load
 from ionto_host.bench.record import Row
 from ionto_host.bench.rig import Rig
-from ionto_host.device import Device
-from ionto_host.meters import Meter, Sample
+from ionto_host.board.meters import Meter, Sample
+from ionto_host.device.client import Device
 
 CHARGE_UC = {"A": 30_000, "B": 150_000}
 PLOTTED = 400  # points of a course that the report draws

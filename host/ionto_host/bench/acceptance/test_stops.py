@@ -9,15 +9,15 @@ import pytest
 
 from ionto import protocol
 from ionto.limits import DEAD_MAN_MS
-from ionto_host import flashing, mpremote_link
 from ionto_host.bench import measuring
 from ionto_host.bench.acceptance import limits
 from ionto_host.bench.fixtures import Measured, Power
 from ionto_host.bench.loads import Load
 from ionto_host.bench.rig import OFF_WITHIN_S, Rig
-from ionto_host.device import OFF_UA, Device, Status
+from ionto_host.board import flashing, mpremote_link
+from ionto_host.board.meters import Meter
+from ionto_host.device.client import OFF_UA, Device, Status
 from ionto_host.errors import LackingError
-from ionto_host.meters import Meter
 
 BEFORE_S = 0.005  # so long before the cut a reading still has to show the current
 

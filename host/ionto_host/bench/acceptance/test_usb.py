@@ -11,8 +11,8 @@ from ionto_host.bench.acceptance import limits
 from ionto_host.bench.fixtures import Measured, Power
 from ionto_host.bench.loads import Load
 from ionto_host.bench.rig import Rig
-from ionto_host.device import Device
-from ionto_host.meters import Meter
+from ionto_host.board.meters import Meter
+from ionto_host.device.client import Device
 
 OUT_S = 0.3
 BACK_S = 10.0  # enumeration, opening, HELLO

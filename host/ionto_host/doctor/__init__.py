@@ -1,0 +1,1 @@
+"""What is wrong with this computer and the board, and what to do next."""
