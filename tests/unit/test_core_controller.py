@@ -156,3 +156,17 @@ def test_reset_makes_it_as_new() -> None:
 def test_without_error_the_duty_is_the_feed_forward(setpoint_ua: int) -> None:
     duty = Controller(A.full_scale_ua, PWM_TOP).step(setpoint_ua, setpoint_ua)
     assert abs(duty - setpoint_ua * PWM_TOP / A.full_scale_ua) <= 0.5
+
+
+@pytest.mark.hazard("HAZ-07")
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("setpoint_ua", [100, 500, 2_000, 4_000])
+def test_the_trim_is_bounded_by_what_the_circuit_can_be_off(setpoint_ua: int, sign: int) -> None:
+    """Against a stored push. A steady error moves the drive by 20 uA and 1/16 of the set-point, and no further."""
+    controller = Controller(A.full_scale_ua, PWM_TOP)
+    for _ in range(2_000):
+        duty = controller.step(setpoint_ua, setpoint_ua - sign * 50)
+    bound_ua = 20 + setpoint_ua // 16
+    assert abs(controller.trim_ua()) == bound_ua
+    most_ua = bound_ua + 50 // 8 + 2  # and the proportional part, rounded
+    assert abs(duty * A.full_scale_ua / PWM_TOP - setpoint_ua) <= most_ua

@@ -196,6 +196,39 @@ def test_a_beat_is_an_edge_with_output_on_and_food_for_the_watchdog_always() -> 
         assert chip.levels[HEARTBEAT] == 0
 
 
+def nothing_decides(hal: Any, reading: Reading) -> dict[str, Any]:
+    """Return what a cycle calls besides `beat` and `feed`, by name."""
+    return {
+        "wait_tick": hal.wait_tick,
+        "read": lambda: hal.read(reading),
+        "check_sensor": lambda: hal.check_sensor(reading),
+        "look_for_usb": lambda: hal.look_for_usb(reading),
+        "recover_sensor": hal.recover_sensor,
+        "set_duty": lambda: hal.set_duty(1_000),
+        "still_heart": hal.still_heart,
+        "show": lambda: hal.show(ui.READY),
+        "set_reversed": lambda: hal.set_reversed(True),
+        "power_up": hal.power_up,
+        "cut_off": hal.cut_off,
+    }
+
+
+@pytest.mark.hazard("HAZ-14", "HAZ-16")
+def test_nothing_but_beat_and_feed_feeds_the_watchdog() -> None:
+    """Against a watchdog that is fed by a loop which judges nothing: waiting, measuring and showing do not feed it."""
+    with board() as (_, hal, chip):
+        hal.start_watchdog()
+        for name, call in nothing_decides(hal, Reading()).items():
+            for _ in range(3):
+                call()
+                chip.now_us += 300
+            assert chip.feeds == 0, name
+        hal.feed()
+        hal.beat(False)
+        hal.beat(True)
+        assert chip.feeds == 3
+
+
 @pytest.mark.hazard("HAZ-27")
 @pytest.mark.parametrize("start_us", [0, 0x3FFFFFFF - 1_500])
 def test_ticks_are_a_millisecond_apart_also_where_the_clock_wraps(start_us: int) -> None:
