@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, sys.argv[1])
 
-from ionto import app, bootmode, crc, dose, frames, kernel, limits, protocol
+from ionto import app, bootmode, crc, dose, files, frames, identity, keeper, kernel, limits, protocol
 from ionto.settings import Settings
 
 TICKS = 400
@@ -151,12 +151,11 @@ def measure(name, device, port, data, ticks=TICKS):
 def main():
     build = limits.variant_a()
     port = Port()
-    app.os = Os()
+    identity.os = keeper.os = Os()
     device = app.App(Hal(), Board(), port, bootmode.Boot(0, False), build, Settings(build))
-    device._look_at_files = lambda: setattr(device.selftest, "files", (1, ""))
+    files.check = lambda feed: (1, "")
     device.log.arm = device.log.add_test = lambda content: None
     device.log.last_id = lambda: 0
-    device._clock_set = False
     fields = {
         "schema": 1,
         "name": "probe",
@@ -181,8 +180,8 @@ def main():
     device.reading.block[kernel.R_START] = 0
     for _ in range(10):
         device.tick()
-    assert not device.take_dose(dose.parse(dose.canonical(fields), build))
-    device.start()
+    assert not device.desk.take_dose(dose.parse(dose.canonical(fields), build))
+    device.desk.start()
     for _ in range(2000):
         if device.session.state == protocol.RAMP_UP:
             break

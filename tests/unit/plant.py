@@ -19,7 +19,22 @@ from typing import Any
 from unittest.mock import patch
 
 from ionto import app as app_module
-from ionto import bootmode, calibration, commands, dose, files, keptdose, kernel, limits, protocol, sessionlog, settings
+from ionto import (
+    bootmode,
+    calibration,
+    commands,
+    dose,
+    files,
+    identity,
+    keeper,
+    keptdose,
+    kernel,
+    limits,
+    oldlogs,
+    protocol,
+    sessionlog,
+    settings,
+)
 from ionto import sessionlog_format as fmt
 from ionto.controller import Controller
 from ionto.guards import Guards
@@ -229,7 +244,7 @@ class Rig:
         self.notes.append(note)
 
     def tick(self) -> None:
-        """One cycle, in the order of ionto.app.App.tick."""
+        """One cycle, in the order of ionto.loop.Loop.tick."""
         session, reading, plant = self.session, self.reading, self.plant
         plant.advance(self.dt_us)
         plant.read(reading, self.zero_ua)
@@ -678,30 +693,18 @@ class Device:
         self.run(3)
 
     def run(self, ticks: int) -> None:
-        """Run `ticks` cycles through App.run on the first call, through App.tick afterwards."""
+        """Run `ticks` cycles; the first call begins the application."""
         if not self.hal.watchdog:
-            self._enter_run()
-            ticks -= 1
+            self.app.begin()
         for _ in range(ticks):
             self.app.tick()
 
-    def _enter_run(self) -> None:
-        """Call App.run and leave it after its first tick, as if the rest of its loop were ours."""
-        count = 0
-
-        def leave() -> None:
-            nonlocal count
-            count += 1
-            if count == 2:
-                raise _Leave
-
-        self.hal.on_wait = leave
-        try:
-            self.app.run()
-        except _Leave:
+    def live(self) -> None:
+        """Run the application from begin to end, as ionto.start does; for a device that will leave."""
+        self.app.begin()
+        while self.app.tick():
             pass
-        finally:
-            self.hal.on_wait = lambda: None
+        self.app.end()
 
     def until(self, *states: int, most: int = 60_000) -> int:
         """Run until in one of `states`; return the cycles it took."""
@@ -776,10 +779,6 @@ class Device:
         self.run(250)
 
 
-class _Leave(BaseException):
-    """Leaves App.run from inside wait_tick."""
-
-
 @contextmanager
 def logs_on(flash: Any) -> Iterator[None]:
     """Let the session log and the kept files see `flash` (a `Flash`, or a disk of littleflash)."""
@@ -797,15 +796,14 @@ def device(
     """Yield a device whose modules see the fake flash instead of the machine's files."""
     flash = flash or Flash()
     implementation = SimpleNamespace(version=(1, 29, 0, ""), _mpy=2822, name="micropython")
+    collector = SimpleNamespace(collect=lambda: 0, mem_free=lambda: 100_000, threshold=lambda size: None)
     with ExitStack() as stack:
         for target, name, fake in (
-            (app_module, "os", flash),
-            (app_module, "sys", SimpleNamespace(implementation=implementation)),
-            (
-                app_module,
-                "gc",
-                SimpleNamespace(collect=lambda: 0, mem_free=lambda: 100_000, threshold=lambda size: None),
-            ),
+            (identity, "os", flash),
+            (identity, "sys", SimpleNamespace(implementation=implementation)),
+            (keeper, "os", flash),
+            (oldlogs, "os", flash),
+            *((module, "gc", collector) for module in (app_module, identity, keeper)),
             (commands, "open", flash.open),
             (keptdose, "open", flash.open),
         ):

@@ -238,7 +238,7 @@ def test_abort_over_usb_cuts_the_output_within_two_ticks_of_the_last_byte() -> N
     """Against a deaf abort. The request's 12 bytes come in two a tick, one tick takes it, the next is off."""
     with device() as board:
         board.hold(**LONG)
-        while board.app._cycle & 31 != 1:  # no other job has its turn meanwhile
+        while board.app.loop.cycle & 31 != 1:  # no other job has its turn meanwhile
             board.run(1)
         board.send(protocol.ABORT)
         board.run(7)
@@ -932,11 +932,11 @@ def test_without_a_sensor_nothing_starts() -> None:
 
 @pytest.mark.hazard("HAZ-29")
 def test_maintenance_is_answered_before_leaving() -> None:
-    """App.run ends, the output is off, the next boot is maintenance, and the host has its answer."""
+    """The run ends, the output is off, the next boot is maintenance, and the host has its answer."""
     with device(booted=False) as board:
         board.hal.bench_strap = True
         board.hal.on_wait = lambda: board.send(protocol.MAINTENANCE) if not board.port.moved_in else None
-        board.app.run()
+        board.live()
         assert answers(board.port.from_device)[0] == (protocol.MAINTENANCE | protocol.RESPONSE, 1, b"")
         assert board.hal.calls[-1] == "cut_off"
         assert bootmode.Boot(board.board.scratch[0], False).maintenance
@@ -947,7 +947,7 @@ def test_maintenance_does_not_wait_for_a_host_that_is_gone() -> None:
         board.port.reading_host = False
         board.hal.bench_strap = True
         board.hal.on_wait = lambda: board.send(protocol.MAINTENANCE) if not board.port.moved_in else None
-        board.app.run()
+        board.live()
         assert board.plant.now_us < 5_000_000
 
 
@@ -1012,15 +1012,14 @@ class Script:
         )
         serial_module = ModuleType("ionto.serialport")
         serial_module.__dict__["SerialPort"] = lambda: self.port
-        micropython = SimpleNamespace(kbd_intr=self.interrupts.append)
         collector = SimpleNamespace(threshold=lambda size: None)
         fakes = {
             "gc": collector,
-            "micropython": micropython,
             "ionto__hal_rp2": board_module,
             "ionto__serialport": serial_module,
         }
-        with device(booted=False), modules(**fakes), patch.object(app_module, "App", App):
+        taken = patch.object(app_module.micropython, "kbd_intr", self.interrupts.append)
+        with device(booted=False), modules(**fakes), patch.object(app_module, "App", App), taken:
             boot = boot or bootmode.Boot(0, False)
             runpy.run_path(str(FIRMWARE / "main.py"), {"BOOT": boot}, run_name="__main__")
 
@@ -1038,12 +1037,12 @@ def bang(*parts: Any) -> Any:
 
 PLACES = {
     "sampling": lambda script: patch.object(script.hal, "read", bang),
-    "guards": lambda script: patch.object(app_module.kernel, "judge", bang),
-    "session": lambda script: patch.object(app_module.kernel, "advance", bang),
-    "controller": lambda script: patch.object(app_module.kernel, "control", bang),
+    "guards": lambda script: patch.object(kernel, "judge", bang),
+    "session": lambda script: patch.object(kernel, "advance", bang),
+    "controller": lambda script: patch.object(kernel, "control", bang),
     "duty": lambda script: patch.object(script.hal, "set_duty", bang),
     "heartbeat": lambda script: patch.object(script.hal, "beat", bang),
-    "log": lambda script: patch.object(app_module.kernel, "window", bang),
+    "log": lambda script: patch.object(kernel, "window", bang),
     "link": lambda script: patch.object(script.app.link, "poll", bang),
     "lights": lambda script: patch.object(script.hal, "show", bang),
 }
@@ -1086,7 +1085,7 @@ def test_what_is_no_ordinary_exception_cuts_the_output_as_well(error: type[BaseE
 def test_main_resets_into_maintenance_when_the_application_leaves() -> None:
     def leave(script: Script) -> None:
         script.app.session.abort()
-        if not script.resets and script.app.leave_for_maintenance() == 0:
+        if not script.resets and script.app.desk.leave_for_maintenance() == 0:
             script.hal.on_wait = lambda: None
 
     script = Script(leave)
@@ -1516,9 +1515,9 @@ def test_the_status_tells_how_much_of_the_log_is_still_to_be_written() -> None:
         for _ in range(60_000):
             board.run(1)
             values = board.app.commands._values
-            board.app.fill_status(values)
+            board.app.desk.fill_status(values)
             seen.append(values[kernel.T_LOG_LEFT])
-            if board.state == protocol.DONE and not board.app._log_open:
+            if board.state == protocol.DONE and not board.app.keeper.log_open:
                 break
         left = [value for value in seen if value]
         assert left and left == sorted(left, reverse=True) and seen[-1] == 0

@@ -183,7 +183,7 @@ def _deliver(board: Device, found: Life, before_uc: float) -> None:
         if count % 200 == 0:
             done = len(found.chip.operations)
             found.moments.append((done, list(board.board.scratch), board.plant.charge_uc - before_uc))
-        if board.state == protocol.DONE and not board.app._log_open:
+        if board.state == protocol.DONE and not board.app.keeper.log_open:
             return
     raise AssertionError("the session did not end")
 

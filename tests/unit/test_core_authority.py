@@ -140,7 +140,7 @@ def test_start_stuck_at_power_on_starts_nothing() -> None:
     with device(booted=False) as board:
         board.hal.start_pressed = True
         board.run(100)
-        board.app.take_dose(a_dose(board.build))
+        board.app.desk.take_dose(a_dose(board.build))
         board.run(4_000)
         assert board.state == protocol.IDLE
         board.hal.start_pressed = False

@@ -190,9 +190,9 @@ def test_health_tells_what_a_doctor_asks() -> None:
         told = json.loads(board.ask(protocol.HEALTH)[1])
         assert told["flash_free_bytes"] == 200 * 4096 and told["flash_bytes"] == 212 * 4096
         assert told["sensor_ok"] is True and told["logs"] == 0 and told["heap_free_bytes"] > 0
-        board.app.set_clock(1_780_000_000)
+        board.app.desk.set_clock(1_780_000_000)
         assert json.loads(board.ask(protocol.HEALTH)[1])["time_unix_s"] - 1_780_000_000 in (0, 1)
-        assert board.app.self_test() == 0
+        assert board.app.desk.self_test() == 0
         assert board.code(protocol.HEALTH) == faults.WRONG_STATE, "a collection would disturb it"
         board.until(protocol.IDLE)
         board.run(3)

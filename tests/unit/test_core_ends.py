@@ -43,7 +43,7 @@ def test_no_current_begins_before_the_relay_has_settled(polarity: int) -> None:
 
 
 def leave(board: Device) -> Any:
-    """Let `board` go to maintenance by command, to the end of App.run; return the boot that follows."""
+    """Let `board` go to maintenance by command, to the end of its run; return the boot that follows."""
     board.hal.bench_strap = True
     waits = iter(range(5_000))
 
@@ -53,7 +53,7 @@ def leave(board: Device) -> Any:
             board.send(protocol.MAINTENANCE)
 
     board.hal.on_wait = wait
-    board.app.run()
+    board.live()
     return bootmode.Boot(board.board.read_scratch(bootmode.SCRATCH_MARK), False)
 
 

@@ -1,6 +1,6 @@
 """Power is cut, or the chip resets, at every flash operation of a session: littlefs on a flash that tears, and a model.
 
-The real `SessionLog` works on the real littlefs (`littleflash`). After a cut the board boots as `App._open_logs` does,
+The real `SessionLog` works on the real littlefs (`littleflash`). After a cut the board boots as `OldLogs.open` does,
 may be cut again, and boots. The whole application is cut in test_core_app_powercut.py.
 """
 
@@ -30,12 +30,12 @@ def logs_of(disk: Disk) -> dict[int, bytes]:
 
 
 def boot(disk: Disk) -> SessionLog:
-    """Do with the logs what `App._open_logs` does, without numbers of the chip."""
+    """Do with the logs what `OldLogs.open` does, without numbers of the chip."""
     log = SessionLog(FOLDER)
     log.book.open()
-    ids = sessionlog.list_ids(FOLDER)
+    ids = log.ids()
     if ids:
-        sequence, chain, ended, _ = sessionlog.scan(f"{FOLDER}/{sessionlog.file_name(ids[-1])}")
+        sequence, chain, ended, _ = sessionlog.scan(log.path(ids[-1]))
         if not sequence:
             log.delete(ids[-1])
         elif not ended:

@@ -268,7 +268,7 @@ def test_ids_count_up_and_are_found_again() -> None:
         flash.files["/logs/000041.ilog"] = b""
         log.arm({})
         assert log.log_id == 42
-        assert sessionlog.list_ids("/logs") == [1, 2, 3, 41, 42]
+        assert log.ids() == [1, 2, 3, 41, 42]
 
 
 @pytest.mark.hazard("HAZ-32")
@@ -280,7 +280,7 @@ def test_a_deleted_id_does_not_come_back() -> None:
             assert log.log_id == expected
         log.delete(1)
         log.delete(3)
-        assert sessionlog.list_ids("/logs") == [2]
+        assert log.ids() == [2]
         log.arm({})
         assert log.log_id == 4
         log.delete(4)
@@ -289,7 +289,7 @@ def test_a_deleted_id_does_not_come_back() -> None:
         later.book.open()
         later.arm({})
         assert later.log_id == 3
-        assert sessionlog.list_ids("/logs") == [2, 3]
+        assert later.ids() == [2, 3]
 
 
 @pytest.mark.hazard("HAZ-32")
@@ -298,7 +298,7 @@ def test_other_files_in_the_folder_are_no_logs() -> None:
     with logging() as (log, flash):
         for name in ("notes.txt", "x.ilog", ".ilog", "1234567.ilog", "000002.ilog.bak"):
             flash.files["/logs/" + name] = b""
-        assert sessionlog.list_ids("/logs") == [1_234_567]
+        assert log.ids() == [1_234_567]
         log.arm({})
         assert log.log_id == 1_234_568
 

@@ -11,7 +11,7 @@ import vfs
 
 sys.path.insert(0, sys.argv[1])
 
-from ionto import bootmode, crc, dose, frames, kernel, limits, protocol
+from ionto import bootmode, crc, dose, files, frames, kernel, limits, protocol
 from ionto.app import App
 from ionto.settings import Settings
 
@@ -172,11 +172,9 @@ def run():
     build = limits.variant_a()
     port = Port(status_request())
     app = App(Hal(), Board(), port, bootmode.Boot(0, False), build, Settings(build))
-    app._look_at_files = lambda: setattr(app.selftest, "files", (1, ""))
-    app.set_clock = None
-    app._clock_set = False
-    assert app.take_dose(dose.parse(dose.canonical(FIELDS), build)) == 0
-    assert app.start() == 0
+    files.check = lambda feed: (1, "")
+    assert app.desk.take_dose(dose.parse(dose.canonical(FIELDS), build)) == 0
+    assert app.desk.start() == 0
     while app.session.state != protocol.RAMP_UP:
         app.tick()
     for cycle in range(10_000):

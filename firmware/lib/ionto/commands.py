@@ -7,13 +7,18 @@ from array import array
 from ionto import dose, faults, frames, kernel, protocol
 from ionto.compat import const, micropython
 from ionto.faults import Refusal
+from ionto.identity import health, identity
+from ionto.usblink import UsbLink
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
-    from ionto.app import App
+    from ionto.desk import Desk
+    from ionto.keeper import Keeper
+    from ionto.parts import Parts
+    from ionto.serialport import SerialPort
 
 _LOG_LIST_MAX = const(60)
 _LOG_READ_MAX_BYTES = const(0x10000)
@@ -27,10 +32,15 @@ _ERROR_BYTES = struct.calcsize(protocol.ERROR_FORMAT)
 
 
 class Commands:
-    """Dispatches requests of `app` (see ionto.app.App for what it offers)."""
+    """Takes requests from `port` and sends the answers, by `link`."""
 
-    def __init__(self, app: "App"):
-        self._app = app
+    def __init__(self, parts: "Parts", keeper: "Keeper", desk: "Desk", port: "SerialPort"):
+        self._parts = parts
+        self._log = parts.log
+        self._session = parts.session
+        self._keeper = keeper
+        self._desk = desk
+        self.link = UsbLink(port, self.handle, self.reject)
         self._handlers = {
             protocol.HELLO: self._hello,
             protocol.STATUS: self._status,
@@ -68,14 +78,14 @@ class Commands:
             return
         if kind in _LIVE:
             code = handler(sequence, buffer, start, length)
-        elif self._app.session.output_on:
+        elif self._session.output_on:
             code = faults.OUTPUT_ON
         else:
             code = self._handle_at_rest(handler, kind, sequence, buffer, start, length)
         if code > 0:
             self._refuse(code, kind, sequence)
         elif code == faults.NONE:
-            self._app.link.answer(kind | protocol.RESPONSE, sequence, 0)
+            self.link.answer(kind | protocol.RESPONSE, sequence, 0)
 
     def _handle_at_rest(
         self, handler: "Callable[..., int]", kind: int, sequence: int, buffer: bytearray, start: int, length: int
@@ -93,9 +103,9 @@ class Commands:
         self._refuse(faults.BAD_FRAME, kind, sequence)
 
     def _refuse(self, code: int, kind: int, sequence: int, detail: bytes = b"") -> None:
-        link = self._app.link
+        link = self.link
         payload = link.payload()
-        state = self._app.session.state
+        state = self._session.state
         struct.pack_into(protocol.ERROR_FORMAT, payload, protocol.HEADER_BYTES, code, kind, state)
         start = protocol.HEADER_BYTES + _ERROR_BYTES
         if detail:
@@ -103,88 +113,86 @@ class Commands:
         link.answer(protocol.ERROR, sequence, _ERROR_BYTES + len(detail))
 
     def _answer_json(self, kind: int, sequence: int, content: dict) -> int:
-        self._app.link.answer_bytes(kind | protocol.RESPONSE, sequence, json.dumps(content).encode())
+        self.link.answer_bytes(kind | protocol.RESPONSE, sequence, json.dumps(content).encode())
         return _ANSWERED
 
     # While current may flow.
 
     @micropython.native
     def _status(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        self._app.fill_status(self._values)
+        self._desk.fill_status(self._values)
         self._status_sequence = sequence
-        self._app.link.later(self._pack_status)
+        self.link.later(self._pack_status)
         return _ANSWERED
 
     @micropython.native
     def _send_status(self) -> None:
-        link = self._app.link
+        link = self.link
         frames.pack(link.payload(), protocol.HEADER_BYTES, self._values, _STATUS_SIZES, kernel.T_SIZE)
         link.answer(protocol.STATUS | protocol.RESPONSE, self._status_sequence, _STATUS_BYTES)
 
     def _pause(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        return self._app.note_request(protocol.PAUSE) or self._app.session.pause()
+        return self._desk.note_request(protocol.PAUSE) or self._session.pause()
 
     def _abort(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        return self._app.abort()
+        return self._desk.abort()
 
     def _comfort(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         if length != _COMFORT_BYTES:
             return faults.BAD_PAYLOAD
-        return self._app.comfort(buffer[start], buffer[start + 1] | buffer[start + 2] << 8)
+        return self._desk.comfort(buffer[start], buffer[start + 1] | buffer[start + 2] << 8)
 
     def _hello(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        if not self._app.session.output_on:
+        if not self._session.output_on:
             self.remember_identity()
-        self._app.link.answer_bytes(protocol.HELLO | protocol.RESPONSE, sequence, self._identity)
+        self.link.answer_bytes(protocol.HELLO | protocol.RESPONSE, sequence, self._identity)
         return _ANSWERED
 
     # Output off.
 
     def remember_identity(self) -> None:
         """Build the answer to HELLO, so that it is there when a host comes while current flows."""
-        self._identity = json.dumps(self._app.identity()).encode()
+        self._identity = json.dumps(identity(self._parts)).encode()
 
     def _dose_push(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        app = self._app
-        parsed = dose.parse(bytes(buffer[start : start + length]), app.limits)
-        app.settings.admit(parsed)
-        code = app.take_dose(parsed)
+        parsed = dose.parse(bytes(buffer[start : start + length]), self._parts.limits)
+        self._parts.settings.admit(parsed)
+        code = self._desk.take_dose(parsed)
         if code:
             return code
         return self._answer_json(protocol.DOSE_PUSH, sequence, {"digest": parsed.digest()})
 
     def _dose_read(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        plan = self._app.session.dose
+        plan = self._session.dose
         if plan is None:
             return faults.NO_DOSE
-        self._app.link.answer_bytes(protocol.DOSE_READ | protocol.RESPONSE, sequence, plan.raw)
+        self.link.answer_bytes(protocol.DOSE_READ | protocol.RESPONSE, sequence, plan.raw)
         return _ANSWERED
 
     def _start(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        app = self._app
-        code = app.session.may_start(app.reading)
-        if not code and app.session.dose is None:
+        code = self._session.may_start(self._parts.reading)
+        if not code and self._session.dose is None:
             code = faults.NO_DOSE
-        return self._with_hand(code) or app.start()
+        return self._with_hand(code) or self._desk.start()
 
     def _with_hand(self, code: int) -> int:
         """Return `code`, or NEEDS_HAND when nothing else is in the way and nobody is at the board; a press is used."""
-        hand = self._app.hand
-        if not code and not hand.there(self._app.reading.block):
+        hand = self._parts.hand
+        if not code and not hand.there(self._parts.reading.block):
             return faults.NEEDS_HAND
         if not code:
             hand.used()
         return code
 
     def _resume(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        app = self._app
-        code = self._with_hand(app.session.may_resume(app.reading))
+        session, reading = self._session, self._parts.reading
+        code = self._with_hand(session.may_resume(reading))
         if code == faults.NEEDS_HAND:  # asked again and again until somebody presses: no event
             return code
-        return app.note_request(protocol.RESUME) or code or app.session.resume(app.reading)
+        return self._desk.note_request(protocol.RESUME) or code or session.resume(reading)
 
     def _clear(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        return self._app.clear_fault()
+        return self._desk.clear_fault()
 
     def _set_clock(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         if length != struct.calcsize(protocol.CLOCK_FORMAT):
@@ -193,13 +201,13 @@ class Commands:
         low, high = protocol.CLOCK_FROM_S, protocol.CLOCK_TO_S
         if not low <= unix_s <= high:
             raise Refusal(faults.OUT_OF_RANGE, "unix_time_s", unix_s, low, high)
-        self._app.set_clock(unix_s)
+        self._desk.set_clock(unix_s)
         return faults.NONE
 
     def _self_test(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         if bytes(buffer[start : start + length]) == protocol.SELF_TEST_LAST:
-            return self._answer_json(protocol.SELF_TEST, sequence, {"results": self._app.selftest.results})
-        code = self._app.self_test()
+            return self._answer_json(protocol.SELF_TEST, sequence, {"results": self._parts.selftest.results})
+        code = self._desk.self_test()
         if not code:
             self._test_sequence = sequence
             return _ANSWERED
@@ -207,42 +215,42 @@ class Commands:
 
     def self_test_done(self, results: list) -> None:
         """Answer the self-test request that is waiting, if one is, with `results` rows."""
-        if self._test_sequence >= 0 and not self._app.link.busy():
+        if self._test_sequence >= 0 and not self.link.busy():
             self._answer_json(protocol.SELF_TEST, self._test_sequence, {"results": results})
             self._test_sequence = -1
 
     def _maintenance(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        return self._with_hand(faults.NONE) or self._app.leave_for_maintenance()
+        return self._with_hand(faults.NONE) or self._desk.leave_for_maintenance()
 
     def _set_limits(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         wanted = _object(buffer, start, length)
-        code = faults.BAD_PAYLOAD if wanted is None else self._app.set_limits(wanted)
-        return code or self._answer_json(protocol.SET_LIMITS, sequence, self._app.settings.public())
+        code = faults.BAD_PAYLOAD if wanted is None else self._desk.set_limits(wanted)
+        return code or self._answer_json(protocol.SET_LIMITS, sequence, self._parts.settings.public())
 
     def _calibration(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        app, code = self._app, faults.NONE
+        code = faults.NONE
         if length:
             wanted = _object(buffer, start, length)
-            code = faults.BAD_PAYLOAD if wanted is None else app.set_calibration(wanted)
-        return code or self._answer_json(protocol.CALIBRATION, sequence, app.calibration.public())
+            code = faults.BAD_PAYLOAD if wanted is None else self._desk.set_calibration(wanted)
+        return code or self._answer_json(protocol.CALIBRATION, sequence, self._parts.calibration.public())
 
     def _health(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        if self._app.session.state == protocol.SELF_TESTING:
+        if self._session.state == protocol.SELF_TESTING:
             return faults.WRONG_STATE
-        return self._answer_json(protocol.HEALTH, sequence, self._app.health())
+        return self._answer_json(protocol.HEALTH, sequence, health(self._parts))
 
     def _log_list(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         if length != struct.calcsize(protocol.LOG_LIST_FORMAT):
             return faults.BAD_PAYLOAD
         first = struct.unpack_from(protocol.LOG_LIST_FORMAT, buffer, start)[0]
-        rows = self._app.log_rows(first, _LOG_LIST_MAX + 1)
+        rows = self._log.rows(first, _LOG_LIST_MAX + 1)
         more = len(rows) > _LOG_LIST_MAX
         return self._answer_json(protocol.LOG_LIST, sequence, {"logs": rows[:_LOG_LIST_MAX], "more": more})
 
     def _log_path(self, log_id: int) -> str:
-        if not self._app.has_log(log_id):
+        if not self._log.has(log_id):
             raise Refusal(faults.NO_SUCH_LOG, "log", log_id)
-        return self._app.log_path(log_id)
+        return self._log.path(log_id)
 
     def _log_read(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         if length != struct.calcsize(protocol.LOG_READ_FORMAT):
@@ -252,7 +260,7 @@ class Commands:
         if count > _LOG_READ_MAX_BYTES:
             raise Refusal(faults.OUT_OF_RANGE, "length", count, 1, _LOG_READ_MAX_BYTES)
         with open(path, "rb") as stream:
-            if offset < self._app.log_bytes(log_id):
+            if offset < self._log.size(log_id):
                 stream.seek(offset)
             else:  # nothing is there; and a seek that far is an OverflowError
                 count = 0
@@ -261,7 +269,7 @@ class Commands:
 
     def _stream(self, sequence: int, stream: "BinaryIO", offset: int, count: int) -> None:
         """Send `count` bytes of `stream` in frames, then a frame that carries only the offset."""
-        link, hal = self._app.link, self._app.hal
+        link, hal = self.link, self._parts.hal
         kind = protocol.LOG_READ | protocol.RESPONSE
         head = protocol.HEADER_BYTES + 4
         view = memoryview(link.payload())
@@ -283,7 +291,7 @@ class Commands:
             return faults.BAD_PAYLOAD
         log_id = struct.unpack_from(protocol.LOG_DELETE_FORMAT, buffer, start)[0]
         self._log_path(log_id)
-        self._app.delete_log(log_id)
+        self._keeper.delete(log_id)
         return faults.NONE
 
     def _log_verified(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
@@ -291,7 +299,7 @@ class Commands:
             return faults.BAD_PAYLOAD
         log_id, chain = struct.unpack_from(protocol.LOG_VERIFIED_FORMAT, buffer, start)
         self._log_path(log_id)
-        return faults.NONE if self._app.log_verified(log_id, chain) else faults.OTHER_LOG
+        return faults.NONE if self._log.verified(log_id, chain) else faults.OTHER_LOG
 
 
 def _object(buffer: bytearray, start: int, length: int) -> "dict | None":

@@ -12,3 +12,7 @@ viper = native
 def const(value):
     """Return `value`: MicroPython's compile-time constant marker."""
     return value
+
+
+def kbd_intr(character):
+    """Do nothing: on CPython no byte of a port interrupts."""

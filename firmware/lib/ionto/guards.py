@@ -91,6 +91,15 @@ class Guards:
         """Charge since `begin` by V(SNS), in uC."""
         return self.block[kernel.G_SENSE + kernel.C_CHARGE_UC]
 
+    @property
+    def late_max_us(self) -> int:
+        """The longest cycle with current, in us, since `forget_lateness`."""
+        return self.block[kernel.G_LATE_MAX_US]
+
+    def forget_lateness(self) -> None:
+        """Begin to look for the longest cycle: a session starts."""
+        self.block[kernel.G_LATE_MAX_US] = 0
+
     def begin(self, dose_uc: int, time_limit_ms: int) -> None:
         """Start counting for a session of `dose_uc` (uC) that may last `time_limit_ms` of current."""
         block = self.block

@@ -87,7 +87,8 @@ G_SAME_SENSE = const(49)
 G_LOAD_SHIFT = const(50)
 G_LOAD_SAMPLES = const(51)
 G_ADC_SAMPLES = const(52)
-G_SIZE = const(53)
+G_LATE_MAX_US = const(53)  # the longest cycle of the session with current
+G_SIZE = const(54)
 
 # What `judge` found: an index into ionto.guards.VERDICTS.
 V_NONE = const(0)
@@ -770,6 +771,8 @@ def cycle(g: ptr32, s: ptr32, r: ptr32, k: ptr32, w: ptr32, dt_us: int, mode: in
     Return 0 when there is nothing else to do, else what was found (FOUND_...); after a verdict or an event the
     duty is the old one and the window does not have this cycle.
     """
+    if dt_us > g[G_LATE_MAX_US]:
+        g[G_LATE_MAX_US] = dt_us
     verdict = int(judge(g, r, s[S_SETPOINT_UA], dt_us))
     if verdict != V_NONE:
         return verdict

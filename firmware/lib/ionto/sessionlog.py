@@ -102,7 +102,7 @@ class SessionLog:
     """The log of the current session in `folder`; ids count up and never repeat while the book is kept."""
 
     def __init__(self, folder: str, samples: "bytearray | None" = None):
-        self._folder = folder
+        self.folder = folder
         self._table = crc.make_table()
         enough = _MAX_SAMPLES * fmt.SAMPLE_BYTES
         self._samples = samples if samples is not None and len(samples) == enough else bytearray(enough)
@@ -210,8 +210,9 @@ class SessionLog:
 
     # With the output off: flash.
 
-    def _path(self, log_id: int) -> str:
-        return self._folder + "/" + file_name(log_id)
+    def path(self, log_id: int) -> str:
+        """Return the path of log `log_id`."""
+        return self.folder + "/" + file_name(log_id)
 
     def _append(self, path: str, mode: str, kind: int, payload: "bytes | memoryview") -> None:
         record = self._record
@@ -238,17 +239,17 @@ class SessionLog:
     def arm(self, header: dict) -> None:
         """Create the file with the arm record `header` (dict). Raises OSError when flash refuses; no file is left."""
         self.log_id = self.last_id() + 1
-        path = self._path(self.log_id)
+        path = self.path(self.log_id)
         try:
             self._append(path, "wb", fmt.ARM, json.dumps(header).encode())
         except OSError:
-            if file_name(self.log_id) in os.listdir(self._folder):
+            if file_name(self.log_id) in os.listdir(self.folder):
                 os.remove(path)
             raise
 
     def add_test(self, content: dict) -> None:
         """Add the record `content` (dict) of the self-test. Raises OSError."""
-        self._append(self._path(self.log_id), "ab", fmt.TEST, json.dumps(content).encode())
+        self._append(self.path(self.log_id), "ab", fmt.TEST, json.dumps(content).encode())
 
     def records_left(self) -> int:
         """Return how many records are still to be written, the end record not counted."""
@@ -280,16 +281,34 @@ class SessionLog:
 
     def _flush(self, kind: int, buffer: bytearray, size: int, start: int, end: int) -> int:
         payload = memoryview(buffer)[start * size : end * size]
-        self._append(self._path(self.log_id), "ab", kind, payload)
+        self._append(self.path(self.log_id), "ab", kind, payload)
         return end
 
     def close(self, summary: dict) -> None:
         """Write the end record `summary` (dict); the log is complete. Raises OSError."""
-        self._append(self._path(self.log_id), "ab", fmt.END, json.dumps(summary).encode())
+        self._append(self.path(self.log_id), "ab", fmt.END, json.dumps(summary).encode())
+
+    def ids(self) -> list:
+        """Return the ids of the logs that are kept, ascending."""
+        names = [name for name in os.listdir(self.folder) if name.endswith(".ilog") and name[:-5].isdigit()]
+        return sorted([int(name[:-5]) for name in names])
+
+    def has(self, log_id: int) -> bool:
+        """Return True when log `log_id` is kept."""
+        return log_id in self.ids()
+
+    def size(self, log_id: int) -> int:
+        """Return the size of log `log_id`, in bytes."""
+        return os.stat(self.path(log_id))[6]
+
+    def rows(self, first: int, most: int) -> list:
+        """Return up to `most` rows [id, bytes, 1 when a host has a verified copy] of the logs from id `first` on."""
+        ids = [log_id for log_id in self.ids() if log_id >= first]
+        return [[log_id, self.size(log_id), int(log_id in self.book.pulled)] for log_id in ids[:most]]
 
     def last_id(self) -> int:
         """Return the newest id ever used, 0 for none."""
-        ids = list_ids(self._folder)
+        ids = self.ids()
         return max(ids[-1] if ids else 0, self.book.last)
 
     def delete(self, log_id: int) -> None:
@@ -301,12 +320,12 @@ class SessionLog:
             book.last = max(book.last, log_id)
             book.pulled = [other for other in book.pulled if other != log_id]
             book.write()
-        os.remove(self._path(log_id))
+        os.remove(self.path(log_id))
 
     def make_room(self, enough: "Callable[[], bool]", feed: "Callable[[], None]") -> bool:
         """Delete the oldest logs whose copies are verified until there is `enough`; False when that is not enough."""
         while not enough():
-            ids = [log_id for log_id in list_ids(self._folder) if log_id in self.book.pulled]
+            ids = [log_id for log_id in self.ids() if log_id in self.book.pulled]
             if not ids:
                 return False
             feed()
@@ -318,7 +337,7 @@ class SessionLog:
 
         Raises OSError.
         """
-        sequence, last, ended, _ = scan(self._path(log_id))
+        sequence, last, ended, _ = scan(self.path(log_id))
         if not sequence or not ended or last != chain:
             return False
         if log_id not in self.book.pulled:
@@ -335,12 +354,7 @@ class SessionLog:
         self.book.tell_of(log_id, summary.get("charge_uc", -1))
         self._sequence = sequence
         self._chain = chain
-        self._append(self._path(log_id), "ab", fmt.END, json.dumps(summary).encode())
-
-
-def list_ids(folder: str) -> list:
-    """Return the ids of the logs in `folder`, ascending."""
-    return sorted([int(name[:-5]) for name in os.listdir(folder) if name.endswith(".ilog") and name[:-5].isdigit()])
+        self._append(self.path(log_id), "ab", fmt.END, json.dumps(summary).encode())
 
 
 def scan(path: str) -> tuple:

@@ -2,8 +2,6 @@
 
 import gc
 
-import micropython
-
 import ionto_pack
 from ionto import bootmode, hal_rp2, limits
 from ionto.compat import const
@@ -15,6 +13,7 @@ MISMATCH = (
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
+    from ionto.app import App
     from ionto.bootmode import Boot
 
 _COLLECT_BYTES = const(210_000)  # nearly the heap: a collection among the imports takes 25 ms and frees little
@@ -46,9 +45,23 @@ def rest(why: str) -> None:
 
 
 def run(found: "Boot") -> None:
-    """Run the application until it leaves for maintenance, then reset into it. Whatever ends it, the output is cut.
+    """Run the application until it leaves for maintenance, then reset into it. Whatever ends it, the output is cut."""
+    app = wire(found)
+    if app is None:
+        return
+    try:
+        app.begin()
+        while app.tick():
+            pass
+    finally:
+        app.end()
+    hal_rp2.reset()
 
-    A board whose range strap and configuration disagree goes to maintenance at once.
+
+def wire(found: "Boot") -> "App | None":
+    """Return the application of this board, output off: `begin` it, `tick` it, `end` it.
+
+    None when the range strap and the configuration disagree: the board is at rest in maintenance then.
     """
     gc.threshold(_COLLECT_BYTES)
     ionto_pack.narrow()
@@ -62,12 +75,5 @@ def run(found: "Boot") -> None:
     kept = Settings(build)
     if kept.variant != build.variant:
         rest(MISMATCH % (build.variant, kept.variant, PATH))
-        return
-    hal = hal_rp2.Hal(build)
-    try:
-        micropython.kbd_intr(-1)
-        App(hal, hal_rp2, SerialPort(), found, build, kept, ionto_pack.take_buffer()).run()
-    finally:
-        hal.cut_off()
-        micropython.kbd_intr(3)
-    hal_rp2.reset()
+        return None
+    return App(hal_rp2.Hal(build), hal_rp2, SerialPort(), found, build, kept, ionto_pack.take_buffer())

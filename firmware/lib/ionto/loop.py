@@ -1,0 +1,204 @@
+"""The control cycle and its evidence: sample, guards, session, controller, heartbeat; then one thing that can wait.
+
+Nothing here allocates, and nothing here touches flash. What may, is called where no current flows.
+"""
+
+from ionto import bootmode, faults, kernel, protocol
+from ionto.compat import const, micropython
+from ionto.guards import VERDICTS
+from ionto.keeper import TAIL
+from ionto.kernel import K_DUTY, R_FRESH, cycle
+from ionto.protocol import SELF_TESTING
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from ionto.commands import Commands
+    from ionto.keeper import Keeper
+    from ionto.panel import Panel
+    from ionto.parts import Parts
+
+_REST_PIECES = const(32)  # of the link's work, a cycle
+_TURNS = const(0x7F)  # what can wait has its turn in a round of 128 cycles: one job a cycle while current flows
+_SHOW_TURN = const(0)
+_CHECK_TURN = const(64)
+_WORD_TURNS = const(0x3F)  # twice a round
+_WORD_TURN = const(32)
+_PRESS_TURN = const(16)
+_CYCLE_MASK = const(0x3FFFFFFF)  # keeps the count a small integer
+_POWERED_UP = (protocol.SELF_TESTING, protocol.RAMP_UP)
+_STILL_POWERED = (protocol.HOLD, protocol.RAMP_DOWN, protocol.ARMED)
+
+
+class Loop:
+    """Runs one cycle a `tick`; `cycle` is its number. It alone gives the board duty, heartbeat and power."""
+
+    def __init__(self, parts: "Parts", keeper: "Keeper", panel: "Panel", commands: "Commands"):
+        self._hal = parts.hal
+        self._board = parts.board
+        self._calibration = parts.calibration
+        self._controller = parts.controller
+        self._guards = parts.guards
+        self._hand = parts.hand
+        self._log = parts.log
+        self._reading = parts.reading
+        self._selftest = parts.selftest
+        self._session = parts.session
+        self._keeper = keeper
+        self._panel = panel
+        self._commands = commands
+        self._link = commands.link
+        self._blocks = (
+            parts.guards.block,
+            parts.session.block,
+            parts.reading.block,
+            parts.controller.block,
+            parts.log.window,
+        )
+        self.cycle = 0
+        self._state = self._session.state
+
+    @micropython.native
+    def tick(self) -> None:
+        """One control cycle of 1 ms: sample, guards, session, controller, evidence; then what can wait."""
+        hal = self._hal
+        session = self._session
+        dt_us = hal.wait_tick()
+        timing = hal.timing
+        timing(1)
+        hal.read(self._reading)
+        found = 0
+        state = session.state
+        if session.output_on and state == self._state and state != SELF_TESTING:
+            guards, plan, read, control, window = self._blocks
+            found = cycle(guards, plan, read, control, window, dt_us, session.mode)
+            if found & kernel.FOUND_VERDICT:
+                self._act(found, dt_us)
+            hal.set_duty(control[K_DUTY])
+        else:
+            self._step_at_rest(dt_us)
+        self._show_alive(session.output_on)
+        timing(0)
+        if not found:
+            self._background(session.output_on)
+        elif found == kernel.FOUND_WINDOW:
+            self._log.store(session.block, state)
+        elif not found & kernel.FOUND_VERDICT:
+            self._act(found, dt_us)
+
+    @micropython.native
+    def _act(self, found: int, dt_us: int) -> None:
+        """Act on what `kernel.cycle` found: on a verdict at once, on an event when the control step is done."""
+        session, reading = self._session, self._reading
+        self._log.sample(session.block, reading.block, session.state)
+        verdict = found & kernel.FOUND_VERDICT
+        if verdict:
+            kernel.count_tail(session.block, reading.block, dt_us)
+            session.fail(self._cause(VERDICTS[verdict]), reading)
+        else:
+            session.happened(found >> kernel.FOUND_EVENT_SHIFT, reading)
+            self._keep_room()
+        self._follow()
+
+    def _keep_room(self) -> None:
+        """End a session whose log has room left for its end only: no event is ever dropped."""
+        if self._log.crowded():
+            self._session.end(protocol.LOG_FULL)
+
+    def _cause(self, code: int) -> int:
+        """Return what is behind the verdict `code`: a current that ends may have been ended by the interlock."""
+        if code == faults.OPEN_CIRCUIT or code == faults.UNDER_CURRENT:
+            block = self._reading.block
+            self._hal.look_for_usb(self._reading)
+            if block[kernel.R_VBUS] and not block[kernel.R_STRAP]:
+                return faults.USB_APPEARED
+        return code
+
+    @micropython.native
+    def _step_at_rest(self, dt_us: int) -> None:
+        """A cycle of a device that does not deliver: at rest, in self-test, or paused."""
+        session, reading = self._session, self._reading
+        self._hand.step(dt_us, reading.block)
+        output_on = session.output_on
+        setpoint_ua = session.block[kernel.S_SETPOINT_UA]
+        session.step(dt_us, reading, self._guards.step(dt_us, reading, setpoint_ua, output_on))
+        self._follow()
+        self._hal.set_duty(self._controller.block[K_DUTY])
+        if self._keeper.todo == TAIL:
+            self._keeper.count_tail(dt_us)
+
+    @micropython.native
+    def _follow(self) -> None:
+        """Let output and controller follow the session's state and set-point."""
+        session = self._session
+        if session.state != self._state:
+            self._changed()
+        self._controller.step(kernel.drive_ua(session.block), self._reading.block[kernel.R_CURRENT_UA])
+
+    @micropython.native
+    def _changed(self) -> None:
+        """Act on a new state: the output first."""
+        hal, state = self._hal, self._session.state
+        if state in _POWERED_UP:
+            hal.power_up()
+        elif state not in _STILL_POWERED:
+            hal.cut_off()
+            self._controller.reset()
+        self._state = state
+        if state == SELF_TESTING:
+            hal.zero_ua = 0
+        elif state == protocol.ARMED:
+            hal.zero_ua = self._selftest.zero_ua + self._calibration.zero_ua
+        self._panel.changed()
+        self._keeper.changed(state)
+
+    @micropython.native
+    def _show_alive(self, output_on: bool) -> None:
+        """The one place that feeds the heartbeat, and the watchdog while current flows.
+
+        Reached only when the cycle ran to its end. A heartbeat edge, every second cycle, needs as well: a state
+        that allows output, no fault, and a conversion of this cycle. Guards have judged the cycle's lateness.
+        """
+        cycles = (self.cycle + 1) & _CYCLE_MASK
+        self.cycle = cycles
+        if cycles & 1:
+            self._hal.beat(output_on and self._reading.block[R_FRESH] != 0 and not self._session.fault)
+        if not output_on:
+            self._hal.still_heart()
+
+    # What can wait.
+
+    @micropython.native
+    def _background(self, output_on: bool) -> None:
+        """What can wait: while current flows, or is about to, one job a cycle, so that every cycle ends in time."""
+        live = output_on or self._session.state == SELF_TESTING
+        turn = self.cycle & _TURNS
+        if turn == _CHECK_TURN:
+            self._hal.check_sensor(self._reading)
+        elif turn == _SHOW_TURN:
+            self._panel.show(self.cycle)
+        elif output_on and turn & _WORD_TURNS == _WORD_TURN:
+            self._leave_word()
+        elif output_on and turn == _PRESS_TURN:
+            self._panel.watch_for_sting()
+        elif live:
+            self._link.poll(1)
+        if not live:
+            self._link.poll(_REST_PIECES)
+            self._at_rest()
+        if self._session.state != self._state:  # by a request: the next cycle may change it again
+            self._changed()
+
+    @micropython.native
+    def _leave_word(self) -> None:
+        """Tell the next boot, in scratch registers, how far the session came."""
+        board, session = self._board, self._session
+        board.write_scratch(bootmode.SCRATCH_CHARGE_UC, session.charge_uc)
+        board.write_scratch(bootmode.SCRATCH_T_MS, session.t_ms)
+
+    @micropython.native
+    def _at_rest(self) -> None:
+        """No current flows: flash, relay and button may have their turn."""
+        self._keeper.step(self.cycle)
+        self._panel.watch_start()
+        if self._session.state != SELF_TESTING:
+            self._commands.self_test_done(self._selftest.results)

@@ -1,0 +1,70 @@
+"""The parts of one device, made and connected. Nothing here acts; who is handed them keeps what it may touch."""
+
+from ionto import protocol
+from ionto.calibration import Calibration
+from ionto.compat import const, micropython
+from ionto.controller import Controller
+from ionto.guards import Guards
+from ionto.hand import Hand
+from ionto.keptdose import KeptDose
+from ionto.pins import PWM_TOP
+from ionto.reading import Reading
+from ionto.selftest import SelfTest
+from ionto.session import Session
+from ionto.sessionlog import SessionLog
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ionto.bootmode import Boot
+    from ionto.hal_rp2 import Hal
+    from ionto.limits import Limits
+    from ionto.settings import Settings
+
+_LOG_FOLDER = "/logs"
+_DOSE_FILE = "/dose.json"
+
+
+class Parts:
+    """`hal` is the board (ionto.hal_rp2.Hal), `board` the functions beside it, `boot` what this boot is.
+
+    `limits` are compiled, `settings` what lies inside them, `samples` memory that the log may have for its samples.
+    """
+
+    def __init__(
+        self,
+        hal: "Hal",
+        board: "Any",
+        boot: "Boot",
+        limits: "Limits",
+        settings: "Settings",
+        samples: "bytearray | None" = None,
+    ):
+        self.hal = hal
+        self.board = board
+        self.boot = boot
+        self.limits = limits
+        self.settings = settings
+        self.calibration = Calibration()
+        self.calibrate()
+        self.hand = Hand()
+        self.reading = Reading()
+        self.reading.start_pressed = True  # until it is seen released: a stuck button starts nothing
+        self.guards = Guards(limits)
+        self.selftest = SelfTest(limits)
+        self.log = SessionLog(_LOG_FOLDER, samples)
+        self.kept = KeptDose(_DOSE_FILE)
+        self.session = Session(limits, self.selftest, self.guards, self.note)
+        self.controller = Controller(limits.full_scale_ua, PWM_TOP)
+        self.clock_set = board.unix_time_s() > protocol.CLOCK_FROM_S
+
+    @micropython.native
+    def note(self, event: int, code: int, a: int, b: int) -> None:
+        """Put an event (ionto.sessionlog_format) into the session's log, at the session's time."""
+        self.log.event(self.session.t_ms, event, code, a, b)
+
+    def calibrate(self) -> None:
+        """Let the board measure with the calibration that holds; a session begins with a zero of its own."""
+        self.hal.zero_ua = self.calibration.zero_ua
+        self.hal.gain_q15 = self.calibration.gain_q15
