@@ -10,15 +10,22 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import time
 from collections.abc import Sequence
+from ctypes.util import find_library
 from dataclasses import dataclass
 from pathlib import Path
 
 KICAD_MAJOR = 9
-PACKAGES = {"kicad-cli": ("kicad", "kicad-symbols"), "ngspice": ("ngspice",), "rsvg-convert": ("librsvg2-bin",)}
+PROGRAMS = {"kicad-cli": ("kicad", "kicad-symbols"), "ngspice": ("ngspice",), "rsvg-convert": ("librsvg2-bin",)}
+LIBRARIES = {"libngspice": ("libngspice0",)}
+LOCK_WAIT_S = 300.0  # how long another apt-get may hold its locks
+LOCK_RETRY_S = 2.0
+_LOCKED = ("Could not get lock", "Unable to lock")  # of the locks that DPkg::Lock::Timeout does not wait for
 _SOURCES = Path("/etc/apt/sources.list.d/iontopico-backports.sources")
 _ADVICE = "install KiCad 9, ngspice and librsvg with the system's package manager, for example: %s"
-_ELSEWHERE = "brew install --cask kicad && brew install ngspice librsvg   (macOS)"
+_ELSEWHERE = "brew install --cask kicad && brew install ngspice libngspice librsvg   (macOS)"
 
 
 class ToolError(Exception):
@@ -41,11 +48,11 @@ class Source:
 
 
 def missing() -> list[str]:
-    """Return the programs that are not there, or too old."""
-    lacking = [program for program in PACKAGES if shutil.which(program) is None]
+    """Return the programs and libraries that are not there, or too old."""
+    lacking = [program for program in PROGRAMS if shutil.which(program) is None]
     if "kicad-cli" not in lacking and kicad_major() < KICAD_MAJOR:
         lacking.append("kicad-cli")
-    return lacking
+    return lacking + [name for name in LIBRARIES if find_library(name.removeprefix("lib")) is None]
 
 
 def kicad_major() -> int:
@@ -59,7 +66,7 @@ def ensure() -> None:
     lacking = missing()
     if not lacking:
         return
-    names = [package for program in lacking for package in PACKAGES[program]]
+    names = [package for name in lacking for package in (PROGRAMS | LIBRARIES)[name]]
     if shutil.which("apt-get") is None:
         raise ToolError(f"missing: {', '.join(lacking)}; " + _ADVICE % _ELSEWHERE)
     root = [] if os.geteuid() == 0 else ["sudo"]
@@ -91,10 +98,24 @@ def _release_for_kicad(root: Sequence[str]) -> list[str]:
 
 
 def _apt(root: Sequence[str], *arguments: str) -> None:
-    quiet = "DEBIAN_FRONTEND=noninteractive"
-    done = subprocess.run([*root, "env", quiet, "apt-get", "-qq", *arguments], check=False)
-    if done.returncode:
-        raise ToolError(f"apt-get {' '.join(arguments)} ended with {done.returncode}; run it by hand to see why")
+    """Run apt-get, waiting while another one holds its locks; ToolError when it fails, or waits too long."""
+    until_s = time.monotonic() + LOCK_WAIT_S
+    code, locked = _apt_once(root, *arguments)
+    while locked and time.monotonic() < until_s:
+        time.sleep(LOCK_RETRY_S)
+        code, locked = _apt_once(root, *arguments)
+    if code:
+        raise ToolError(f"apt-get {' '.join(arguments)} ended with {code}; run it by hand to see why")
+
+
+def _apt_once(root: Sequence[str], *arguments: str) -> tuple[int, bool]:
+    """Run apt-get and pass on what it says; return its exit status, and True when another one held a lock."""
+    settings = ("DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
+    wait = ("-o", f"DPkg::Lock::Timeout={LOCK_WAIT_S:.0f}")
+    command = [*root, "env", *settings, "apt-get", "-qq", *wait, *arguments]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    sys.stderr.write(done.stderr)
+    return done.returncode, done.returncode != 0 and any(words in done.stderr for words in _LOCKED)
 
 
 def _source_texts() -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """What `make hardware` installs, and what it says where it cannot."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,52 @@ def test_disabled_source_is_not_used() -> None:
 def test_elsewhere_it_stops_with_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(tools.ToolError, match=r"missing: kicad-cli, ngspice, rsvg-convert.*brew install"):
+        tools.ensure()
+
+
+APT_GET = """#!/bin/sh
+echo "$*" >> {folder}/said
+case "$*" in
+*update*) [ -e {folder}/free ] || {{ touch {folder}/free; echo "E: Could not get lock {lists}" >&2; exit 100; }} ;;
+*install*) for name in kicad-cli ngspice rsvg-convert; do
+  printf '#!/bin/sh\\necho 9.0.8\\n' > {folder}/$name; chmod +x {folder}/$name; done ;;
+esac
+"""
+
+
+@pytest.fixture
+def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A machine with apt and nothing else; its apt-get meets a lock once and writes to `said` what it was asked."""
+    scripts = {
+        "apt-get": APT_GET.format(folder=tmp_path, lists="/var/lib/apt/lists/lock"),
+        "apt-cache": "#!/bin/sh\necho 'Candidate: 9.0.8'\n",
+        "sudo": '#!/bin/sh\nexec "$@"\n',
+    }
+    for name, text in scripts.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    for name in ("env", "sh", "touch", "chmod"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(tools, "find_library", lambda name: name if (tmp_path / "ngspice").exists() else None)
+    monkeypatch.setattr(tools, "LOCK_RETRY_S", 0.0)
+    return tmp_path
+
+
+def test_everything_is_installed_once_another_apt_get_is_through(bare_machine: Path) -> None:
+    tools.ensure()
+    wait = "-qq -o DPkg::Lock::Timeout=300"
+    names = "kicad kicad-symbols ngspice librsvg2-bin libngspice0"
+    assert (bare_machine / "said").read_text().splitlines() == [
+        f"{wait} update",
+        f"{wait} update",
+        f"{wait} install --yes --no-install-recommends {names}",
+    ]
+
+
+def test_a_lock_that_stays_is_said(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "LOCK_WAIT_S", 0.0)
+    with pytest.raises(tools.ToolError, match="apt-get update ended with 100"):
         tools.ensure()
 
 
