@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 RECORD = Path("build/tests.json")
-SOURCES = ("firmware", "host", "tests", "verification", "examples", "pyproject.toml")
+SOURCES = ("firmware", "host", "hardware", "tests", "verification", "examples", "pyproject.toml")
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 
