@@ -32,7 +32,7 @@ test: $(STAMP) ## unit and property tests, the core in the MicroPython VM, end t
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 faults: $(STAMP) ## every single fault in every state of a session: build/faults.json; and every cut of every flash operation
-	IONTO_EVERY_CUT=1 $(BIN)/python -m pytest -n auto tests/unit/test_core_app_powercut.py
+	IONTO_EVERY_CUT=1 $(BIN)/python -m pytest -n auto tests/unit/core/test_app_powercut.py
 	$(BIN)/python -m verification.campaign
 
 emu: $(STAMP) ## the firmware on the real MicroPython image, emulated; without an image the same tests on the virtual Pico

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import uf2_image
 from workbench import Bench, run_tool
 
 from ionto_sim import image
@@ -51,3 +52,14 @@ def bench_with(flashed_files, tmp_path):
 def bench(bench_with):
     """A flashed virtual Pico on 2 kohm with the bench strap fitted, as fast as the machine runs it."""
     return bench_with()
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """A folder of simulators, and a MicroPython image: {environment variable: value}."""
+    (tmp_path / "image.uf2").write_bytes(uf2_image.image(64))
+    changes = {"IONTO_SIMS": str(tmp_path / "sims"), "IONTO_UF2": str(tmp_path / "image.uf2")}
+    for name, value in changes.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("IONTO_PORT", raising=False)
+    return tmp_path

@@ -5,13 +5,12 @@ import shlex
 from pathlib import Path
 
 import pytest
-from test_from_blank import shop, simulator
+from workbench import simulator
 
 from ionto_host import cli
 from ionto_host.board import calibrating
 
 DOCS = Path(__file__).parents[2] / "docs"
-__all__ = ["shop"]
 
 
 def blocks(page, language):

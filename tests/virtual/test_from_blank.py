@@ -2,45 +2,15 @@
 
 import json
 import os
-import subprocess
-import sys
-from contextlib import contextmanager
 
 import pytest
-from test_host_bootsel import image
-from workbench import run_tool
+import uf2_image
+from workbench import run_tool, simulator
 
 from ionto_host import cli
 from ionto_host.board import flashing
 from ionto_host.device import versions
-from ionto_host.transport import simulators
 from ionto_sim import image as flash_image
-from ionto_sim.client import wait_until
-from ionto_sim.config import Paths
-
-
-@contextmanager
-def simulator(folder, *options):
-    """Run `ionto sim` as in a second terminal."""
-    command = [sys.executable, "-m", "ionto_host", "sim", "--speed", "max", "--load", "2000", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
-    try:
-        wait_until(simulators.running, 30)
-        yield Paths(folder / "sims" / "default")
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
-
-
-@pytest.fixture
-def shop(tmp_path, monkeypatch):
-    """A folder of simulators, and a MicroPython image: {environment variable: value}."""
-    (tmp_path / "image.uf2").write_bytes(image(64))
-    changes = {"IONTO_SIMS": str(tmp_path / "sims"), "IONTO_UF2": str(tmp_path / "image.uf2")}
-    for name, value in changes.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("IONTO_PORT", raising=False)
-    return tmp_path
 
 
 def ionto(capsys, *arguments):
@@ -90,7 +60,7 @@ def test_a_running_board_is_sent_to_its_bootloader_and_keeps_what_is_its_own(sho
         told = json.loads(out)
         assert code == 0 and told["written"] == [] and all(check["ok"] for check in told["selftest"])
         assert json.loads(run_tool("limits", "show", "--json")[0])["settings"]["max_current_ua"] == 2_000
-        (shop / "image.uf2").write_bytes(image(64)[:-512])
+        (shop / "image.uf2").write_bytes(uf2_image.image(64)[:-512])
         code, _, err = ionto(capsys, "flash", "--micropython")
         assert code == 7 and "damaged" in err, err
         assert json.loads(run_tool("status", "--json")[0])["state"] == "IDLE", "it was not touched"

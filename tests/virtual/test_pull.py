@@ -46,7 +46,7 @@ def pull(bench, folder, *options, code=0):
 def test_interrupted_at_any_byte_and_gone_on_with(delivered, tmp_path, monkeypatch, capsys):
     """The cable comes out after so many bytes; what came is kept, and the rest fetched when it is in again.
 
-    A part that ends at any byte at all: test_host_logstore.
+    A part that ends at any byte at all: unit/host/logs/test_store.py.
     """
     whole = tmp_path / "whole"
     (log,) = pull(delivered, whole)["logs"]

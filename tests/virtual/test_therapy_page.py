@@ -9,14 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_from_blank import shop, simulator
+from workbench import simulator
 
 from ionto_host import cli
 from ionto_host.cli import common
 from ionto_host.transport import simulators
 
 ROOT = Path(__file__).parents[2]
-__all__ = ["shop"]
 TYPED = {  # what a person types at a command, and how it ends where that is not 0
     "ionto dose new p014.toml --subject P-014 --area 10": "\n\n",
     "ionto dose push p014.toml --course P-014": "n\n" * 13,

@@ -5,9 +5,13 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 from ionto_host.device.client import Device
 from ionto_host.patience import patient
+from ionto_host.transport import simulators
+from ionto_sim.client import wait_until
+from ionto_sim.config import Paths
 
 BENCH_DOSE = """\
 schema = 1
@@ -87,3 +91,16 @@ class Bench:
                     return status
                 assert time.monotonic() < end, f"state {status.state_name}, wanted {states}"
                 time.sleep(patient(0.02))
+
+
+@contextmanager
+def simulator(folder, *options):
+    """Run `ionto sim` as in a second terminal."""
+    command = [sys.executable, "-m", "ionto_host", "sim", "--speed", "max", "--load", "2000", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    try:
+        wait_until(simulators.running, 30)
+        yield Paths(folder / "sims" / "default")
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)

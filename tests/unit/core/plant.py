@@ -1,0 +1,855 @@
+"""A small board for the unit tests: circuit, HAL, serial port and flash, in virtual time and without hardware.
+
+It is written from the hardware design's numbers and shares nothing with the simulator in host/ionto_sim, so that
+the two can be wrong in different ways. Currents in uA, voltages in mV, times in us, charge in uC.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import struct
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+from ionto import app as app_module
+from ionto import (
+    bootmode,
+    calibration,
+    commands,
+    dose,
+    files,
+    identity,
+    keeper,
+    keptdose,
+    kernel,
+    limits,
+    oldlogs,
+    protocol,
+    sessionlog,
+    settings,
+)
+from ionto import sessionlog_format as fmt
+from ionto.controller import Controller
+from ionto.guards import Guards
+from ionto.limits import Limits
+from ionto.pins import PWM_TOP
+from ionto.reading import Reading
+from ionto.selftest import SelfTest
+from ionto.session import Session
+
+OPEN_OHM = 1e12
+_ON_STATES = (protocol.SELF_TESTING, protocol.RAMP_UP, protocol.HOLD, protocol.RAMP_DOWN)
+# Filter 15k/100n, 15k/(100n in parallel with 20k): 8.6 ms to 1 %.
+_SLOW_US, _FAST_US = 1730.0, 520.0
+# Dead-man: 22n into 150n in parallel with 470k, BSS138 gate.
+_PUMP_MV, _PUMP_SHARE, _PUMP_LOW_US, _PUMP_HIGH_US, _GATE_MV = 2900.0, 0.128, 70_500.0, 80_840.0, 1031.0
+# inner: everything in series with the load when the sink is fully on; sink: drain to ground then.
+_OHMS = {"A": {"inner": 790.0, "sink": 225.0}, "B": {"inner": 179.0, "sink": 58.0}}
+
+
+def _decays(dt_us: int) -> tuple[float, float, float, float]:
+    """Return what `dt_us` leaves of filter error (as its complement) and pump voltage."""
+    filters = [1.0 - math.exp(-dt_us / tau) for tau in (_SLOW_US, _FAST_US)]
+    pumps = [math.exp(-dt_us / tau) for tau in (_PUMP_LOW_US, _PUMP_HIGH_US)]
+    return filters[0], filters[1], pumps[0], pumps[1]
+
+
+_DECAYS = _decays(1_000)
+
+
+def a_dose(build: Limits, **changes: Any) -> dose.Dose:
+    """Return a short valid dose of `build` with `changes` to its fields."""
+    return dose.parse(dose.canonical(dose_fields(build, **changes)), build)
+
+
+def dose_fields(build: Limits, **changes: Any) -> dict[str, Any]:
+    """Return the fields of a short valid dose (A: 2 mA, 5 mC, 3.5 s; B: 10 mA, 60 mC, 11 s) with `changes`."""
+    big = build.variant == "B"
+    fields: dict[str, Any] = {
+        "schema": 1,
+        "name": "short",
+        "drug": "none",
+        "site": "bench",
+        "current_ua": 10_000 if big else 2_000,
+        "dose_uc": 60_000 if big else 6_000,
+        "area_mm2": 10_000 if big else 1_000,
+        "polarity": 1,
+        "ramp_up_ms": 5_000 if big else 1_000,
+        "ramp_down_ms": 5_000 if big else 1_000,
+        "waveform": "dc",
+        "pulse_on_ms": 0,
+        "pulse_off_ms": 0,
+        "pulse_edge_ms": 0,
+        "reversal": "none",
+        "reversal_interval_ms": 0,
+        "max_extension_pct": 50,
+        "starts": 3,
+        "max_density_ua_cm2": 500,
+    }
+    return fields | changes
+
+
+class Plant:
+    """The analogue board: `advance` it with what the pins do, then `read` what the firmware would measure.
+
+    Faults are plain attributes: `load_ohm` (`OPEN_OHM` for a lifted electrode), `sensor` ("ok", "stale", "stuck"),
+    `forced_ua` (sink stuck), `switch_shorted` (dead-man bypassed), `rail_mv`, `vsys_mv`, `shunt_factor`, `sense_factor`
+    and `adc_stuck` (V(SNS)).
+    """
+
+    def __init__(self, build: Limits, load_ohm: float = 2_000.0, noise: bool = True):
+        self._build = build
+        self._inner_ohm = _OHMS[build.variant]["inner"]
+        self._sink_ohm = _OHMS[build.variant]["sink"]
+        self._full_scale = build.pga_range_mv * 100 - 1
+        self.load_ohm = load_ohm
+        self.noise = noise
+        self.gain = 1.0  # of the set-point path
+        self.offset_ua = 0.0
+        self.sensor_offset_ua = 0
+        self.shunt_factor = 1.0
+        self.sensor = "ok"
+        self.sensor_ok = True
+        self.forced_ua: float | None = None
+        self.switch_shorted = False
+        self.adc_stuck = False
+        self.sense_factor = 1.0
+        self._sense_ua = 0
+        self.nominal_rail_mv = 24_000
+        self.vsys_mv = 3_900
+        self.boost = False
+        self.duty = 0
+        self.now_us = 0
+        self.current_ua = 0.0
+        self.charge_uc = 0.0  # the independent meter: what has truly flowed
+        self.peak_ua = 0.0
+        self._seed = 1
+        self._a = self._b = 0.0
+        self._pump_mv = 0.0
+        self._level = 0
+        self._raw = 0
+        self._closed = False
+
+    def heartbeat(self, level: int) -> None:
+        """The heartbeat pin goes to `level`."""
+        if level and not self._level:
+            self._pump_mv += max(0.0, _PUMP_MV - self._pump_mv) * _PUMP_SHARE
+        self._level = level
+
+    @property
+    def closed(self) -> bool:
+        """Whether the dead-man lets current through."""
+        return self.switch_shorted or self._pump_mv > _GATE_MV
+
+    def advance(self, dt_us: int) -> None:
+        """Let `dt_us` pass, in pieces of 1 ms at most."""
+        if dt_us == 1_000:
+            self._piece(dt_us)
+            return
+        while dt_us > 0:
+            piece = min(dt_us, 1_000)
+            self._piece(piece)
+            dt_us -= piece
+
+    def _piece(self, dt_us: int) -> None:
+        self.now_us += dt_us
+        before = self.current_ua
+        slow, fast, pump_low, pump_high = _DECAYS if dt_us == 1_000 else _decays(dt_us)
+        self._pump_mv *= pump_high if self._level else pump_low
+        self._a += (self._build.full_scale_ua * self.duty / PWM_TOP * self.gain - self._a) * slow
+        self._b += (self._a - self._b) * fast
+        current = 0.0
+        if self.switch_shorted or self._pump_mv > _GATE_MV:
+            asked = self._b + self.offset_ua if self.forced_ua is None else self.forced_ua
+            most = self.rail_mv * 1_000.0 / (self.load_ohm + self._inner_ohm)
+            current = max(0.0, min(asked, most, self._build.hardware_ceiling_ua))
+        self.current_ua = current
+        self.charge_uc += (before + current) * dt_us / 2e6
+        if current > self.peak_ua:
+            self.peak_ua = current
+
+    @property
+    def rail_mv(self) -> int:
+        """The 24 V rail, or the battery behind the boost's diode."""
+        return self.nominal_rail_mv if self.boost else 3_550
+
+    def _dither(self) -> int:
+        if not self.noise:
+            return 0
+        self._seed = (self._seed * 1103515245 + 12345) & 0x7FFFFFFF
+        return (self._seed >> 16) % 3 - 1
+
+    def _adc_noise(self) -> int:
+        """Return what no ADC is free of: 0 to 2 uA."""
+        self._seed = (self._seed * 1103515245 + 12345) & 0x7FFFFFFF
+        return (self._seed >> 16) % 3
+
+    def read(self, reading: Reading, zero_ua: int = 0, gain_q15: int = calibration.UNITY_Q15) -> None:
+        """Fill the analogue part of `reading`, the current corrected by `zero_ua` and `gain_q15`."""
+        current = self.current_ua
+        block = reading.block
+        block[kernel.R_FRESH] = self.sensor != "stale"
+        block[kernel.R_SENSOR_OK] = self.sensor_ok
+        if self.sensor != "stale":
+            if self.sensor != "stuck":
+                self._raw = round(current * self.shunt_factor) + self.sensor_offset_ua + self._dither()
+            raw = self._raw
+            kernel.take_current(block, raw, 1, zero_ua, gain_q15, self._full_scale)
+        if not self.adc_stuck:
+            self._sense_ua = int(current * self.sense_factor + 0.5) + self._adc_noise()
+        rail_mv = self.rail_mv
+        drain_mv = 0.0
+        if self.closed:
+            drop_ohm = self.load_ohm + self._inner_ohm - self._sink_ohm
+            drain_mv = max(rail_mv - current * drop_ohm / 1e3, current * self._sink_ohm / 1e3)
+        load_mv = rail_mv - drain_mv - current * self._build.series_ohm / 1e3
+        block[kernel.R_SENSE_UA] = self._sense_ua
+        block[kernel.R_SOURCE_MV] = int(current * self._build.sense_mohm / 1e6)
+        block[kernel.R_RAIL_MV] = rail_mv
+        block[kernel.R_VSYS_MV] = self.vsys_mv
+        block[kernel.R_DRAIN_MV] = int(drain_mv)
+        block[kernel.R_LOAD_MV] = int(load_mv) if load_mv > 0.0 else 0
+
+
+class Rig:
+    """Session, guards, self-test and controller on a plant: the pure core without application, log and link."""
+
+    def __init__(self, build: Limits | None = None, **plant: Any):
+        self.build = build or limits.variant_a()
+        self.plant = Plant(self.build, **plant)
+        self.reading = Reading()
+        self.guards = Guards(self.build)
+        self.selftest = SelfTest(self.build)
+        self.selftest.files = (4, "")
+        self.notes: list[tuple[int, ...]] = []
+        self.session = Session(self.build, self.selftest, self.guards, self._note)
+        self.controller = Controller(self.build.full_scale_ua, PWM_TOP)
+        self.zero_ua = 0
+        self.dt_us = 1_000
+        self.auto_arm = True
+        self.reversed = False
+        self.switched_ua = 0.0  # the greatest current that the relay ever switched, output off or not
+        self._cycle = 0
+        self._level = 0
+        self.tick()
+
+    def _note(self, *note: int) -> None:
+        self.notes.append(note)
+
+    def tick(self) -> None:
+        """One cycle, in the order of ionto.loop.Loop.tick."""
+        session, reading, plant = self.session, self.reading, self.plant
+        plant.advance(self.dt_us)
+        plant.read(reading, self.zero_ua)
+        fault = self.guards.step(self.dt_us, reading, session.setpoint_ua, session.output_on)
+        before = session.state
+        session.step(self.dt_us, reading, fault)
+        if session.state != before:
+            self._changed()
+        on = session.state in (protocol.SELF_TESTING, protocol.RAMP_UP, protocol.HOLD, protocol.RAMP_DOWN)
+        plant.boost = on or session.state == protocol.ARMED
+        drive_ua = session.drive_ua()
+        if session.state == protocol.HOLD:
+            duty = kernel.control(self.controller.block, drive_ua, reading.current_ua, session.block[kernel.S_STEADY])
+        else:
+            duty = self.controller.step(drive_ua, reading.current_ua)
+        plant.duty = duty if plant.boost else 0
+        self._cycle += 1
+        if not session.output_on:
+            self._level = 0
+        elif self._cycle & 1 and reading.fresh and not session.fault:
+            self._level ^= 1
+        plant.heartbeat(self._level)
+        if self.auto_arm and session.state == protocol.ARMED:
+            self.zero_ua = self.selftest.zero_ua
+            self._set_pole()
+            session.armed()
+        elif session.may_turn and session.state == protocol.REVERSING:
+            self._set_pole()
+            session.turned()
+
+    def _set_pole(self) -> None:
+        """Move the relay, with what the application's own place promises."""
+        assert not self.session.output_on
+        assert not self.plant.closed, "the dead-man still lets current through"
+        self.reversed = self.session.pole < 0
+        self.switched_ua = max(self.switched_ua, self.plant.current_ua)
+
+    def _changed(self) -> None:
+        if self.session.state == protocol.SELF_TESTING:
+            self.zero_ua = 0
+        if not self.session.output_on:
+            self.controller.reset()
+
+    def run(self, ticks: int) -> None:
+        """Run `ticks` cycles."""
+        for _ in range(ticks):
+            self.tick()
+
+    def until(self, *states: int, most: int = 60_000) -> int:
+        """Run until the session is in one of `states`; return the cycles it took, AssertionError after `most`."""
+        for count in range(most):
+            if self.session.state in states:
+                return count
+            self.tick()
+        raise AssertionError(f"still in {protocol.STATES[self.session.state]} after {most} ms")
+
+    def start(self, plan: dose.Dose | None = None) -> int:
+        """Load `plan` (or the short dose) and start; return the answer's code."""
+        code = self.session.load(plan or a_dose(self.build))
+        return code or self.session.start(self.reading)
+
+    def deliver(self, plan: dose.Dose | None = None) -> None:
+        """Start and run into HOLD, with 50 ms of it."""
+        assert self.start(plan) == 0
+        self.until(protocol.HOLD)
+        self.run(50)
+
+
+class Port:
+    """The serial port: `to_device` waits to be read, `from_device` is what came back."""
+
+    def __init__(self) -> None:
+        self.to_device: deque[int] = deque()
+        self.from_device = bytearray()
+        self.reading_host = True  # False: the host does not take anything
+        self.moved_in = 0
+        self.moved_out = 0
+        self.bulk = 0
+
+    def get(self) -> int:
+        """Return the next byte for the device, or -1."""
+        if not self.to_device:
+            return -1
+        self.moved_in += 1
+        return self.to_device.popleft()
+
+    def put(self, byte: int) -> bool:
+        """Take one byte from the device; False when the host does not read."""
+        if self.reading_host:
+            self.moved_out += 1
+            self.from_device.append(byte)
+        return self.reading_host
+
+    def put_all(self, view: memoryview) -> bool:
+        """Take `view` at once."""
+        if self.reading_host:
+            self.bulk += 1
+            self.from_device += view
+        return self.reading_host
+
+
+def request(kind: int, sequence: int = 1, payload: bytes = b"") -> bytes:
+    """Return a frame of the protocol, built from its description and not from the firmware's code."""
+    head = b"\xa5\xc3" + struct.pack("<BBH", kind, sequence, len(payload))
+    head += struct.pack("<H", zlib.crc32(head) & 0xFFFF)
+    return head + payload + struct.pack("<I", zlib.crc32(head + payload))
+
+
+def answers(data: bytes) -> list[tuple[int, int, bytes]]:
+    """Return (type, sequence, payload) of the frames that `data` is made of; AssertionError for anything else."""
+    found = []
+    while data:
+        assert data[:2] == b"\xa5\xc3", f"not a frame: {bytes(data[:40])!r}"
+        kind, sequence, length, check = struct.unpack_from("<BBHH", data, 2)
+        assert check == zlib.crc32(data[:6]) & 0xFFFF
+        end = 8 + length
+        assert len(data) >= end + 4, "cut short"
+        assert struct.unpack_from("<I", data, end)[0] == zlib.crc32(data[:end])
+        found.append((kind, sequence, bytes(data[8:end])))
+        data = data[end + 4 :]
+    return found
+
+
+class Flash:
+    """The file system: the part of `os` and `open` that the firmware uses, in memory, costing virtual time."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.system = installed()  # firmware and settings, which are no session's
+        self.folders = {"/logs"}
+        self.free_blocks = 200
+        self.write_us = 0
+        self.fail: Callable[[str], None] = lambda operation: None  # raise OSError here to break an operation
+        self.on_write: Callable[[str], None] = lambda path: None
+
+    @property
+    def logs(self) -> dict[str, bytes]:
+        """The log files."""
+        return {path: data for path, data in self.files.items() if path.endswith(".ilog")}
+
+    def listdir(self, path: str) -> list[str]:
+        """As os.listdir."""
+        if path == "/":
+            return [folder[1:] for folder in self.folders]
+        if path not in self.folders:
+            raise OSError(2)
+        return [name[len(path) + 1 :] for name in self.files if name.startswith(path + "/")]
+
+    def mkdir(self, path: str) -> None:
+        """As os.mkdir."""
+        self.fail("mkdir")
+        self.folders.add(path)
+
+    def stat(self, path: str) -> tuple[int, ...]:
+        """As os.stat, with the size at index 6."""
+        return (0x8000, 0, 0, 0, 0, 0, len(self.files[path]), 0, 0, 0)
+
+    def statvfs(self, path: str) -> tuple[int, ...]:
+        """As os.statvfs: block size at index 0, free blocks at index 3."""
+        return (4096, 4096, 212, self.free_blocks, self.free_blocks, 0, 0, 0, 0, 255)
+
+    def urandom(self, size: int) -> bytes:
+        """As os.urandom, and the same in every run."""
+        return bytes(range(size))
+
+    def remove(self, path: str) -> None:
+        """As os.remove."""
+        self.on_write(path)
+        self.fail("remove")
+        del self.files[path]
+
+    def rename(self, old: str, new: str) -> None:
+        """As os.rename on littlefs: takes the place of what is there."""
+        self.on_write(new)
+        self.fail("rename")
+        self._place(new)[new] = self._place(old).pop(old)
+
+    def _place(self, path: str) -> dict[str, bytes]:
+        return self.system if path in self.system or path in (settings.PATH, calibration.PATH) else self.files
+
+    def open(self, path: str, mode: str = "r") -> _File:
+        """As open, for the modes rb, wb, ab, r and w."""
+        self.fail("open " + mode)
+        files = self._place(path)
+        if mode[0] == "r" and path not in files:
+            raise OSError(2)
+        return _File(self, files, path, mode)
+
+
+def installed() -> dict[str, bytes]:
+    """Return a firmware as `ionto flash` leaves it, and the settings of a board that has booted before."""
+    firmware = {"/main.py": b"main", "/lib/ionto/modules.pack": bytes(5_000)}
+    manifest = {"files": {path: hashlib.sha256(data).hexdigest() for path, data in firmware.items()}}
+    return firmware | {files.MANIFEST_PATH: json.dumps(manifest).encode()}
+
+
+class _File:
+    def __init__(self, flash: Flash, files: dict[str, bytes], path: str, mode: str):
+        self._flash, self._files, self._path = flash, files, path
+        self._at = 0
+        self._binary = mode.endswith("b")
+        if mode[0] == "w":
+            flash.on_write(path)
+            files[path] = b""
+        files.setdefault(path, b"")
+
+    def __enter__(self) -> _File:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def write(self, data: bytes | str) -> int:
+        self._flash.on_write(self._path)
+        self._flash.fail("write")
+        self._files[self._path] += data.encode() if isinstance(data, str) else bytes(data)
+        return len(data)
+
+    def read(self, size: int | None = None) -> Any:
+        data = self._files[self._path][self._at :]
+        data = data if size is None else data[:size]
+        self._at += len(data)
+        return data if self._binary else data.decode()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = offset if whence == 0 else self._at + offset
+        return self._at
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:
+        data = self._files[self._path][self._at : self._at + len(buffer)]
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+class FakeHal:
+    """The methods of ionto.hal_rp2.Hal on a `Plant`. `calls` holds what matters for the order of things.
+
+    Time spent in a cycle (`spend`) makes the next tick late, as on the board.
+    """
+
+    def __init__(self, build: Limits, plant: Plant):
+        self._build = build
+        self.plant = plant
+        self.zero_ua = 0
+        self.gain_q15 = calibration.UNITY_Q15
+        self.calls: list[str] = []
+        self.beats = 0
+        self.feeds = 0
+        self.watchdog = False
+        self.powered = False
+        self.relay = False
+        self.lights = 0
+        self.start_pressed = False
+        self.stop_open = False
+        self.vbus = False
+        self.bench_strap = False
+        self.recovers = True
+        self.jobs = 0  # sensor checks and shows
+        self.in_step = False
+        self.on_wait: Callable[[], None] = lambda: None
+        self.on_beat: Callable[[bool], None] = lambda alive: None
+        self.on_feed: Callable[[], None] = lambda: None
+        self._spent_us = 0
+        self._duty = 0
+        self.level = 0
+        self.cut_off()
+
+    def spend(self, dt_us: int) -> None:
+        """Let the present cycle take `dt_us` longer."""
+        self._spent_us += dt_us
+
+    def wait_tick(self) -> int:
+        """As the real one: 1000 us, or more after a cycle that took longer."""
+        self.on_wait()
+        dt_us = max(1_000, self._spent_us)
+        self._spent_us = 0
+        self.plant.advance(dt_us)
+        return dt_us
+
+    def check_sensor(self, reading: Reading) -> None:
+        """Say in `reading` whether the sensor is configured."""
+        self.jobs += 1
+        if reading.fresh:
+            reading.sensor_ok = self.plant.sensor_ok
+
+    def timing(self, level: int) -> None:
+        """The loop timing pin: high while a control step runs."""
+        self.in_step = level != 0
+
+    def read(self, reading: Reading) -> None:
+        """Fill `reading`."""
+        checked = reading.sensor_ok
+        self.plant.read(reading, self.zero_ua, self.gain_q15)
+        reading.sensor_ok = checked  # told by `check_sensor` alone
+        reading.start_pressed, reading.stop_open = self.start_pressed, self.stop_open
+        reading.vbus, reading.bench_strap = self.vbus, self.bench_strap
+
+    def look_for_usb(self, reading: Reading) -> None:
+        """Read VBUS now."""
+        reading.vbus = self.vbus
+
+    def cut_off(self) -> None:
+        """Set-point pin, heartbeat and boost low."""
+        self.calls.append("cut_off")
+        self.powered = False
+        self.plant.boost = False
+        self._duty = self.plant.duty = 0
+        self.level = 0
+        self.plant.heartbeat(0)
+
+    def power_up(self) -> None:
+        """Boost on, PWM running."""
+        self.calls.append("power_up")
+        self.powered = True
+        self.plant.boost = True
+
+    def set_duty(self, duty: int) -> None:
+        """Set-point duty, 0 to 4095."""
+        assert 0 <= duty <= PWM_TOP
+        if self.powered:
+            self._duty = self.plant.duty = duty
+
+    def duty(self) -> int:
+        """The duty last set."""
+        return self._duty
+
+    def beat(self, output_on: bool) -> None:
+        """Heartbeat edge when `output_on`, and the watchdog."""
+        self.on_beat(output_on)
+        if output_on:
+            self.beats += 1
+            self.level ^= 1
+            self.plant.heartbeat(self.level)
+        self.feed()
+
+    def still_heart(self) -> None:
+        """Heartbeat low."""
+        self.level = 0
+        self.plant.heartbeat(0)
+
+    def set_reversed(self, is_reversed: bool) -> bool:
+        """The polarity relay; it must not switch a current, nor move while the dead-man is closed."""
+        assert self.plant.current_ua < 10
+        assert not self.plant.closed
+        self.calls.append("relay")
+        self.relay = is_reversed
+        return True
+
+    def reversed(self) -> bool:
+        """Whether the relay is switched."""
+        return self.relay
+
+    def start_watchdog(self) -> None:
+        """Arm the watchdog."""
+        self.watchdog = True
+
+    def feed(self) -> None:
+        """Feed the watchdog."""
+        self.on_feed()
+        self.feeds += 1
+
+    def show(self, bits: int) -> None:
+        """LEDs and buzzer."""
+        self.jobs += 1
+        self.lights = bits
+
+    def recover_sensor(self) -> bool:
+        """Try the sensor again."""
+        self.calls.append("recover_sensor")
+        if self.recovers:
+            self.plant.sensor, self.plant.sensor_ok = "ok", True
+        return self.recovers
+
+
+class Board:
+    """The functions of ionto.hal_rp2 beside the class: scratch registers, clock, identity. Survives a reset."""
+
+    def __init__(self) -> None:
+        self.scratch = [0, 0, 0, 0]
+        self.clock_s = 1_600_000_000
+
+    def read_scratch(self, index: int) -> int:
+        """Read a scratch register."""
+        return self.scratch[index]
+
+    def write_scratch(self, index: int, value: int) -> None:
+        """Write a scratch register, 32 bits."""
+        self.scratch[index] = value & 0xFFFFFFFF
+
+    def board_id(self) -> str:
+        """Return a fixed id."""
+        return "e66038b7133c5a2b"
+
+    def unix_time_s(self) -> int:
+        """Return the clock."""
+        return self.clock_s
+
+    def set_clock(self, unix_s: int) -> None:
+        """Set the clock."""
+        self.clock_s = unix_s
+
+
+class Device:
+    """A whole device: the application on fakes. Made by `device`."""
+
+    def __init__(self, build: Limits, flash: Flash, board: Board, **plant: Any):
+        self.build = build
+        self.flash = flash
+        self.board = board
+        self.plant = Plant(build, **plant)
+        self.hal = FakeHal(build, self.plant)
+        self.port = Port()
+        boot = bootmode.Boot(board.read_scratch(bootmode.SCRATCH_MARK), False)
+        board.write_scratch(bootmode.SCRATCH_MARK, boot.word())
+        self.app = app_module.App(self.hal, board, self.port, boot, build, settings.Settings(build))
+        flash.on_write = self._written
+        self.hal.on_beat = self._beaten
+        self.hal.on_feed = self._fed
+
+    def _beaten(self, alive: bool) -> None:
+        """Invariant 1: the one place, and for an edge a state, no fault and a sample of this cycle."""
+        session = self.app.session
+        assert self.hal.in_step, "heartbeat outside the control step"
+        if alive:
+            assert session.output_on and session.state in _ON_STATES
+            assert not session.fault
+            assert self.app.reading.fresh, "heartbeat without a sample"
+
+    def _fed(self) -> None:
+        assert self.hal.in_step or not self.app.session.output_on, "watchdog fed outside the step with the output on"
+
+    def _written(self, path: str) -> None:
+        """Invariant 6: no flash operation while current flows."""
+        assert not self.app.session.output_on, "flash write with the output on"
+        self.hal.calls.append("write " + path)
+        self.hal.spend(self.flash.write_us)
+
+    @property
+    def state(self) -> int:
+        """The session's state."""
+        return self.app.session.state
+
+    def boot(self) -> None:
+        """Run the application's beginning and its first ticks."""
+        self.run(3)
+
+    def run(self, ticks: int) -> None:
+        """Run `ticks` cycles; the first call begins the application."""
+        if not self.hal.watchdog:
+            self.app.begin()
+        for _ in range(ticks):
+            self.app.tick()
+
+    def live(self) -> None:
+        """Run the application from begin to end, as ionto.start does; for a device that will leave."""
+        self.app.begin()
+        while self.app.tick():
+            pass
+        self.app.end()
+
+    def until(self, *states: int, most: int = 60_000) -> int:
+        """Run until in one of `states`; return the cycles it took."""
+        for count in range(most):
+            if self.state in states:
+                return count
+            self.app.tick()
+        raise AssertionError(f"still in {protocol.STATES[self.state]} after {most} ms")
+
+    def send(self, kind: int, payload: bytes = b"", sequence: int = 1) -> None:
+        """Put a request on the wire."""
+        self.port.to_device.extend(request(kind, sequence, payload))
+
+    def ask(self, kind: int, payload: bytes = b"", sequence: int = 1, most: int = 2_000) -> tuple[int, bytes]:
+        """Send a request, run until its answer is in; return (type, payload) of the only frame that came."""
+        del self.port.from_device[:]
+        self.send(kind, payload, sequence)
+        for _ in range(most):
+            self.app.tick()
+            if self.port.from_device and not self.app.link.busy():
+                break
+        frames = answers(self.port.from_device)
+        assert [frame[1] for frame in frames] == [sequence], frames
+        return frames[0][0], frames[0][2]
+
+    def code(self, kind: int, payload: bytes = b"") -> int:
+        """Return the error code that the request is answered with, 0 when it was accepted."""
+        answer, content = self.ask(kind, payload)
+        if answer != protocol.ERROR:
+            assert answer == kind | protocol.RESPONSE
+            return 0
+        code, refused, _ = struct.unpack_from(protocol.ERROR_FORMAT, content)
+        assert refused == kind
+        return code
+
+    def status(self) -> dict[str, int]:
+        """Return the status record."""
+        answer, content = self.ask(protocol.STATUS)
+        assert answer == protocol.STATUS | protocol.RESPONSE, struct.unpack_from("<H", content)
+        names = [name for name, _ in protocol.STATUS_FIELDS]
+        return dict(zip(names, struct.unpack(protocol.STATUS_FORMAT, content), strict=True))
+
+    def push(self, **changes: Any) -> int:
+        """Push the short dose with `changes`; return the code."""
+        return self.code(protocol.DOSE_PUSH, dose.canonical(dose_fields(self.build, **changes)))
+
+    def start(self, **changes: Any) -> None:
+        """Push a dose and start it; it must be accepted."""
+        assert self.push(**changes) == 0
+        assert self.code(protocol.START) == 0
+
+    def hold(self, **changes: Any) -> None:
+        """Push a dose, start it on the bench strap and run into HOLD, with 50 ms of it."""
+        self.hal.bench_strap = True
+        self.run(2)
+        self.start(**changes)
+        self.until(protocol.HOLD)
+        self.run(50)
+
+    @property
+    def logs(self) -> dict[str, bytes]:
+        """The log files on flash."""
+        return self.flash.logs
+
+    def log(self, log_id: int = 1) -> list[tuple[str, Any]]:
+        """Return the records of a log on flash."""
+        return read_log(self.flash.files[f"/logs/{log_id:06d}.ilog"])
+
+    def finish(self, most: int = 60_000) -> None:
+        """Run until the session is over, the output settled and its log written."""
+        self.until(protocol.DONE, protocol.FAULT, most=most)
+        self.run(250)
+
+
+@contextmanager
+def logs_on(flash: Any) -> Iterator[None]:
+    """Let the session log and the kept files see `flash` (a `Flash`, or a disk of littleflash)."""
+    with ExitStack() as stack:
+        for module in (sessionlog, files):
+            stack.enter_context(patch.object(module, "os", flash))
+            stack.enter_context(patch.object(module, "open", flash.open, create=True))
+        yield
+
+
+@contextmanager
+def device(
+    variant: str = "A", flash: Flash | None = None, board: Board | None = None, booted: bool = True, **plant: Any
+) -> Iterator[Device]:
+    """Yield a device whose modules see the fake flash instead of the machine's files."""
+    flash = flash or Flash()
+    implementation = SimpleNamespace(version=(1, 29, 0, ""), _mpy=2822, name="micropython")
+    collector = SimpleNamespace(collect=lambda: 0, mem_free=lambda: 100_000, threshold=lambda size: None)
+    with ExitStack() as stack:
+        for target, name, fake in (
+            (identity, "os", flash),
+            (identity, "sys", SimpleNamespace(implementation=implementation)),
+            (keeper, "os", flash),
+            (oldlogs, "os", flash),
+            *((module, "gc", collector) for module in (app_module, identity, keeper)),
+            (commands, "open", flash.open),
+            (keptdose, "open", flash.open),
+        ):
+            stack.enter_context(patch.object(target, name, fake, create=True))
+        stack.enter_context(logs_on(flash))
+        made = Device(limits.for_variant(variant), flash, board or Board(), **plant)
+        if booted:
+            made.boot()
+        yield made
+
+
+def press(board: Device, ms: int = 100) -> None:
+    """Hold START for `ms`, then let go."""
+    board.hal.start_pressed = True
+    board.run(ms)
+    board.hal.start_pressed = False
+    board.run(3)
+
+
+def read_log(data: bytes) -> list[tuple[str, Any]]:
+    """Return the records of a session log as (name, content); AssertionError for any byte that does not belong.
+
+    An own decoder, from docs/log_format.md and sessionlog_format: JSON records as dicts, the others as rows.
+    """
+    assert data[:8] == b"IONTOLOG"
+    assert struct.unpack_from("<H", data, 8)[0] == 2
+    at, records, chain = 10, [], data[:10]
+    while at < len(data):
+        mark, kind, sequence, length = struct.unpack_from("<BBHH", data, at)
+        end = at + 6 + length
+        chain = hashlib.sha256(chain + data[at:end]).digest()
+        assert mark == 0xA9
+        assert data[end : end + 32] == chain, "record chain"
+        assert struct.unpack_from("<I", data, end + 32)[0] == zlib.crc32(data[at : end + 32]), "record CRC"
+        assert sequence == len(records), "record sequence"
+        payload = data[at + 6 : end]
+        end += 32
+        if kind in (1, 4, 5):
+            content: Any = json.loads(payload)
+        else:
+            layout, fields = (
+                (fmt.SAMPLE_FORMAT, fmt.SAMPLE_FIELDS) if kind == 2 else (fmt.EVENT_FORMAT, fmt.EVENT_FIELDS)
+            )
+            names = [name for name, _ in fields]
+            content = [dict(zip(names, row, strict=True)) for row in struct.iter_unpack(layout, payload)]
+        records.append(({1: "arm", 2: "samples", 3: "events", 4: "end", 5: "test"}[kind], content))
+        at = end + 4
+    assert at == len(data)
+    return records
