@@ -14,7 +14,7 @@ from hardware.exports import kicad, tools
 from hardware.folders import HERE, PICTURES
 from hardware.report import Row
 from hardware.spice import checks, plots, runner
-from hardware.wiring import netlist
+from ionto_sim.spice import netlist
 
 ROOT = HERE.parent
 OUT = ROOT / "build" / "hardware"

@@ -6,8 +6,8 @@ import argparse
 
 from hardware.folders import PINOUT
 from hardware.wiring.checks import ON_MODULE, PICO
-from hardware.wiring.netlist import Netlist, natural, read
 from ionto_host.device.tables import pin_numbers
+from ionto_sim.spice.netlist import Netlist, natural, read
 
 _HEAD = """# Pinout of the Pico
 

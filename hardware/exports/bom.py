@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from hardware.wiring.netlist import Component, Netlist, natural
+from ionto_sim.spice.netlist import Component, Netlist, natural
 
 HEADER = (
     "Reference", "Qty", "Value", "B value", "MPN", "B MPN",

@@ -12,7 +12,7 @@ from pathlib import Path
 from hardware.exports import bom
 from hardware.exports.kicad import kicad
 from hardware.folders import EXPORTS, NETLIST, ROOT_SHEET
-from hardware.wiring import netlist
+from ionto_sim.spice import netlist
 
 BOM = EXPORTS / "bom.csv"
 _PDF_DATE = re.compile(rb"/CreationDate \(D:[^)]*\)")

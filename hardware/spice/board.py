@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hardware.spice import quantity
 from hardware.spice.deck import ONLY_B, WHOLE, Deck, DeckError
-from hardware.wiring.netlist import Netlist
+from ionto_sim.spice import quantity
+from ionto_sim.spice.netlist import Netlist
 
 _USUAL_TOLERANCE = {"R": 0.01, "C": 0.10}
 _MODEL_OF = {"Q1": "sink_fet", "Q2": "high_fet", "Q3": "enable_fet", "Q6": "hold_bjt", "Q8": "relay_fet", "U4": "opamp"}

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+from ionto_sim.spice.places import MODELS
+
 HERE = Path(__file__).parent
-MODELS = HERE / "models.lib"
 BLOCKS = HERE / "blocks"
 ROOM_C = 27.0
 

@@ -20,7 +20,7 @@ from hardware.spice.board import Board, board
 from hardware.spice.checks import ceiling, compliance, dead_man, lift, transfer
 from hardware.spice.checks.common import duty_sweep, loaded
 from hardware.spice.spread import ROOM_C, WARM_C, corner
-from hardware.wiring.netlist import Netlist
+from ionto_sim.spice.netlist import Netlist
 
 _SIZE_IN = (8.0, 4.5)
 _DPI = 130

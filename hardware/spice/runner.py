@@ -15,7 +15,7 @@ from hardware.spice.check import Check, Outcome, judge
 from hardware.spice.deck import DeckError
 from hardware.spice.engine import SimulationError
 from hardware.spice.rawfile import RawFileError
-from hardware.wiring.netlist import Netlist
+from ionto_sim.spice.netlist import Netlist
 
 _TROUBLE = (SimulationError, DeckError, RawFileError, subprocess.TimeoutExpired)
 

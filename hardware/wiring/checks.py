@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hardware.wiring.netlist import Netlist, read, short_name
 from ionto import pins
 from ionto.limits import Limits, for_variant
 from ionto_host.device.tables import pin_numbers
+from ionto_sim.spice.netlist import Netlist, read, short_name
 
 PICO = "A1"
 ON_MODULE = {"VBUS_SENSE": 24, "LED_BOARD": 25, "ADC_VSYS": 29}

@@ -8,9 +8,9 @@ from hardware.breadboard import layout, picture
 from hardware.spice import breadboard
 from hardware.spice.board import board
 from hardware.spice.checks.breadboard import expected
-from hardware.spice.quantity import number
-from hardware.wiring import netlist
 from ionto import pins
+from ionto_sim.spice import netlist
+from ionto_sim.spice.quantity import number
 
 GUIDE = Path(__file__).parents[2] / "hardware" / "build_guide.md"
 # The breadboard leaves out the reference's switch, the relay, the ADC's filters; D1 is two diodes.

@@ -8,7 +8,7 @@ from hardware.drawing import lint, project
 from hardware.drawing.page import Page
 from hardware.drawing.sexpr import Atom, text
 from hardware.folders import SCHEMATICS
-from hardware.wiring.netlist import parse
+from ionto_sim.spice.netlist import parse
 
 PAGES = project.pages()
 

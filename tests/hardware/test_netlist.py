@@ -9,9 +9,10 @@ import pytest
 from hardware.drawing import pinout
 from hardware.exports import bom
 from hardware.folders import EXPORTS, NETLIST, PINOUT
-from hardware.wiring import checks, netlist
+from hardware.wiring import checks
 from hardware.wiring.checks import CHECKS, number, run
-from hardware.wiring.netlist import Netlist, NetlistError, from_text, read
+from ionto_sim.spice import netlist
+from ionto_sim.spice.netlist import Netlist, NetlistError, from_text, read
 
 BOARD = read()
 CHECK_NAMES = [check.__name__ for check in CHECKS]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hardware.wiring.checks import CHECKS
-from hardware.wiring.netlist import read
+from ionto_sim.spice.netlist import read
 
 PAGE = Path(__file__).resolve().parents[2] / "hardware" / "README.md"
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from hardware.spice import runner
 from hardware.spice.board import Board, board
 from hardware.spice.check import Check
 from hardware.spice.checks import dead_man, relay
-from hardware.wiring import netlist
+from ionto_sim.spice import netlist
 
 CHECKS = {check.item: check for check in relay.CHECKS}
 LEAST, LONGEST = CHECKS["held after its pin, least"], CHECKS["held after its pin, longest"]

@@ -11,7 +11,7 @@ from hardware.drawing.page import PROJECT, Page
 from hardware.exports import files, kicad
 from hardware.folders import SCHEMATICS
 from hardware.wiring.checks import run
-from hardware.wiring.netlist import from_text
+from ionto_sim.spice.netlist import from_text
 
 
 def test_electrical_rules() -> None:

@@ -12,7 +12,7 @@ from hardware.spice.check import TABLE, Check, Limit, around, judge
 from hardware.spice.checks.common import held, loaded
 from hardware.spice.deck import Deck
 from hardware.spice.engine import SimulationError, Waves, sweep, transient
-from hardware.wiring import netlist
+from ionto_sim.spice import netlist
 
 DIVIDER = Deck({}, ()).plus("Vin IN 0 10", "R1 IN OUT 1k", "R2 OUT 0 3k")
 

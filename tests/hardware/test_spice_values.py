@@ -5,12 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from hardware.spice import quantity
 from hardware.spice.board import board
 from hardware.spice.checks.common import current_ma, loaded
 from hardware.spice.deck import BLOCKS, DeckError, block_text, fill
-from hardware.wiring import netlist
-from hardware.wiring.netlist import Netlist
+from ionto_sim.spice import netlist, quantity
+from ionto_sim.spice.netlist import Netlist
 
 # Nodes of the templates whose net has no name of its own in the drawing, or another one.
 NODES = {

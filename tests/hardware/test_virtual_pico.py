@@ -11,11 +11,11 @@ from hardware.spice.checks import ceiling, compliance, dead_man, interlock, rela
 from hardware.spice.checks.common import FULL_MA, current_ma, duty_sweep, loaded
 from hardware.spice.checks.faults import load_ma
 from hardware.spice.checks.setpoint import step_response
-from hardware.wiring import netlist
 from ionto_sim import parameters
 from ionto_sim.circuit import FULL_DUTY, Circuit
 from ionto_sim.deadman import DeadMan
 from ionto_sim.setpoint import Filter
+from ionto_sim.spice import netlist
 
 SAME = 0.02
 MS = 1000

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 from hardware.breadboard import layout as breadboard_layout
-from hardware.spice import quantity
-from hardware.wiring.netlist import Netlist, natural
+from ionto_sim.spice import quantity
+from ionto_sim.spice.netlist import Netlist, natural
 from verification.fmea import typical
 from verification.fmea.changes import DOWN, UP, Change, Failed, Node, Opened, Scaled, bridged
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from hardware.wiring.netlist import Netlist
+from ionto_sim.spice.netlist import Netlist
 from verification.fmea import places
 from verification.fmea.moments import NAMES
 from verification.fmea.results import Cell, Line

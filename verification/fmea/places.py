@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from hardware.folders import SCHEMATICS
-from hardware.wiring import netlist as netlists
+from ionto_sim.spice import netlist as netlists
 
 _AROUND_MM = (70.0, 50.0)
 

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from hardware.wiring import netlist as netlists
+from ionto_sim.spice import netlist as netlists
 from verification.fmea import faults, typical
 from verification.fmea.changes import Bridged, Failed, Opened, Scaled
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from hardware.folders import NETLIST
+from ionto_sim.spice.places import netlist_path
 
 Tree: TypeAlias = "str | list[Tree]"
 Node = tuple[str, str]
@@ -97,9 +97,9 @@ def natural(reference: str) -> tuple[str, int]:
     return (match[1], int(match[2])) if match else (reference, 0)
 
 
-def read(path: Path = NETLIST) -> Netlist:
-    """Return the netlist in a file; NetlistError when it is none."""
-    return from_text(path.read_text(encoding="utf-8"))
+def read(path: Path | None = None) -> Netlist:
+    """Return the netlist in a file, the drawing's own when none is named; NetlistError when it is none."""
+    return from_text((path or netlist_path()).read_text(encoding="utf-8"))
 
 
 def from_text(text: str) -> Netlist:
