@@ -8,12 +8,12 @@ import pytest
 HARDWARE = Path(__file__).parents[2] / "hardware"
 WHOLE = "hardware"  # what `python -m hardware` does with all of them
 ROOMS: dict[str, set[str]] = {
-    "wiring": {"folders"},
+    "wiring": set(),
     "drawing": {"folders", "wiring"},
     "breadboard": {"folders"},
-    "exports": {"folders", "wiring"},
-    "spice": {"wiring"},
-    WHOLE: {"exports", "folders", "report", "spice", "wiring"},
+    "exports": {"folders"},
+    "spice": set(),
+    WHOLE: {"exports", "folders", "report", "spice"},
 }
 DATA = {"pictures", "schematics"}
 

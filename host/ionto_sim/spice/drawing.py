@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from ionto_sim.spice import parts as table
 from ionto_sim.spice import quantity
@@ -133,7 +134,7 @@ class Drawing:
             first.update(builder.changes(mutation))
         switches = {mutation: builder.changes(mutation) for mutation in armed}
         options = f".options temp={temp_c:g} tnom=27 gmin=1e-13 method=gear noacct"
-        lines = ("* IontoPico " + self.variant, f".include {MODELS}", *builder.lines(first), options)
+        lines = ("* IontoPico " + self.variant, *_models_at(temp_c), *builder.lines(first), options)
         return Deck(lines, switches, self)
 
 
@@ -154,6 +155,13 @@ def _model(
     if found is None:
         raise DrawingError(f"{ref} ({value}) has no model in parts.py, nor a reason to be left out")
     return found
+
+
+@cache
+def _models_at(temp_c: float) -> tuple[str, ...]:
+    """Return the device models at a temperature: ngspice would work out `temper` at each `resume`, and falls over it."""
+    lines = MODELS.read_text(encoding="ascii").splitlines()
+    return tuple(line.replace("temper", f"{temp_c:g}") for line in lines if line and not line.startswith("*"))
 
 
 class _Builder:
