@@ -159,7 +159,7 @@ def _model(
 
 @cache
 def _models_at(temp_c: float) -> tuple[str, ...]:
-    """Return the device models at a temperature: ngspice would work out `temper` at each `resume`, and falls over it."""
+    """Return the device models at a temperature: ngspice would work out `temper` at each `resume`, and falls over."""
     lines = MODELS.read_text(encoding="ascii").splitlines()
     return tuple(line.replace("temper", f"{temp_c:g}") for line in lines if line and not line.startswith("*"))
 
