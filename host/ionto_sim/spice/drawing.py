@@ -26,6 +26,7 @@ TEMP_C = 27.0
 # Seen in `Engine.value` beside every node.
 LOAD_CURRENT = "vload#branch"
 
+_IN_SERIES = "pin "
 _FIELD = re.compile(r"\{([\w.]+)\}")
 _PIN_NET = re.compile(r"Net-\((.+)-([^-]+|-)\)")
 _NO_NET = re.compile(r"unconnected-\((.+)\)")
@@ -170,10 +171,12 @@ class _Builder:
     def __init__(self, drawing: Drawing, mutations: Iterable[Mutation]) -> None:
         self._drawing = drawing
         self._opened: set[tuple[str, str]] = set()
+        self._shifted: set[tuple[str, str]] = set()
         self._extra: dict[str, str] = {}  # element: its two nodes
         self._extra_value: dict[str, float] = {}
         for mutation in mutations:
             self._opened.update(mutation.opened)
+            self._shifted.update(self._shifts(mutation))
         for mutation in mutations:
             self._prepare(mutation)
 
@@ -183,7 +186,7 @@ class _Builder:
         """Return the node of a pin: its net's, or its own when a mutation can open it."""
         net = self._drawing.net_of(reference, pin)
         tail = "_low" if phase and net in table.PHASED_NETS else ""
-        if (reference, pin) in self._opened:
+        if (reference, pin) in self._opened | self._shifted:
             return f"{reference.lower()}_{pin}{tail}"
         return node(net) + tail
 
@@ -204,6 +207,12 @@ class _Builder:
 
     def _prepare(self, mutation: Mutation) -> None:
         """Add the joints and bridges of a mutation, closed and open as in a sound circuit."""
+        for ref, pin in self._shifts(mutation):
+            if (ref, pin) in self._opened:
+                raise DrawingError(f"{mutation}: another mutation of this deck opens {ref}:{pin}")
+            own = f"{self.pin_node(ref, pin)} {node(self._drawing.net_of(ref, pin))}"
+            self._extra[f"Vshift_{ref}_{pin}"] = own + " dc"
+            self._extra_value[f"Vshift_{ref}_{pin}"] = 0.0
         for ref, pin in mutation.opened:
             net = self._drawing.net_of(ref, pin)
             for phase in self._phases(net):
@@ -241,11 +250,20 @@ class _Builder:
         return found
 
     def _failure(self, ref: str, how: str) -> dict[str, float]:
-        part = self._drawing.part(ref)
-        known = (part.model.failures if part.model else None) or {}
+        known = self._known(ref)
         if how not in known:
-            raise DrawingError(f"{ref} ({part.value}) has no failure {how!r}; known: {', '.join(known) or 'none'}")
-        return {name.replace("{ref}", ref): value for name, value in known[how].items()}
+            value, names = self._drawing.part(ref).value, ", ".join(known) or "none"
+            raise DrawingError(f"{ref} ({value}) has no failure {how!r}; known: {names}")
+        return {_element(ref, name): value for name, value in known[how].items()}
+
+    def _shifts(self, mutation: Mutation) -> list[tuple[str, str]]:
+        """Return the pins that get a source in series."""
+        changed = [(ref, name) for ref, how in mutation.failed for name in self._known(ref).get(how, ())]
+        return [(ref, name[len(_IN_SERIES) :]) for ref, name in changed if name.startswith(_IN_SERIES)]
+
+    def _known(self, ref: str) -> Mapping[str, Mapping[str, float]]:
+        part = self._drawing.part(ref)
+        return (part.model.failures if part.model else None) or {}
 
     # Lines.
 
@@ -281,6 +299,13 @@ class _Builder:
             return self.pin_node(part.reference, pin, phase or low)
 
         return [line for text in part.model.lines for line in _FIELD.sub(filled, text).split("\n")]
+
+
+def _element(ref: str, name: str) -> str:
+    """Return the element that a failure of part `ref` names."""
+    if name.startswith(_IN_SERIES):
+        return f"Vshift_{ref}_{name[len(_IN_SERIES) :]}"
+    return name.replace("{ref}", ref)
 
 
 def _with_values(lines: list[str], first: Mapping[str, float]) -> list[str]:

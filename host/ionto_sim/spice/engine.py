@@ -123,9 +123,14 @@ class Watch:
 
 
 class Engine:
-    """A running transient of `deck`; SpiceFailedError, with ngspice's message, when ngspice gives up."""
+    """A running transient of `deck`; SpiceFailedError, with ngspice's message, when ngspice gives up.
 
-    def __init__(self, deck: Deck, end_s: float = _END_S) -> None:
+    It begins with every capacitor empty, as when the cell is put in, or with the node voltages in `initial`: a sound
+    circuit rests after 50 ms. (An operating point is not asked for: with switches that have two, ngspice finds
+    neither.)
+    """
+
+    def __init__(self, deck: Deck, initial: Mapping[str, float] | None = None, end_s: float = _END_S) -> None:
         self.deck = deck
         self.time = 0.0
         self.points = 0
@@ -133,12 +138,13 @@ class Engine:
         self._watches: list[Watch] = []
         self._library = library()
         self._library.use(self)
-        self._load(deck.lines, end_s)
+        given = [f".ic v({name})={volt:.9g}" for name, volt in (initial or {}).items()]
+        self._load([*deck.lines, *given], end_s)
         self.load = self.watch(LOAD_CURRENT)
 
     def _load(self, lines: Sequence[str], end_s: float) -> None:
         library = self._library
-        library.circuit([*lines, ".save none", f".tran {_STEP_S:g} {end_s:g} 0 {_STEP_S:g}", ".end"])
+        library.circuit([*lines, ".save none", f".tran {_STEP_S:g} {end_s:g} 0 {_STEP_S:g} uic", ".end"])
         library.command("stop when time > 0")
         library.command("run")
         self._values = library.vectors()

@@ -24,17 +24,13 @@ LEFT_OUT: Mapping[str, str] = {
     "J": "an electrode socket is where the load is connected: its pin is the load's end",
 }
 
-_STEP = "0.5*(1+tanh(({0})*{1}))"
-
-
-def above(signal: str, threshold: float, per_volt: float = 10.0) -> str:
-    """Return an expression that goes smoothly from 0 to 1 where `signal` passes `threshold`."""
-    return _STEP.format(f"{signal}-{threshold:g}", f"{per_volt:g}")
-
 
 @dataclass(frozen=True)
 class Model:
-    """Elements of one part; `failures` are what its kind is known for: {name: {element: {parameter: value}}}."""
+    """Elements of one part; `failures` are what its kind is known for: {name: {element: value}}.
+
+    In place of an element "pin 1" means a source in series with the pin, of so many volts towards the part.
+    """
 
     lines: tuple[str, ...]
     failures: Mapping[str, Mapping[str, float]] | None = None
@@ -51,30 +47,46 @@ KINDS: Mapping[str, Model] = {
     "C": model("{ref} {1} {2} {value}"),
 }
 
-_FET = model("M{ref} {3} {1} {2} {model}")
+
+def _fet(low: float, high: float) -> Model:
+    """Return a FET whose gate sees `low` V more where its threshold is at the low end, `high` at the other."""
+    line = "M{ref} {3} {1} {2} {model}"
+    return model(line, **{"threshold low": {"pin 1": low}, "threshold high": {"pin 1": high}})
+
+
+def _bipolar(name: str, low: float, high: float) -> Model:
+    """Return a transistor whose base sees `low` V more where its base-emitter voltage is at the low end."""
+    changes = {"base-emitter voltage low": {"pin 1": low}, "base-emitter voltage high": {"pin 1": high}}
+    return model(f"Q{{ref}} {{3}} {{1}} {{2}} {name}", **changes)
+
+
 _DIODE_2 = model("{ref} {2} {1} {model}")  # cathode 1, anode 2
 _BAS70 = model("{ref} {1} {3} BAS70")
 _LIGHT = model("{ref} {2} {1} LIGHT")
 
-# Into pin A of the analogue switch, through 6 ohm from the mean of its two inputs; it lives on 1.2 V and more.
-_SWITCHED = "(V({ref}_part)*V({1})+(1-V({ref}_part))*V({3})-V({4}))/6*" + above("V({5})", 1.2)
+# Held against its spring or its coil: 1 ohm, and what makes 0, 1 or half a volt of it.
+_ARMATURE = {
+    "at rest": {"R": 1.0},
+    "changed over": {"R": 1.0, "I": 1.0},
+    "between": {"R": 1.0, "I": 0.5},
+}
 
 # By value as the drawing has it.
 VALUES: Mapping[str, Model] = {
-    "BSS138": _FET,
-    "BSS84": _FET,
-    "NDT3055L": _FET,
-    "NDT2955": _FET,
-    "AO3401A": _FET,
-    "MMBT3906": model("Q{ref} {3} {1} {2} Q3906"),
-    "BC847B": model("Q{ref} {3} {1} {2} BC847B"),
+    "BSS138": _fet(0.5, -0.2),
+    "BSS84": _fet(-0.9, 0.3),
+    "NDT3055L": _fet(0.6, -0.4),
+    "NDT2955": _fet(-0.6, 1.4),
+    "AO3401A": _fet(-0.4, 0.4),
+    "MMBT3906": _bipolar("Q3906", -0.02, 0.02),
+    "BC847B": _bipolar("BC847B", 0.075, -0.045),
     "BAS70": _BAS70,
     "BAS70-04": model("D{ref}_a {1} {3} BAS70", "D{ref}_b {3} {2} BAS70"),
     "1N4148W": _DIODE_2,
     "MBR0520": _DIODE_2,
     "MBR0540": _DIODE_2,
     "SS14": _DIODE_2,
-    "27V": model("{ref} {2} {1} DZ27"),
+    "27V": model("{ref} {2} {1} DZ27", **{"18 V": {"pin 1": 9.0}, "36 V": {"pin 1": -9.0}}),
     "green": _LIGHT,
     "yellow": _LIGHT,
     "red": _LIGHT,
@@ -82,22 +94,27 @@ VALUES: Mapping[str, Model] = {
     "2.5V": model(
         "V{ref}_off {1} {ref}_k dc 0",
         "X{ref} {ref}_k {2} LM4040",
-        **{"high 2 %": {"V{ref}_off": 0.05}, "low 2 %": {"V{ref}_off": -0.05}},
+        **{"high 10 %": {"V{ref}_off": 0.25}, "low 10 %": {"V{ref}_off": -0.25}},
     ),
-    # Analogue switch: mixes B2 and B1 by the part of a period for which S is high.
+    # Analogue switch: pin A follows the mean of B2 and B1, mixed by the part of a period for which S is high. A pin
+    # that comes off leaves A at the other input's voltage. The currents are 1 A for a whole period, into 1 ohm.
     "74LVC1G3157": model(
         "V{ref}_duty {ref}_duty 0 dc 0",
-        "V{ref}_stuck {ref}_stuck 0 dc 0",
-        "B{ref}_part {ref}_part 0 V = min(1, max(0, V({ref}_stuck) + V({ref}_duty)*"
-        + above("V({6})-0.5*V({5})", 0, 20)
-        + "+(1-V({ref}_duty))*"
-        + above("V({6.low})-0.5*V({5})", 0, 20)
-        + "))",
-        f"B{{ref}}_out 0 {{4}} I = {_SWITCHED}",
-        f"B{{ref}}_b2 {{1}} 0 I = V({{ref}}_part)*{_SWITCHED}",
-        f"B{{ref}}_b1 {{3}} 0 I = (1-V({{ref}}_part))*{_SWITCHED}",
-        stuck_B2={"V{ref}_stuck": 1.0},
-        stuck_B1={"V{ref}_stuck": -1.0},
+        "G{ref}_high 0 {ref}_high {ref}_duty 0 1",
+        "R{ref}_high {ref}_high 0 1k",
+        "S{ref}_high {ref}_high {ref}_part {6} 0 LOGIC",
+        "I{ref}_low 0 {ref}_low dc 1",
+        "G{ref}_low {ref}_low 0 {ref}_duty 0 1",
+        "R{ref}_low {ref}_low 0 1k",
+        "S{ref}_low {ref}_low {ref}_part {6.low} 0 LOGIC",
+        "R{ref}_part {ref}_part 0 1",
+        "I{ref}_stuck 0 {ref}_part dc 0",
+        "B{ref}_out 0 {4} I = (V({ref}_part)*V({1},{3})+V({3})-V({4}))/6",
+        "G{ref}_b2 {1} 0 {ref}_part 0 60u",
+        "R{ref}_off {1} {3} 1meg",
+        *(f"R{{ref}}_vcc{pin} {{{pin}}} {{5}} 100meg" for pin in "26"),
+        reference={"R{ref}_part": 1e-6, "I{ref}_stuck": 1e6},
+        ground={"R{ref}_part": 1e-6},
     ),
     # Two op-amps; the resistors to the rails are 1e12 until an output sticks.
     "MCP6022": model(
@@ -128,23 +145,29 @@ VALUES: Mapping[str, Model] = {
         "R{ref}_vs {4} {3} 3.3k",
         *(f"R{{ref}}_leak{pin} {{{pin}}} {{3}} 100meg" for pin in "5678"),
     ),
-    # Boost converters as their mean: U6 says how hard it works, L1 carries the power, D5 passes it on.
+    # Boost converters as their mean: U6 says how hard it works (0 to 1 V), L1 carries the power, D5 passes it on.
     "TPS61040": model(
         "V{ref}_ref {ref}_ref 0 dc 1.233",
-        "B{ref}_act {ref}_act 0 V = max(0, tanh((V({ref}_ref)-V({3},{2}))*200))*"
-        + "*".join((above("V({4},{2})", 0.9), above("V({5},{2})", 1.7), above("V({1},{2})", 0.8))),
-        "R{ref}_watt {ref}_act 0 1k",
+        "V{ref}_full {ref}_full 0 dc 1",
+        "G{ref}_act 0 {ref}_act {ref}_ref {3} 0.2",
+        "R{ref}_act {ref}_act 0 1k",
+        "D{ref}_full {ref}_act {ref}_full IDEAL",
+        "D{ref}_none 0 {ref}_act IDEAL",
+        "S{ref}_en {ref}_act 0 {4} {2} ASLEEP",
+        "S{ref}_vin {ref}_act 0 {5} {2} ASLEEP",
+        "S{ref}_sw {ref}_act 0 {1} {2} ASLEEP",
         "R{ref}_sw {1} {2} 20meg",
         "R{ref}_fb {3} {2} 100meg",
         "R{ref}_en {4} {2} 100meg",
         dead={"V{ref}_ref": 0.0},
         over_voltage={"V{ref}_ref": 2.5},
-        under_voltage={"V{ref}_ref": 0.77},
+        under_voltage={"V{ref}_ref": 0.6},
     ),
     "Li-ion": model(
         "V{ref} {ref}_emf {2} dc 3.9",
         "R{ref}_inner {ref}_emf {1} 0.15",
         empty={"V{ref}": 2.9},
+        overcharged={"V{ref}": 4.35},
         dead={"R{ref}_inner": 1e9},
     ),
     "0.5A": model("R{ref}_on {1} {2} 0.4"),
@@ -155,35 +178,43 @@ VALUES: Mapping[str, Model] = {
     "POWER": model("R{ref}_contact {1} {2} 0.05"),
     "BENCH": model("R{ref}_12 {1} {2} 1e12", "R{ref}_34 {3} {4} 1e12"),
     "MAINT": model("R{ref}_12 {1} {2} 1e12"),
-    # Coil of 3 V, 91 ohm; pulls in at 70 %, falls off at 20 %; the armature needs 0.5 ms to part and 2.4 ms to close.
+    # Coil of 3 V, 91 ohm; pulls in at 2.1 V, falls off at 0.6 V; the armature (0 to 1 V) needs 0.5 ms to part and 2.4
+    # ms to close. The two poles move together unless one sticks.
     "G6K-2F-Y": model(
         "R{ref}_coil {1} {8} 91 tc1=0.0039",
-        "B{ref}_pull {ref}_pull 0 V = " + above("V({1},{8})/3+0.5*V({ref}_arm)", 0.7, 20),
-        "R{ref}_pull {ref}_pull {ref}_arm 1k",
-        "C{ref}_mass {ref}_arm 0 1.5u",
-        "I{ref}_hold 0 {ref}_arm dc 0",
-        "R{ref}_hold {ref}_arm 0 1e12",
-        "S{ref}_nc1 {3} {2} {ref}_arm 0 NC_CONTACT",
-        "S{ref}_no1 {3} {4} {ref}_arm 0 NO_CONTACT",
-        "S{ref}_nc2 {6} {7} {ref}_arm 0 NC_CONTACT",
-        "S{ref}_no2 {6} {5} {ref}_arm 0 NO_CONTACT",
-        stuck_at_rest={"R{ref}_hold": 1.0},
-        stuck_changed_over={"R{ref}_hold": 1.0, "I{ref}_hold": 1.0},
-        between={"R{ref}_hold": 1.0, "I{ref}_hold": 0.5},
+        "I{ref}_pull 0 {ref}_off dc 1",
+        "R{ref}_off {ref}_off 0 1k",
+        "S{ref}_pull {ref}_off {ref}_pull {1} {8} COIL",
+        "R{ref}_pull {ref}_pull 0 1",
+        *(
+            f"R{{ref}}_slow{pole} {{ref}}_pull {{ref}}_arm{pole} 1k\nC{{ref}}_mass{pole} {{ref}}_arm{pole} 0 1.5u\n"
+            f"I{{ref}}_hold{pole} 0 {{ref}}_arm{pole} dc 0\nR{{ref}}_hold{pole} {{ref}}_arm{pole} 0 1e12"
+            for pole in "12"
+        ),
+        "S{ref}_nc1 {3} {2} {ref}_arm1 0 NC_CONTACT",
+        "S{ref}_no1 {3} {4} {ref}_arm1 0 NO_CONTACT",
+        "S{ref}_nc2 {6} {7} {ref}_arm2 0 NC_CONTACT",
+        "S{ref}_no2 {6} {5} {ref}_arm2 0 NO_CONTACT",
+        **{
+            name + word: {f"{letter}{{ref}}_hold{pole}": value for pole in poles for letter, value in held.items()}
+            for name, poles in (("", "12"), ("pole 1 ", "1"), ("pole 2 ", "2"))
+            for word, held in _ARMATURE.items()
+        },
     ),
 }
-
 # As TPS61040, with the reference of the MT3608 and 4 A in place of 0.4 A in its switch.
 _BOOST_W = {"TPS61040": 0.17, "MT3608": 1.0}  # W for each volt of the battery that reach the rail
 
 
 def boost_choke(converter: str) -> Model:
     """Return L1 for the converter beside it: `watt` at full work, 85 % of what the battery gives."""
-    watt = f"V(u6_act)*{_BOOST_W[converter]:g}*max(0,V({{1}}))*{above('V({1})', 1.0)}"
+    watt = _BOOST_W[converter]
     return model(
         "D{ref}_winding {1} {2} WINDING",
-        f"B{{ref}}_out 0 {{2}} I = {watt}/max(3,V({{2}}))*(1-{above('V({2})', 42.0, 1.0)})",
-        f"B{{ref}}_in {{1}} 0 I = {watt}/0.85/max(1,V({{1}}))",
+        f"B{{ref}}_out 0 {{2}} I = {watt:g}*V(u6_act)*max(0,V({{1}}))/max(3,V({{2}}))",
+        f"G{{ref}}_in {{1}} 0 u6_act 0 {watt / 0.85:g}",
+        "S{ref}_dry u6_act 0 {1} 0 ASLEEP",
+        "D{ref}_break 0 {2} FLYBACK",
     )
 
 
@@ -191,9 +222,7 @@ def mt3608() -> Model:
     """Return U6 of variant B: as A's, with a reference of 0.6 V."""
     like = VALUES["TPS61040"]
     lines = tuple(line.replace("dc 1.233", "dc 0.6") for line in like.lines)
-    return model(
-        *lines, dead={"V{ref}_ref": 0.0}, over_voltage={"V{ref}_ref": 1.2}, under_voltage={"V{ref}_ref": 0.375}
-    )
+    return model(*lines, dead={"V{ref}_ref": 0.0}, over_voltage={"V{ref}_ref": 1.2}, under_voltage={"V{ref}_ref": 0.29})
 
 
 PIN_OHM = 40.0  # of an output pin, 4 mA drive
@@ -223,17 +252,20 @@ def pico(pin_names: Mapping[str, str], drawn: frozenset[str]) -> Model:
             lines += [f"I{{ref}}_{tail} 0 {pin} dc 0", f"R{{ref}}_{tail} {pin} {{ref}}_gnd {PULL_OHM:g}"]
             if number in drawn:
                 lines += [f"D{{ref}}_{tail}h {pin} {supply} ESD", f"D{{ref}}_{tail}l {{ref}}_gnd {pin} ESD"]
-    watch = "*".join((above(f"V({vsys})", 1.8), above(f"V({enable})", 1.0)))
     lines += [
         f"D{{ref}}_vbus {vbus} {vsys} MBR120",
         f"I{{ref}}_usb 0 {vbus} dc 0",
         f"R{{ref}}_usb {vbus} {{ref}}_gnd 15.6k",
-        f"B{{ref}}_amp {{ref}}_amp 0 V = 0.9*max(0, tanh(({LOGIC_V:g}-V({supply}))/0.018))*{watch}",
+        f"V{{ref}}_set {{ref}}_set 0 dc {LOGIC_V:g}",
+        f"B{{ref}}_amp 0 {{ref}}_amp I = 0.9*max(0, tanh((V({{ref}}_set)-V({supply}))/0.018))",
+        "R{ref}_amp {ref}_amp 0 1",
+        f"S{{ref}}_vsys {{ref}}_amp 0 {vsys} 0 DARK",
+        f"S{{ref}}_en {{ref}}_amp 0 {enable} 0 ASLEEP",
         f"G{{ref}}_out {{ref}}_gnd {supply} {{ref}}_amp 0 1",
-        f"B{{ref}}_in {vsys} {{ref}}_gnd I = V({{ref}}_amp)*V({supply})/0.9/max(1.5,V({vsys}))",
+        f"G{{ref}}_in {vsys} {{ref}}_gnd {{ref}}_amp 0 1",
         f"R{{ref}}_core {supply} {{ref}}_gnd 132",
         f"R{{ref}}_en {vsys} {enable} 100k",
         f"R{{ref}}_vref {supply} {vref} 200",
         f"R{{ref}}_run {supply} {run} 50k",
     ]
-    return model(*lines)
+    return model(*lines, **{"3V3:low": {"V{ref}_set": 3.0}, "3V3:high": {"V{ref}_set": 3.6}})
