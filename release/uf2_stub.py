@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from ionto_host.board.uf2 import RP2040_FAMILY
+from ionto_host.uf2 import RP2040_FAMILY
 
 _HEAD = struct.Struct("<8I")
 

@@ -6,7 +6,7 @@ import argparse
 
 from hardware.folders import PINOUT
 from hardware.wiring.checks import ON_MODULE, PICO
-from ionto_host.device.tables import pin_numbers
+from ionto_host.tables import pin_numbers
 from ionto_sim.spice.netlist import Netlist, natural, read
 
 _HEAD = """# Pinout of the Pico

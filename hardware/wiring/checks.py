@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ionto import pins
 from ionto.limits import Limits, for_variant
-from ionto_host.device.tables import pin_numbers
+from ionto_host.tables import pin_numbers
 from ionto_sim.spice.netlist import Netlist, read, short_name
 
 PICO = "A1"

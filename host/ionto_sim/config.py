@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ionto import pins
-from ionto_host.device.tables import pin_numbers
+from ionto_host.tables import pin_numbers
 
 from . import load, parameters
 from .errors import SimStartError

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from ionto_host.device.client import Status
+from ionto_host.device.answers import Status
 from ionto_host.monitor.watching import Gap, watch
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ionto import dose, protocol
 from ionto_host.board import firmware_files as host_files
-from ionto_host.device.client import Status
+from ionto_host.device.answers import Status
 from ionto_host.device.messages import error_for
 from ionto_host.transport.frames import Decoder, Frame, encode
 from ionto_host.transport.link import decode_error

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from ionto import protocol
-from ionto_host.device.client import Status
+from ionto_host.device.answers import Status
 from ionto_host.transport.frames import Frame
 from ionto_sim.ina219_model import SHUNT
 from verification.benchmarks.board import Board, firmware_files

@@ -15,6 +15,7 @@ from mpremote.transport_serial import SerialTransport
 
 from ionto_host.board import firmware_files as host_files
 from ionto_host.device.client import Device
+from ionto_host.device.messages import error_for
 from ionto_host.patience import VARIABLE
 from ionto_host.transport.link import Link
 from ionto_sim.client import VirtualPico
@@ -49,7 +50,7 @@ def _pull_with_ionto(options: Options, files: Mapping[str, bytes]) -> Pulled:
     """Read the log from the running application, as `ionto logs pull` does."""
     board = Board(options, files)
     board.until_ready()
-    device = Device(Link(_as_serial(InstantPort(board)), "emulated"))
+    device = Device(Link(_as_serial(InstantPort(board)), "emulated", error_for))
     entry = device.list_logs()[0]
     start_us = board.chip.now_us
     return device.read_log(entry), board.chip.now_us - start_us

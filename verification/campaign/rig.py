@@ -13,7 +13,8 @@ from typing import Any
 
 from ionto import protocol
 from ionto_host.board import flashing
-from ionto_host.device.client import Device, Status
+from ionto_host.device.answers import Status
+from ionto_host.device.client import Device
 from ionto_host.dose import file as dosefile
 from ionto_host.errors import IontoError, NotALogError
 from ionto_host.logs import sessionfile

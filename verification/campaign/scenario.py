@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ionto import protocol
 from ionto import sessionlog_format as layout
-from ionto_host.device.client import Status
+from ionto_host.device.answers import Status
 from ionto_host.errors import NoAnswerError
 from ionto_host.logs.sessionfile import Session
 from ionto_host.patience import patient

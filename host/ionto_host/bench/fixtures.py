@@ -17,7 +17,6 @@ from ionto import calibration, protocol
 from ionto_host.bench import measuring, record, wiring
 from ionto_host.bench import rig as rigs
 from ionto_host.bench.benchfile import EMULATED, BenchFile
-from ionto_host.bench.plugin import uncaptured
 from ionto_host.bench.record import Row
 from ionto_host.bench.rig import Person, Rig
 from ionto_host.board import calibrating
@@ -30,26 +29,6 @@ _EMULATED_PATIENCE = "10" if sys.version_info < (3, 11) else "40"
 CALIBRATION_OHM = 2_000
 CALIBRATION_SPEED = 8.0  # of a simulated board: the points are read in wall time
 _KNOWN_LOGS: dict[str, set[int]] = {}
-
-
-def person(config: pytest.Config) -> Person:
-    """Return the person at the terminal; pytest's capturing is suspended while one is asked."""
-
-    def ask_line(text: str) -> str:
-        with uncaptured(config):
-            return input(f"\n{text} ")
-
-    def ask(text: str) -> float:
-        while True:
-            try:
-                return float(ask_line(text).replace(",", "."))
-            except ValueError:
-                print("A number is expected.", file=sys.stderr)
-
-    def act(text: str) -> None:
-        ask_line(f"{text}, then press Enter.")
-
-    return Person(ask, act)
 
 
 def with_meter(bench: BenchFile, resource: str | None) -> BenchFile:

@@ -15,7 +15,7 @@ from ionto import protocol
 from ionto_host.bench.rig import Rig
 from ionto_host.board.calibrating import dose_of
 from ionto_host.board.meters import Sample
-from ionto_host.device.client import Status
+from ionto_host.device.answers import Status
 from ionto_host.device.hand import with_hand
 from ionto_host.errors import IontoError, NoDeviceError, TransportError
 from ionto_host.logs import sessionfile

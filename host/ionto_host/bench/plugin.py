@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,30 +111,6 @@ def bench_of(config: pytest.Config, tier: str) -> BenchFile:
 _BENCHES: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 
 
-@contextmanager
-def uncaptured(config: pytest.Config) -> Iterator[None]:
-    """Give the terminal back around the caller's work: pytest takes stdin away as well."""
-    capture: Any = config.pluginmanager.getplugin("capturemanager")
-    if capture is None:
-        yield
-        return
-    capture.suspend_global_capture(in_=True)
-    try:
-        yield
-    finally:
-        capture.resume_global_capture()
-
-
-def _can_ask(config: pytest.Config) -> bool:
-    """Return True when a person sits at a terminal."""
-    import sys
-
-    if hasattr(config, "workerinput"):
-        return False
-    with uncaptured(config):
-        return sys.__stdin__ is not None and sys.__stdin__.isatty()
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what the bench lacks, before anything is touched."""
@@ -142,8 +118,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if tier is None:
         return
     from ionto_host.bench.rig import capabilities
+    from ionto_host.bench.terminal import can_ask
 
-    has = capabilities(bench_of(item.config, tier), _can_ask(item.config))
+    has = capabilities(bench_of(item.config, tier), can_ask(item.config))
     lacking = [name for marker in item.iter_markers("capability") for name in marker.args if name not in has]
     if lacking:
         pytest.skip(f"bench lacks: {', '.join(dict.fromkeys(lacking))}")
@@ -225,13 +202,13 @@ def ionto_rig(
     record_testsuite_property: Callable[[str, object], None],
 ) -> Iterator[Rig]:
     """The bench, put together once for all tests."""
-    from ionto_host.bench import fixtures
+    from ionto_host.bench import fixtures, terminal
 
     config = request.config
     bench = fixtures.with_meter(bench_of(config, ionto_tier), ionto_bench_meter)
     if not bench.simulated and hasattr(config, "workerinput"):
         raise pytest.UsageError("one bench cannot be shared by several processes: run without -n")
-    person = fixtures.person(config) if _can_ask(config) else None
+    person = terminal.person(config) if terminal.can_ask(config) else None
     with fixtures.rig(bench, person, ionto_bench_port) as rig:
         yield rig
         for name, value in fixtures.suite_properties(rig).items():

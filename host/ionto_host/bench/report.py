@@ -15,6 +15,7 @@ from ionto_host.device.messages import calibration_words
 from ionto_host.logs.report import Fact
 from ionto_host.units import clock, printable, signed_percent, utc
 
+_TEMPLATE = Path(__file__).with_name("report.html.j2")
 SAFETY = (
     "For bench work, teaching and research. IontoPico is not a cleared medical device. This page records what one "
     "board did on one bench with a resistor; it is no approval, it says nothing about another board or a later day, "
@@ -43,7 +44,7 @@ def page(run: Mapping[str, Any], source: str, before: Sequence[Mapping[str, Any]
     port = run.get("bench", {}).get("port", "")
     results = [_result(result) for result in run["results"]]
     return pages.render(
-        "bench.html.j2",
+        _TEMPLATE,
         title=f"Board {history.board_of(run)}",
         bench_name=printable(str(run.get("bench", {}).get("name", "?"))),
         kind=_KINDS.get(port if port in SIMULATED else str(run["tier"]), "a board"),

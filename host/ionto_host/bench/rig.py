@@ -20,7 +20,8 @@ from ionto_host.bench.benchfile import EMULATED, RELAYS, BenchFile
 from ionto_host.bench.record import Row
 from ionto_host.board import firmware_files, flashing, micropython_image
 from ionto_host.board.meters import Ask, Meter
-from ionto_host.device.client import OFF_UA, Device, Hello, Status
+from ionto_host.device.answers import OFF_UA, Hello, Status, ended_in_fault, fault_error
+from ionto_host.device.client import Device
 from ionto_host.errors import (
     BenchError,
     IontoError,
@@ -32,7 +33,6 @@ from ionto_host.errors import (
     TransportError,
 )
 from ionto_host.logs.sessionfile import Session
-from ionto_host.monitor.watching import ended_in_fault, fault_error
 from ionto_host.patience import patient
 from ionto_host.transport import simulators
 from ionto_host.transport.ports import PortFinder, resolve

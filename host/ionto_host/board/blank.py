@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ionto.version import FIRMWARE_VERSION
-from ionto_host.board import bootsel, micropython_image, uf2
-from ionto_host.board.bootsel import Drive
+from ionto_host import uf2
+from ionto_host.board import bootsel, micropython_image
 from ionto_host.board.flashing import PROMPT_WAIT_S, Stage, Watch, leave_application
 from ionto_host.board.micropython_image import Image
 from ionto_host.board.mpremote_link import wait_for_prompt
 from ionto_host.errors import MissingPartError, NoDeviceError, RefusedError
 from ionto_host.patience import patient
+from ionto_host.transport.drives import Drive, drives
 from ionto_host.transport.network import is_remote
 from ionto_host.transport.ports import PortFinder, discover, resolve
 
@@ -136,7 +137,7 @@ def _refuse_remote(port: str) -> None:
 
 def enter(port: str, watch: Watch, force: bool) -> tuple[Drive, PortFinder]:
     """Send the board at `port` to its bootloader and return the drive that appears; errors as of `flashing.flash`."""
-    finder, before = PortFinder(port), {drive.path for drive in bootsel.drives()}
+    finder, before = PortFinder(port), {drive.path for drive in drives()}
     leave_application(port, watch.tell, force)
     watch.progress("entering the bootloader", 0, 0)
     prompt = wait_for_prompt(finder.current, PROMPT_WAIT_S)

@@ -1,79 +1,25 @@
-"""A board in BOOTSEL: the drive that the RP2040's boot ROM shows, found on Linux, macOS and Windows, and written."""
+"""A board in BOOTSEL: the drive that the RP2040's boot ROM shows, mounted, chosen, waited for and written."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
-from ionto_host.board import uf2
+from ionto_host import uf2
 from ionto_host.errors import AmbiguousDeviceError, BootselError, NoDeviceError, RefusedError
 from ionto_host.patience import patient
-from ionto_host.transport import simulators
+from ionto_host.transport.drives import INFO_FILE, Drive, drives, read
 
-VARIABLE = "IONTO_BOOTSEL"
-INFO_FILE = "INFO_UF2.TXT"
 LABEL = "RPI-RP2"
-_BOARD = re.compile(r"^Board-ID:\s*(\S+)", re.MULTILINE)
 _CHUNK_BYTES = 16 * 1024
 _BY_LABEL = Path("/dev/disk/by-label") / LABEL
 _POLL_S = 0.2
 
 Progress = Callable[[int, int], None]  # bytes written, bytes in all
-
-
-@dataclass(frozen=True)
-class Drive:
-    """A drive of a board in BOOTSEL: its folder, and the Board-ID of its INFO_UF2.TXT (RPI-RP2 for a Pico)."""
-
-    path: Path
-    board: str
-
-
-def drives() -> list[Drive]:
-    """Return the boards in BOOTSEL: what IONTO_BOOTSEL names, mounted drives, and simulators."""
-    named = os.environ.get(VARIABLE)
-    folders = [Path(named)] if named else [*_mounted(), *simulators.bootsel_folders()]
-    found = [drive for folder in dict.fromkeys(folders) if (drive := read(folder))]
-    return sorted(found, key=lambda drive: str(drive.path))
-
-
-def read(folder: Path) -> Drive | None:
-    """Return the BOOTSEL drive at `folder`, None when it is none."""
-    try:
-        text = (folder / INFO_FILE).read_text(errors="replace")
-    except OSError:
-        return None
-    board = _BOARD.search(text)
-    return Drive(folder, board.group(1)) if board else None
-
-
-def _mounted() -> Iterator[Path]:
-    """Yield every folder where this system has a drive mounted that may be one."""
-    if sys.platform == "win32":
-        yield from (Path(f"{letter}:\\") for letter in "DEFGHIJKLMNOPQRSTUVWXYZ")
-    elif sys.platform == "darwin":
-        yield from sorted(Path("/Volumes").glob("*"))
-    else:
-        yield from _linux_mounts(Path("/proc/self/mounts"))
-
-
-def _linux_mounts(table: Path) -> Iterator[Path]:
-    """Yield the mount points of FAT file systems in `table` (as /proc/self/mounts; spaces are \\040 there)."""
-    try:
-        lines = table.read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        fields = line.split()
-        if len(fields) > 2 and fields[2] in ("vfat", "msdos", "fuseblk"):
-            yield Path(re.sub(r"\\(\d{3})", lambda match: chr(int(match.group(1), 8)), fields[1]))
 
 
 def unmounted() -> bool:

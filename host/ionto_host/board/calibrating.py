@@ -20,10 +20,10 @@ from ionto import calibration, dose, protocol
 from ionto.limits import UC_PER_MA_MIN
 from ionto_host import wholefile
 from ionto_host.board.meters import Meter
-from ionto_host.device.client import Device, Hello, Status
+from ionto_host.device.answers import Hello, Status, ended_in_fault, fault_error
+from ionto_host.device.client import Device
 from ionto_host.device.hand import with_hand
 from ionto_host.errors import CalibrationError, IontoError, NoAnswerError
-from ionto_host.monitor.watching import ended_in_fault, fault_error
 from ionto_host.patience import patient
 from ionto_host.units import percent, signed_percent
 

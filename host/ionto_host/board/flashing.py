@@ -27,8 +27,10 @@ from ionto_host.board.firmware_files import (
 )
 from ionto_host.board.mpremote_link import Implementation, Prompt, wait_for_prompt
 from ionto_host.device import versions
-from ionto_host.device.client import Check, Device, Hello
+from ionto_host.device.answers import Check, Hello
+from ionto_host.device.client import Device
 from ionto_host.device.hand import with_hand
+from ionto_host.device.opening import open_link
 from ionto_host.errors import (
     BoardError,
     DeviceFaultError,
@@ -44,8 +46,7 @@ from ionto_host.errors import (
     VersionMismatchError,
 )
 from ionto_host.patience import patient
-from ionto_host.transport.link import Link
-from ionto_host.transport.ports import PortFinder, open_port
+from ionto_host.transport.ports import PortFinder
 
 FOLDERS = ["/lib", LIB_FOLDER]
 PROMPT_WAIT_S = 15.0
@@ -194,7 +195,7 @@ def _tested(result: FlashResult, watch: Watch) -> FlashResult:
     """Return `result` with the clock set and the outcome of the self-test, which a board without circuit fails."""
     watch.stage = Stage.TESTING
     watch.progress("self-test", result.size_bytes, result.size_bytes)
-    link = Link(open_port(result.port), result.port)
+    link = open_link(result.port)
     try:
         device = Device(link)
         device.set_clock()
@@ -211,7 +212,7 @@ def dry_run(port: str, force: bool = False) -> FlashResult | VersionCheck:
     Nothing is changed and no application is ended. Raises `RefusedError` where `flash` would, `NoAnswerError`
     when neither an application nor a prompt answers.
     """
-    link = Link(open_port(port), port)
+    link = open_link(port)
     try:
         device = Device(link)
         hello = device.hello(timeout_s=PROBE_TIMEOUT_S, tries=2)
@@ -253,7 +254,7 @@ def leave_application(port: str, tell: Callable[[str], None] = _ignore, force: b
 
     `RefusedError` while a session is under way, which `force` ends, and for a newer firmware unless `force`.
     """
-    link = Link(open_port(port), port)
+    link = open_link(port)
     try:
         device = Device(link)
         with contextlib.suppress(NoAnswerError, NoFirmwareError):
@@ -344,7 +345,7 @@ def wait_for_hello(port: Callable[[], str], timeout_s: float = RESTART_WAIT_S) -
 
 
 def _hello(port: str) -> Hello:
-    link = Link(open_port(port), port)
+    link = open_link(port)
     try:
         return Device(link).hello(timeout_s=PROBE_TIMEOUT_S, tries=2)
     finally:

@@ -9,7 +9,6 @@ import click
 
 from ionto.limits import UC_PER_MA_MIN
 from ionto.version import FIRMWARE_VERSION
-from ionto_host.board import bootsel
 from ionto_host.cli.common import (
     Answer,
     IontoCommand,
@@ -22,9 +21,11 @@ from ionto_host.cli.common import (
 from ionto_host.device import messages, versions
 from ionto_host.device.client import Device
 from ionto_host.device.hand import with_hand
+from ionto_host.device.opening import open_link
 from ionto_host.errors import IontoError, NoFirmwareError, RefusedError, VersionMismatchError
+from ionto_host.transport.drives import Drive, drives
 from ionto_host.transport.link import Link
-from ionto_host.transport.ports import PortInfo, discover, open_port
+from ionto_host.transport.ports import PortInfo, discover
 
 
 @click.command(cls=IontoCommand)
@@ -35,7 +36,7 @@ def devices(no_probe: bool) -> Answer:
     Each is asked who it is; a board without the firmware is shown as blank.
     """
     found = [{**vars(info), **({} if no_probe else _probe(info))} for info in discover()]
-    found += [_in_bootsel(drive) for drive in bootsel.drives()]
+    found += [_in_bootsel(drive) for drive in drives()]
     if not found:
         return Answer([], "No IontoPico found. Plug a board in, or run `ionto sim` in another terminal.")
     heads = ["port", "kind", "serial_number", "runs"]
@@ -43,7 +44,7 @@ def devices(no_probe: bool) -> Answer:
     return Answer(found, table(rows, [head.replace("_", " ") for head in heads]))
 
 
-def _in_bootsel(drive: bootsel.Drive) -> dict[str, Any]:
+def _in_bootsel(drive: Drive) -> dict[str, Any]:
     runs = "nothing yet, waits for MicroPython: `ionto flash`"
     return {"port": str(drive.path), "kind": "bootsel", "serial_number": "", "description": drive.board, "runs": runs}
 
@@ -51,7 +52,7 @@ def _in_bootsel(drive: bootsel.Drive) -> dict[str, Any]:
 def _probe(info: PortInfo) -> dict[str, Any]:
     """Return what answers at the port: `runs` in words, and the identity when it is an IontoPico."""
     try:
-        link = Link(open_port(info.port), info.port)
+        link = open_link(info.port)
     except IontoError as error:
         return {"runs": error.message}
     try:

@@ -7,7 +7,7 @@ import click
 from ionto import protocol
 from ionto_host.cli.common import Answer, IontoCommand, can_ask, current_ua, examples, open_device
 from ionto_host.cli.session import current_warning, status_data
-from ionto_host.device.client import Status
+from ionto_host.device.answers import Status
 from ionto_host.errors import ExitCode, UsageError
 from ionto_host.logs.sessionfile import FELT
 from ionto_host.units import ma

@@ -11,7 +11,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from ionto_host.board import blank, bootsel, flashing
 from ionto_host.board.blank import ImagePlan
-from ionto_host.board.bootsel import Drive
 from ionto_host.board.flashing import FlashResult, Stage, VersionCheck, Watch
 from ionto_host.cli.common import (
     Answer,
@@ -23,8 +22,9 @@ from ionto_host.cli.common import (
     settings,
     stderr,
 )
-from ionto_host.device.client import Check
+from ionto_host.device.answers import Check
 from ionto_host.errors import IontoError
+from ionto_host.transport.drives import Drive
 
 
 @click.command(cls=IontoCommand)

@@ -29,7 +29,8 @@ from ionto_host.cli.common import (
     table,
 )
 from ionto_host.device import messages
-from ionto_host.device.client import Device, LogEntry
+from ionto_host.device.answers import LogEntry
+from ionto_host.device.client import Device
 from ionto_host.errors import ExitCode, NoDeviceError, RefusedError, TransportError, UsageError
 from ionto_host.logs import index as logindex
 from ionto_host.logs import store as logstore

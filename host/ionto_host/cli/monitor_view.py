@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ionto import protocol
 from ionto_host.device import messages
-from ionto_host.device.client import STILL_FLOWS, Status
+from ionto_host.device.answers import STILL_FLOWS, Status
 from ionto_host.monitor.history import History, event_line
 from ionto_host.units import clock, ma, ma_min
 

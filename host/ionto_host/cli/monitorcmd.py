@@ -23,10 +23,10 @@ from ionto_host.cli.common import (
 )
 from ionto_host.cli.session import current_warning, status_data
 from ionto_host.device import messages
-from ionto_host.device.client import Status
+from ionto_host.device.answers import Status, ended_in_fault
 from ionto_host.errors import ExitCode
 from ionto_host.monitor.history import History, event_line
-from ionto_host.monitor.watching import INTERVAL_S, Gap, Look, ended_in_fault, watch
+from ionto_host.monitor.watching import INTERVAL_S, Gap, Look, watch
 from ionto_host.units import clock, ma_min
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import click
 from ionto import protocol
 from ionto_host.cli.common import Answer, IontoCommand, examples, note, open_device, table
 from ionto_host.device import messages, versions
-from ionto_host.device.client import Check, Device, Hello, Status
+from ionto_host.device.answers import Check, Hello, Status
+from ionto_host.device.client import Device
 from ionto_host.device.hand import with_hand
 from ionto_host.errors import DeviceFaultError, ExitCode, IontoError, RefusedError
 from ionto_host.logs.sessionfile import FELT

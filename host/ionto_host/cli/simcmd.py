@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ionto_host import patience
+from ionto_host.board import micropython_image
 from ionto_host.cli.common import Answer, IontoGroup, examples, print_json, settings
 from ionto_host.errors import UsageError
 from ionto_host.transport import simulators
@@ -17,6 +18,7 @@ from ionto_host.units import ma_min
 if TYPE_CHECKING:
     from ionto_sim.config import SimConfig
 
+_HELP = "See `ionto sim --help`."
 _STATE_DIR = click.option(
     "--state-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -47,9 +49,19 @@ def sim(context: click.Context, state_dir: Path | None, **options: Any) -> Answe
     """
     if context.invoked_subcommand is not None:
         return None
-    config = simulators.configuration(state_dir, **options)
+    image = _image(options.pop("emulator"), options.pop("image"), options["bootsel"])
+    config = simulators.configuration(state_dir, image=image, **options)
     simulators.run(config, lambda port: _tell(port, config))
     return Answer(None, f"The {_kind(config)} Pico has ended; its flash is kept.")
+
+
+def _image(emulator: bool, image: Path | None, bootsel: bool) -> Path | None:
+    """Return the image of an emulated Pico, None for a virtual one."""
+    if image is not None and not emulator:
+        raise UsageError("--image is the image of an emulated Pico, which --emulator asks for", _HELP)
+    if bootsel and emulator:
+        raise UsageError("--bootsel is the boot ROM of a virtual Pico; the emulated one has none", _HELP)
+    return micropython_image.find(image).path if emulator else None
 
 
 def _kind(config: SimConfig) -> str:

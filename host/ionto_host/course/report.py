@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 from ionto.version import FIRMWARE_VERSION
@@ -15,6 +16,7 @@ from ionto_host.library.model import CONTEXT, QUANTITIES, STOP_SEVERITY, Figure,
 from ionto_host.notice import NOTICE
 from ionto_host.units import clock, ma
 
+_TEMPLATE = Path(__file__).with_name("report.html.j2")
 _WORDS = {
     "current_ma": "current",
     "dose_ma_min": "dose",
@@ -43,7 +45,7 @@ def render(
     cards = [{**card, "picture": Markup(card["picture"])} for card in _cards(sessions, lib)]
     next_day, next_words = _next(course, view)
     return pages.render(
-        "course.html.j2",
+        _TEMPLATE,
         course=course,
         view=view,
         preset_name=f"{preset.condition.name}, {preset.drug.name}",

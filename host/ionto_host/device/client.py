@@ -7,213 +7,23 @@ import json
 import struct
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from types import TracebackType
 from typing import Any
 
 from ionto import faults, protocol, version
-from ionto_host.device import messages
+from ionto_host.device.answers import Check, Health, Hello, LogEntry, Status, json_object, settled
+from ionto_host.device.opening import open_link
 from ionto_host.errors import IntegrityError, NoAnswerError, ProtocolError, RefusedError, VersionMismatchError
 from ionto_host.patience import patient
-from ionto_host.transport.link import TRIES, Link, decode_json, no_firmware
-from ionto_host.transport.ports import open_port, resolve
-from ionto_host.units import ma
+from ionto_host.transport.link import TRIES, Link, no_firmware
+from ionto_host.transport.ports import resolve
 
-RUNNING_STATES = frozenset(
-    (
-        protocol.SELF_TESTING,
-        protocol.ARMED,
-        protocol.RAMP_UP,
-        protocol.HOLD,
-        protocol.RAMP_DOWN,
-        protocol.PAUSED,
-        protocol.REVERSING,
-    )
-)
 SELF_TEST_TIMEOUT_S = 15.0
 LOG_WINDOW_BYTES = 64 * 1024
 LOG_STALLS = 5
-OFF_UA = 60  # more than this with the output off is no noise, as the firmware's guard has it
-_SENSOR_FAULTS = (faults.SENSOR_STALE, faults.SENSOR_STUCK, faults.SENSOR_CONFIG, faults.SENSOR_MISSING)
-STILL_FLOWS = "CURRENT STILL FLOWS"
-OFF_SETTLE_S = 0.15  # the dead-man at its worst tolerance, and some more
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Hello:
-    """Who the device is, from its HELLO answer."""
-
-    protocol: int
-    firmware: str
-    log_format: int
-    board_id: str
-    variant: str
-    micropython: str
-    mpy: int
-    reset_cause: str
-    limits: dict[str, Any] = field(default_factory=dict)
-    settings: dict[str, Any] = field(default_factory=dict)
-    calibration: dict[str, Any] = field(default_factory=dict)
-    clock_set: bool = False
-    bench_strap: bool = False
-    unplanned_resets: int = 0
-    store: str = ""
-    logs: str = "kept"
-    kept_dose: str = "nothing"
-    starts_left: int = 0
-    cut_short: list[list[int]] = field(default_factory=list)
-
-    @property
-    def unpulled(self) -> list[tuple[int, int | None]]:
-        """Id and charge (uC, None unknown) of sessions cut short by a reset or a power loss and not pulled yet."""
-        rows = [row for row in self.cut_short if len(row) == 2 and all(type(item) is int for item in row)]
-        return sorted((log_id, charge_uc if charge_uc >= 0 else None) for log_id, charge_uc in rows)
-
-    @classmethod
-    def decode(cls, payload: bytes) -> Hello:
-        """Return the HELLO answer `payload`; unknown keys of a newer firmware are left out."""
-        body = _json_object(payload, "the HELLO answer")
-        known = {item.name: body[item.name] for item in fields(cls) if item.name in body}
-        try:
-            return cls(**known)
-        except TypeError as error:
-            raise ProtocolError(f"the HELLO answer lacks fields: {error}") from error
-
-
-@dataclass(frozen=True)
-class Status:
-    """What the device does now. Fields and units are those of `ionto.protocol.STATUS_FIELDS`."""
-
-    state: int
-    outcome: int
-    fault: int
-    flags: int
-    setpoint_ua: int
-    current_ua: int
-    sense_ua: int
-    load_mv: int
-    rail_mv: int
-    vsys_mv: int
-    duty: int
-    load_ohm: int
-    charge_uc: int
-    dose_uc: int
-    elapsed_ms: int
-    remaining_ms: int
-    session_id: int
-    late_max_us: int
-    starts_left: int
-    second_fault: int
-    log_left: int
-    target_ua: int
-    comfort: int
-    comfort_count: int
-    least_ua: int
-
-    @classmethod
-    def decode(cls, payload: bytes) -> Status:
-        """Return the status record `payload`; `ProtocolError` when its size is wrong."""
-        size = struct.calcsize(protocol.STATUS_FORMAT)
-        if len(payload) != size:
-            raise ProtocolError(f"the status record has {len(payload)} bytes, expected {size}")
-        names = [name for name, _ in protocol.STATUS_FIELDS]
-        return cls(**dict(zip(names, struct.unpack(protocol.STATUS_FORMAT, payload), strict=True)))
-
-    @property
-    def state_name(self) -> str:
-        """The state in words, as in `protocol.STATES`."""
-        return _lookup(protocol.STATES, self.state)
-
-    @property
-    def outcome_name(self) -> str:
-        """The outcome of the last session in words, as in `protocol.OUTCOMES`."""
-        return _lookup(protocol.OUTCOMES, self.outcome)
-
-    @property
-    def fault_name(self) -> str:
-        """The latched fault as its name in `ionto.faults`; "NONE" without one."""
-        return messages.name_of(self.fault)
-
-    @property
-    def second_fault_name(self) -> str:
-        """The fault found after the latched one, by name; "NONE" without one."""
-        return messages.name_of(self.second_fault)
-
-    @property
-    def running(self) -> bool:
-        """True from the self-test to the end of the ramp down, pauses included."""
-        return self.state in RUNNING_STATES
-
-    @property
-    def flag_names(self) -> list[str]:
-        """The names of the flags that are set, as in `protocol.FLAGS`."""
-        return [name for bit, name in enumerate(protocol.FLAGS) if self.flags >> bit & 1]
-
-    @property
-    def current_when_off(self) -> bool:
-        """True when current is measured although the output is off, at rest or in a pause.
-
-        A sensor that is latched as faulty shows its last reading: then V(SNS) alone counts.
-        """
-        at_rest = not self.running or self.state in (protocol.PAUSED, protocol.REVERSING)
-        measured_ua = self.sense_ua if self.fault in _SENSOR_FAULTS else self.current_ua
-        return at_rest and not self.flag(protocol.FLAG_OUTPUT_ON) and measured_ua > OFF_UA
-
-    @property
-    def current_warning(self) -> str:
-        """A loud sentence when `current_when_off`, "" otherwise."""
-        if not self.current_when_off:
-            return ""
-        measured = f"{ma(max(self.current_ua, self.sense_ua)):.3f} mA measured"
-        return f"{STILL_FLOWS} although the output is switched off: {measured}. DISCONNECT THE ELECTRODES."
-
-    def flag(self, mask: int) -> bool:
-        """Return True when the flag `mask` (a `protocol.FLAG_*`) is set."""
-        return bool(self.flags & mask)
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line of the self-test: a measured value, its range, and whether it is inside."""
-
-    name: str
-    ok: bool
-    value: float | str | None
-    unit: str
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True)
-class Health:
-    """How the device is at rest: clock (s since 1970 UTC), flash and heap (bytes), sensor, number of logs."""
-
-    time_unix_s: int
-    flash_bytes: int
-    flash_free_bytes: int
-    heap_free_bytes: int
-    sensor_ok: bool
-    logs: int
-
-
-@dataclass(frozen=True)
-class LogEntry:
-    """A session log on the device; `pulled`: the device knows that a host has a verified copy."""
-
-    id: int
-    size_bytes: int
-    pulled: bool = False
-
-
-def settled(ask: Callable[[], Status]) -> Status:
-    """Return the status that `ask` gives; current that flows with the output off is given a moment to end first."""
-    status = ask()
-    if status.current_when_off:
-        time.sleep(patient(OFF_SETTLE_S))
-        status = ask()
-    return status
 
 
 class Device:
@@ -230,7 +40,7 @@ class Device:
         While current flows the device answers no HELLO; it is opened without knowing its identity then.
         """
         port = resolve(name)
-        device = cls(Link(open_port(port), port))
+        device = cls(open_link(port))
         try:
             device.hello()
         except RefusedError as error:
@@ -309,7 +119,7 @@ class Device:
         Raises `RefusedError` when the device refuses it and `IntegrityError` when it holds something else.
         """
         expected = hashlib.sha256(raw).hexdigest()
-        answer = _json_object(self.link.request(protocol.DOSE_PUSH, raw), "the answer to DOSE_PUSH")
+        answer = json_object(self.link.request(protocol.DOSE_PUSH, raw), "the answer to DOSE_PUSH")
         if answer.get("digest") != expected or self.read_dose() != raw:
             raise IntegrityError("the device holds another dose than the one sent", "Push the dose again.")
         return expected
@@ -370,7 +180,7 @@ class Device:
         """Run the self-test (about 1 s) and return its lines, failed ones included; `last`: those of the last one."""
         request = protocol.SELF_TEST_LAST if last else b""
         payload = self.link.request(protocol.SELF_TEST, request, timeout_s=SELF_TEST_TIMEOUT_S, tries=1)
-        body = _json_object(payload, "the answer to SELF_TEST")
+        body = json_object(payload, "the answer to SELF_TEST")
         try:
             return [Check(*line) for line in body["results"]]
         except (KeyError, TypeError) as error:
@@ -382,11 +192,11 @@ class Device:
         `RefusedError` outside the compiled limits, and for raising one without a hand on the board.
         """
         request = json.dumps(wanted, separators=(",", ":")).encode()
-        return _json_object(self.link.request(protocol.SET_LIMITS, request), "the answer to SET_LIMITS")
+        return json_object(self.link.request(protocol.SET_LIMITS, request), "the answer to SET_LIMITS")
 
     def health(self) -> Health:
         """Return clock, flash, heap and sensor as they are now; `RefusedError` while current flows."""
-        body = _json_object(self.link.request(protocol.HEALTH), "the answer to HEALTH")
+        body = json_object(self.link.request(protocol.HEALTH), "the answer to HEALTH")
         try:
             return Health(**{item.name: body[item.name] for item in fields(Health)})
         except KeyError as error:
@@ -394,7 +204,7 @@ class Device:
 
     def read_calibration(self) -> dict[str, Any]:
         """Return the calibration: `state` ("none", "kept", "damaged") and the fields of `ionto.calibration.FIELDS`."""
-        return _json_object(self.link.request(protocol.CALIBRATION), "the answer to CALIBRATION")
+        return json_object(self.link.request(protocol.CALIBRATION), "the answer to CALIBRATION")
 
     def write_calibration(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Let the device keep the calibration `wanted` ({} for none); return what holds then.
@@ -402,7 +212,7 @@ class Device:
         `RefusedError` for implausible values, while a session is under way, and without a hand on the board.
         """
         request = json.dumps(wanted, separators=(",", ":")).encode()
-        return _json_object(self.link.request(protocol.CALIBRATION, request), "the answer to CALIBRATION")
+        return json_object(self.link.request(protocol.CALIBRATION, request), "the answer to CALIBRATION")
 
     def enter_maintenance(self) -> None:
         """Send the application to the MicroPython prompt; refused while current flows, and without a hand on the board.
@@ -418,7 +228,7 @@ class Device:
         while more:
             first = entries[-1].id + 1 if entries else 0
             payload = self.link.request(protocol.LOG_LIST, struct.pack(protocol.LOG_LIST_FORMAT, first))
-            body = _json_object(payload, "the answer to LOG_LIST")
+            body = json_object(payload, "the answer to LOG_LIST")
             page = [LogEntry(int(row[0]), int(row[1]), bool(row[2])) for row in body.get("logs", [])]
             entries += [entry for entry in page if entry.id >= first]
             more = bool(body.get("more")) and bool(page)
@@ -517,14 +327,3 @@ def _not_lower(to_ua: int, status: Status) -> RefusedError:
 
 def _wrong_version(theirs: str) -> VersionMismatchError:
     return VersionMismatchError(f"this host tool speaks protocol {version.PROTOCOL_VERSION}, the device {theirs}")
-
-
-def _json_object(payload: bytes, what: str) -> dict[str, Any]:
-    body = decode_json(payload, what)
-    if not isinstance(body, dict):
-        raise ProtocolError(f"{what} is not a JSON object: {payload[:60]!r}")
-    return body
-
-
-def _lookup(names: tuple[str, ...], index: int) -> str:
-    return names[index] if index < len(names) else f"unknown ({index})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ionto import faults, protocol, ui
-from ionto_host.device.tables import fault_names
+from ionto_host.tables import fault_names
 
 _HEAD = """\
 # Lights and sound

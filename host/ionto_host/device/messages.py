@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ionto import faults
-from ionto_host.device.tables import fault_names
 from ionto_host.errors import DeviceFaultError, IontoError, RefusedError
+from ionto_host.tables import fault_names
 from ionto_host.units import human, ma_min, printable, signed_percent
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 from ionto import protocol
-from ionto_host.device.client import Status, settled
+from ionto_host.device.answers import Status, settled
+from ionto_host.device.opening import open_link
 from ionto_host.errors import IontoError
-from ionto_host.transport.link import Link
-from ionto_host.transport.ports import open_port, resolve
+from ionto_host.transport.ports import resolve
 
 _UNSEEN = "The device could not be asked what it does ({}); a session goes on without the computer: `ionto status`."
 
@@ -17,7 +17,7 @@ def whereabouts(name: str | None) -> str:
     """Return what the device `name` (None: IONTO_PORT, or the only one) does now; asks, changes nothing."""
     try:
         port = resolve(name or os.environ.get("IONTO_PORT") or None)
-        link = Link(open_port(port), port)
+        link = open_link(port)
         try:
             status = settled(lambda: Status.decode(link.request(protocol.STATUS, timeout_s=0.5, tries=2)))
         finally:

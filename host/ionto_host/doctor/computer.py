@@ -10,11 +10,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ionto_host.board import bootsel, firmware_files, micropython_image
+from ionto_host.board import firmware_files, micropython_image
 from ionto_host.doctor.findings import Finding, bad, good, of_error, warn
 from ionto_host.errors import IontoError, MissingPartError
 from ionto_host.logs import index as logindex
 from ionto_host.logs import store as logstore
+from ionto_host.transport.drives import drives
 from ionto_host.transport.port_holders import holders, told
 from ionto_host.transport.ports import RASPBERRY_PI_VID, PortInfo, discover, open_port
 
@@ -161,7 +162,7 @@ def _is_modem_manager(comm: Path) -> bool:
 
 
 def _ports() -> Iterator[Finding]:
-    for drive in bootsel.drives():
+    for drive in drives():
         yield warn(
             "port", f"{drive.path}: a board in BOOTSEL", "`ionto flash` puts MicroPython and the firmware on it."
         )

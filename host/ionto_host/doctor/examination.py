@@ -10,7 +10,8 @@ from ionto.sessionlog_format import LOG_NEEDS_FREE_BYTES
 from ionto_host.board import micropython_image
 from ionto_host.board.firmware_files import RP2040_MPY
 from ionto_host.device import messages, versions
-from ionto_host.device.client import Check, Device, Health, Hello, LogEntry, Status
+from ionto_host.device.answers import Check, Health, Hello, LogEntry, Status
+from ionto_host.device.client import Device
 from ionto_host.doctor.computer import computer
 from ionto_host.doctor.findings import Finding, bad, good, of_error, warn
 from ionto_host.errors import DeviceFaultError, ExitCode, IontoError, NoDeviceError, RefusedError

@@ -9,12 +9,13 @@ from ionto.dose import Dose
 from ionto.faults import Refusal
 from ionto.limits import Limits, for_variant
 from ionto.settings import FIELDS, Settings
-from ionto_host.device.client import Device, Hello
+from ionto_host.device.answers import Hello
+from ionto_host.device.client import Device
+from ionto_host.device.opening import open_link
 from ionto_host.dose import file as dosefile
 from ionto_host.dose.file import DoseFile
 from ionto_host.errors import IontoError, RefusedError
-from ionto_host.transport.link import Link
-from ionto_host.transport.ports import discover, open_port, resolve
+from ionto_host.transport.ports import discover, resolve
 
 _PATIENCE_S = 0.5
 
@@ -28,7 +29,7 @@ def board(name: str | None) -> Hello | None:
         if name is None and len(discover()) != 1:
             return None
         port = resolve(name)
-        link = Link(open_port(port), port)
+        link = open_link(port)
         try:
             return Device(link).hello(timeout_s=_PATIENCE_S, tries=2)
         finally:

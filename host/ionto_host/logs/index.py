@@ -20,7 +20,7 @@ from ionto_host.logs import sessionfile
 from ionto_host.logs import visit as logvisit
 
 if TYPE_CHECKING:
-    from ionto_host.device.client import LogEntry
+    from ionto_host.device.answers import LogEntry
 
 FILE = "index.sqlite"
 _VERSION = 1  # of the tables; another one is built anew

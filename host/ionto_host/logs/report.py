@@ -16,6 +16,7 @@ from ionto_host.logs import plot
 from ionto_host.logs.sessionfile import Event, Session, delivered, load_kohm, summary, why_short
 from ionto_host.units import clock, human, printable, utc
 
+_TEMPLATE = Path(__file__).with_name("report.html.j2")
 SAFETY = (
     "For bench work, teaching and research. IontoPico is not a cleared medical device, and this page records what the "
     "device measured; it is not a clinical document. A verified log shows that no byte was changed by accident since "
@@ -84,7 +85,7 @@ def page(session: Session, source: Path, altered: bool = False) -> str:
 
     facts = summary(session)
     return pages.render(
-        "report.html.j2",
+        _TEMPLATE,
         title=printable(str(facts["name"] or "Session")),
         began=_began(session),
         session=session,

@@ -14,7 +14,8 @@ from pathlib import Path
 import platformdirs
 
 from ionto_host import wholefile
-from ionto_host.device.client import Device, LogEntry
+from ionto_host.device.answers import LogEntry
+from ionto_host.device.client import Device
 from ionto_host.errors import IntegrityError, NotALogError, UsageError
 from ionto_host.logs import index as logindex
 from ionto_host.logs import sessionfile

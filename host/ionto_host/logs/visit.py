@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ionto_host.device.client import LogEntry
+    from ionto_host.device.answers import LogEntry
 
 
 class Kept(IntEnum):

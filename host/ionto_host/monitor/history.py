@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ionto import protocol
 from ionto_host.device import messages
-from ionto_host.device.client import Status
+from ionto_host.device.answers import Status
 from ionto_host.logs.sessionfile import FELT
 from ionto_host.monitor.watching import Gap, Look
 from ionto_host.units import clock, ma

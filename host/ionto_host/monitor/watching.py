@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ionto import protocol
-from ionto_host.device import messages
-from ionto_host.device.client import Device, Status
-from ionto_host.errors import DeviceFaultError, MonitorTimeoutError, NoDeviceError, NoFirmwareError, TransportError
+from ionto_host.device.answers import Status
+from ionto_host.device.client import Device
+from ionto_host.device.opening import open_link
+from ionto_host.errors import MonitorTimeoutError, NoDeviceError, NoFirmwareError, TransportError
 from ionto_host.patience import patient
-from ionto_host.transport.link import Link
-from ionto_host.transport.ports import PortFinder, open_port, resolve
+from ionto_host.transport.ports import PortFinder, resolve
 
 INTERVAL_S = 0.25
 RETRY_S = 0.5
@@ -79,7 +79,7 @@ class _Observer:
         return status
 
     def _known(self, port: str) -> Device:
-        return Device(Link(open_port(port), port))
+        return Device(open_link(port))
 
 
 def _timeout(look: Look, timeout_s: float) -> MonitorTimeoutError:
@@ -90,16 +90,3 @@ def _timeout(look: Look, timeout_s: float) -> MonitorTimeoutError:
 
 def _over(status: Status, wait: bool) -> bool:
     return not status.running and not (wait and status.state == protocol.IDLE and not status.outcome)
-
-
-def ended_in_fault(status: Status) -> bool:
-    """Return True when `status` is that of a device in fault."""
-    return status.state == protocol.FAULT or status.fault != 0
-
-
-def fault_error(status: Status) -> DeviceFaultError:
-    """Return the fault in `status` as an error with words and next action."""
-    message = messages.message_for(status.fault)
-    return DeviceFaultError(
-        f"{status.fault_name}: {message.text}", message.action, code=status.fault, name=status.fault_name
-    )

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import serial
 
 from ionto import faults, protocol
-from ionto_host.device import messages
-from ionto_host.errors import NoAnswerError, NoFirmwareError, ProtocolError
+from ionto_host.errors import IontoError, NoAnswerError, NoFirmwareError, ProtocolError
 from ionto_host.patience import patient
 from ionto_host.transport.frames import Decoder, Frame, encode
 from ionto_host.transport.network import vanished
@@ -23,14 +22,20 @@ READ_SLICE_S = 0.05
 FIRST_SEQUENCE = 0x20  # no control character that a MicroPython prompt would act on
 PROMPT_MARKS = (">>> ", "raw REPL; CTRL-B to exit", "MicroPython v")
 
+Refusal = Callable[[dict[str, Any]], IontoError]
+
 
 class Link:
-    """One request at a time over `port`, a pyserial port. Not thread-safe."""
+    """One request at a time over `port`, a pyserial port. Not thread-safe.
 
-    def __init__(self, port: serial.Serial, name: str) -> None:
+    `refusal` makes the exception of an ERROR answer from its detail (`decode_error`).
+    """
+
+    def __init__(self, port: serial.Serial, name: str, refusal: Refusal) -> None:
         self.name = name
         self.decoder = Decoder()
         self._port = port
+        self._refusal = refusal
         self._port.timeout = READ_SLICE_S
         self._sequence = FIRST_SEQUENCE
 
@@ -46,8 +51,8 @@ class Link:
     ) -> bytes:
         """Return the payload that answers the request `kind`.
 
-        Sends at most `tries` times, waiting `timeout_s` (more with `patience`) each. Raises `RefusedError` or
-        `DeviceFaultError` for an ERROR answer, `NoAnswerError` for none, `PortVanishedError` when the port goes.
+        Sends at most `tries` times, waiting `timeout_s` (more with `patience`) each. Raises what
+        `refusal` makes of an ERROR answer, `NoAnswerError` for none, `PortVanishedError` when the port goes.
         """
         sent: set[int] = set()
         for _ in range(tries):
@@ -107,7 +112,7 @@ class Link:
     def _answer(self, frame: Frame, kind: int) -> bytes:
         if frame.kind != protocol.ERROR:
             return frame.payload
-        raise messages.error_for(decode_error(frame.payload, kind))
+        raise self._refusal(decode_error(frame.payload, kind))
 
     def _no_answer(self, kind: int, tries: int) -> NoAnswerError | NoFirmwareError:
         text = self.decoder.text

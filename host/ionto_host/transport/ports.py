@@ -19,6 +19,7 @@ from ionto_host.errors import (
     TransportError,
 )
 from ionto_host.transport import network, port_holders, simulators
+from ionto_host.transport.drives import drives
 
 RASPBERRY_PI_VID = 0x2E8A
 PICO_PID = 0x0005  # MicroPython on a Pico
@@ -86,9 +87,7 @@ def resolve(name: str | None) -> str:
 
 
 def _none_found() -> NoDeviceError:
-    from ionto_host.board import bootsel
-
-    if bootsel.drives():
+    if drives():
         action = "`ionto flash` puts MicroPython and the firmware on it; plugged in anew it leaves BOOTSEL."
         return NoDeviceError("no IontoPico found, but a board in BOOTSEL", action)
     return NoDeviceError("no IontoPico found")

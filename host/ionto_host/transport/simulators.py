@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
-from ionto_host.board import micropython_image
 from ionto_host.errors import (
     AmbiguousDeviceError,
     MissingPartError,
@@ -98,21 +97,16 @@ def configuration(
     load: str,
     speed: str,
     erase: bool,
-    emulator: bool = False,
     image: Path | None = None,
     bootsel: bool = False,
     **options: Any,
 ) -> SimConfig:
-    """Return the settings of a virtual Pico, or of an emulated one; with `erase` its flash is made blank."""
-    if image is not None and not emulator:
-        raise UsageError("--image is the image of an emulated Pico, which --emulator asks for", _SIM_HELP)
-    if bootsel and emulator:
-        raise UsageError("--bootsel is the boot ROM of a virtual Pico; the emulated one has none", _SIM_HELP)
-    found = str(micropython_image.find(image).path) if emulator else ""
+    """Return the settings of a virtual Pico, or of an emulated one on `image`; with `erase` its flash is made blank."""
+    found = "" if image is None else str(image)
     with errors():
         from ionto_sim.config import Paths, SimConfig
 
-        folder = state_dir or data_folder() / ("emulated" if emulator else "default")
+        folder = state_dir or data_folder() / ("emulated" if image else "default")
         config = SimConfig(
             state_dir=str(folder), load=load_spec(load), speed=_speed(speed), image=found, bootsel=bootsel, **options
         )

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from .chip import Chip
+    from rp2040py.rp2040 import RP2040
+    from rp2040py.usb.cdc import USBCDC
 
 PINNED_VERSION = "0.3.6"
 
@@ -40,6 +41,32 @@ _TIMER_LOW = 0x28
 _POLL_NANOS = 400  # two reads of the timer closer than this are a wait (sleep_us: every 304)
 _LONGEST_WAIT_US = 5_000
 _STALL_NANOS = 1_000_000
+
+
+class Chip(Protocol):
+    """What a patch sees of `chip.Chip`."""
+
+    rp2040: RP2040
+    clock: Any
+    cdc: USBCDC
+    unique_id: bytes
+    congested: Callable[[], bool]
+    rearm_bulk_out: Callable[[], None]
+    before_reset: list[Callable[[], None]]
+    on_reset: list[Callable[[], None]]
+
+    def pass_time(self, nanos: float) -> None:
+        """Let `nanos` pass while the core executes nothing."""
+
+    def look_at_pins(self) -> None:
+        """Have everybody who watches pins look at them."""
+
+    def begin_flash_operation(self) -> bool:
+        """Count an erase or program; True when the power is to go in the middle of it."""
+        ...
+
+    def cut_power(self) -> None:
+        """Have the power cut, once the instruction under way has ended."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from rp2040py.peripherals.i2c import I2CMode, I2CState
 
 from ionto import pins
-from ionto_host.device.tables import pin_numbers
+from ionto_host.tables import pin_numbers
 from ionto_sim import faults, parameters
 from ionto_sim.circuit import DRAIN, FULL_DUTY, RAIL, SNS, VSYS, Circuit
 from ionto_sim.ina219_model import Ina219

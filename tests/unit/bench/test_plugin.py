@@ -201,12 +201,12 @@ def test_a_person_is_asked_only_at_a_terminal(pytester, terminal):
     """pytest takes stdin away while it captures; the plugin gives it back while somebody is asked."""
     pytester.makepyfile(
         f"""
-        from ionto_host.bench import fixtures, plugin
+        from ionto_host.bench import terminal
 
         def test_ask(request):
-            assert plugin._can_ask(request.config) is {terminal}
+            assert terminal.can_ask(request.config) is {terminal}
             if {terminal}:
-                assert fixtures.person(request.config).ask("mA?") == 0.801
+                assert terminal.person(request.config).ask("mA?") == 0.801
         """
     )
     ours, theirs = os.openpty()

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from ionto import bootmode
 from ionto.bootmode import Boot, mark
-from ionto_host.device.tables import fault_names
+from ionto_host.tables import fault_names
 
 
 @pytest.mark.hazard("HAZ-21")

@@ -8,7 +8,7 @@ import pytest
 from fault_hazards import HAZARDS
 
 from ionto import faults
-from ionto_host.device.tables import fault_names
+from ionto_host.tables import fault_names
 
 CODES = {
     name: value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ionto import pins
-from ionto_host.device.tables import pin_numbers
+from ionto_host.tables import pin_numbers
 
 TABLE = pin_numbers()
 

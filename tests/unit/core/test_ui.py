@@ -8,7 +8,7 @@ import pytest
 
 from ionto import faults, protocol, ui
 from ionto_host.device.lights import page
-from ionto_host.device.tables import fault_names
+from ionto_host.tables import fault_names
 
 LIGHTS = ui.Lights()
 STATES = range(len(protocol.STATES))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from ionto_host.board import uf2
+from ionto_host import uf2
 
 
 def image(blocks: int = 8, family: int = uf2.RP2040_FAMILY, flags: int = 0x2000) -> bytes:

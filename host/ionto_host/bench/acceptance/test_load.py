@@ -15,7 +15,8 @@ from ionto_host.bench.loads import Load
 from ionto_host.bench.record import READS, Row
 from ionto_host.bench.rig import Rig
 from ionto_host.board.meters import Meter
-from ionto_host.device.client import OFF_UA, Device
+from ionto_host.device.answers import OFF_UA
+from ionto_host.device.client import Device
 from ionto_host.logs.sessionfile import Session
 
 RAIL_V = 28.0  # the most that the rail can be: what limits the current into a load that is too much

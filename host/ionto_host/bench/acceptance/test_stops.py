@@ -16,7 +16,8 @@ from ionto_host.bench.loads import Load
 from ionto_host.bench.rig import OFF_WITHIN_S, Rig
 from ionto_host.board import flashing, mpremote_link
 from ionto_host.board.meters import Meter
-from ionto_host.device.client import OFF_UA, Device, Status
+from ionto_host.device.answers import OFF_UA, Status
+from ionto_host.device.client import Device
 from ionto_host.errors import LackingError
 
 BEFORE_S = 0.005  # so long before the cut a reading still has to show the current

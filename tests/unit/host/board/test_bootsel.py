@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from uf2_image import image
 
-from ionto_host import cli
-from ionto_host.board import bootsel, uf2
-from ionto_host.board.bootsel import Drive
+from ionto_host import cli, uf2
+from ionto_host.board import bootsel
 from ionto_host.errors import (
     AmbiguousDeviceError,
     BootselError,
@@ -19,7 +18,8 @@ from ionto_host.errors import (
     NoDeviceError,
     RefusedError,
 )
-from ionto_host.transport import ports
+from ionto_host.transport import drives, ports
+from ionto_host.transport.drives import Drive
 
 INFO = "UF2 Bootloader v3.0\r\nModel: Raspberry Pi RP2\r\nBoard-ID: {}\r\n"
 
@@ -36,7 +36,7 @@ def _no_real_drives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing outside the test's folder is looked at."""
     monkeypatch.setenv("IONTO_SIMS", str(tmp_path / "sims"))
     monkeypatch.delenv("IONTO_BOOTSEL", raising=False)
-    monkeypatch.setattr(bootsel, "_mounted", lambda: iter(sorted(tmp_path.glob("media/*"))))
+    monkeypatch.setattr(drives, "_mounted", lambda: iter(sorted(tmp_path.glob("media/*"))))
     monkeypatch.setattr(bootsel, "_BY_LABEL", tmp_path / "no-such-label")
 
 
@@ -73,7 +73,7 @@ def test_what_is_no_pico_is_refused(tmp_path: Path) -> None:
 
 def test_the_variable_names_a_drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IONTO_BOOTSEL", str(drive(tmp_path / "elsewhere")))
-    assert [found.path.name for found in bootsel.drives()] == ["elsewhere"]
+    assert [found.path.name for found in drives.drives()] == ["elsewhere"]
 
 
 def test_mounts_of_linux_with_a_space_in_their_name(tmp_path: Path) -> None:
@@ -81,8 +81,8 @@ def test_mounts_of_linux_with_a_space_in_their_name(tmp_path: Path) -> None:
     table.write_text(
         "/dev/sda1 / ext4 rw 0 0\n/dev/sdb1 /media/my\\040name/RPI-RP2 vfat rw 0 0\nbroken\n", encoding="utf-8"
     )
-    assert list(bootsel._linux_mounts(table)) == [Path("/media/my name/RPI-RP2")]
-    assert list(bootsel._linux_mounts(tmp_path / "none")) == []
+    assert list(drives._linux_mounts(table)) == [Path("/media/my name/RPI-RP2")]
+    assert list(drives._linux_mounts(tmp_path / "none")) == []
 
 
 def test_a_drive_that_nobody_mounted_is_mounted_or_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

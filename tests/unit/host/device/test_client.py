@@ -16,9 +16,10 @@ from fake_device import BENCH_DOSE, BOARD_ID, FakeDevice, make_log, on_pty, on_s
 from ionto import dose, faults, protocol
 from ionto_host import errors
 from ionto_host.device import messages
-from ionto_host.device.client import Device, Hello, LogEntry, Status
-from ionto_host.device.tables import fault_names
+from ionto_host.device.answers import Hello, LogEntry, Status
+from ionto_host.device.client import Device
 from ionto_host.monitor import watching as monitor
+from ionto_host.tables import fault_names
 from ionto_host.transport import port_holders, ports
 from ionto_host.transport.link import Link, decode_error
 
@@ -330,7 +331,7 @@ def test_probe_bytes_do_no_harm_at_a_prompt() -> None:
         def read(self, size: int) -> bytes:
             return b""
 
-    link = Link(Recorder(), "recorder")
+    link = Link(Recorder(), "recorder", messages.error_for)
     with pytest.raises(errors.NoAnswerError):
         Device(link).hello(timeout_s=0.01)
     sent = os.read(read_end, 4096)

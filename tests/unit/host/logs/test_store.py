@@ -10,7 +10,8 @@ from fake_device import BOARD_ID, FakeDevice, make_log, on_pty
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ionto_host.device.client import Device, LogEntry
+from ionto_host.device.answers import LogEntry
+from ionto_host.device.client import Device
 from ionto_host.errors import NoAnswerError, UsageError
 from ionto_host.logs import store as logstore
 

@@ -16,7 +16,7 @@ from shell import run
 
 from ionto.version import FIRMWARE_VERSION
 from ionto_host.device import versions
-from ionto_host.device.client import LogEntry
+from ionto_host.device.answers import LogEntry
 from ionto_host.logs import index as logindex
 from ionto_host.logs import visit as logvisit
 

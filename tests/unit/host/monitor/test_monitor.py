@@ -16,7 +16,7 @@ from rich.console import Console
 from ionto import faults, protocol
 from ionto_host import cli
 from ionto_host.cli.monitor_view import render
-from ionto_host.device.client import Status
+from ionto_host.device.answers import Status
 from ionto_host.errors import MissingPartError, MonitorTimeoutError, NoDeviceError
 from ionto_host.monitor import watching as monitor
 from ionto_host.monitor.history import History, changes
