@@ -23,8 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ionto_host.cli import demo
-from ionto_host.transport import simulators
+from ionto_host import demo, simulators
 from ionto_host.units import ma_min
 
 FOLDER = Path("build/course")

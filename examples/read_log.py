@@ -12,8 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ionto_host import logs
-from ionto_host.logs import store as logstore
+from ionto_host import logs, logstore
 
 
 def main() -> None:

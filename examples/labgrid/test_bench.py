@@ -5,8 +5,8 @@ import pytest
 from ionto_host.bench import measuring
 from ionto_host.bench.fixtures import Measured
 from ionto_host.bench.rig import Rig
-from ionto_host.board.meters import Meter
-from ionto_host.device.client import Device
+from ionto_host.device import Device
+from ionto_host.meters import Meter
 
 
 def test_the_board_answers(device: Device) -> None:

@@ -11,7 +11,12 @@ from pathlib import Path
 
 import pytest
 
-HOST = Path(__file__).parents[3] / "host"
+import ionto_host
+
+ROOT = Path(__file__).parents[3]
+HOST = ROOT / "host"
+API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+EXAMPLES = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "examples").glob("*.py"))
 
 # From the ground up: a room imports from floors below its own.
 FLOORS: tuple[frozenset[str], ...] = tuple(
@@ -33,6 +38,8 @@ SIDEWAYS = {
 }
 # Modules of no room. patience, tables and uf2 are no more than they say, and the simulator needs them too.
 GROUND = set("errors units config notice pages wholefile patience tables uf2".split())
+# Public paths of old (docs/api.md) that name one module of a room. For users: nothing in here imports them.
+FACES = {"calibrating", "hand", "meters", "monitor_history"}
 FLOOR_OF = {room: level for level, floor in enumerate(FLOORS) for room in floor}
 
 
@@ -69,14 +76,14 @@ ARROWS = {name: sorted(imports(name, path.read_text(encoding="utf-8"))) for name
 
 
 def room(name: str) -> str:
-    """Return the room of the module `name`, "" for the package itself, which only lends its name."""
+    """Return the room of the module `name`, "" for the package itself and for FACES."""
     package, _, rest = name.partition(".")
     if package == "ionto_sim":
         return package
     first = rest.partition(".")[0]
     if first in GROUND:
         return "ground"
-    return "cli" if first == "__main__" else first
+    return "" if first in FACES else "cli" if first == "__main__" else first
 
 
 def test_every_folder_and_module_has_its_place() -> None:
@@ -84,7 +91,7 @@ def test_every_folder_and_module_has_its_place() -> None:
     top = HOST / "ionto_host"
     folders = {path.name for path in top.iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert folders == set().union(*FLOORS) - {"ground", "ionto_sim"}
-    assert {path.stem for path in top.glob("*.py")} == GROUND | {"__init__", "__main__"}
+    assert {path.stem for path in top.glob("*.py")} == GROUND | FACES | {"__init__", "__main__"}
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if room(name)])
@@ -97,6 +104,21 @@ def test_a_room_imports_only_from_below(name: str) -> None:
         if (mine, room(other)) not in SIDEWAYS and FLOOR_OF[room(other)] >= FLOOR_OF[mine]
     ]
     assert not up, f"{name} is in {mine} and imports {', '.join(up)}"
+
+
+def test_public_paths_are_for_users() -> None:
+    faces = {"ionto_host", *(f"ionto_host.{name}" for name in FACES)}
+    assert not {name: drawn for name, others in ARROWS.items() if (drawn := faces & set(others))}
+
+
+@pytest.mark.parametrize("name", list(ionto_host._PUBLIC))
+def test_public_modules_are_there(name: str) -> None:
+    assert getattr(ionto_host, name).__name__ == f"ionto_host.{ionto_host._PUBLIC[name]}"
+    assert name in API or name in EXAMPLES
+
+
+def test_a_name_that_is_not_there() -> None:
+    assert not hasattr(ionto_host, "nonsense")
 
 
 def test_no_arrow_sideways_is_left_over() -> None:
