@@ -13,6 +13,7 @@ sys.path.insert(0, sys.argv[1])
 
 from ionto import bootmode, crc, dose, files, frames, kernel, limits, protocol
 from ionto.app import App
+from ionto.reading import Scale
 from ionto.settings import Settings
 
 FIELDS = {
@@ -79,8 +80,8 @@ class Board:
 class Hal:
     """A board on which the current follows the duty at once."""
 
-    def __init__(self):
-        self.zero_ua = 0
+    def __init__(self, build):
+        self.scale = Scale(build)
         self.timing = lambda level: None
         self._duty = 0
         self._on = False
@@ -171,7 +172,7 @@ def run():
     os.mkdir("/logs")
     build = limits.variant_a()
     port = Port(status_request())
-    app = App(Hal(), Board(), port, bootmode.Boot(0, False), build, Settings(build))
+    app = App(Hal(build), Board(), port, bootmode.Boot(0, False), build, Settings(build))
     files.check = lambda feed: (1, "")
     assert app.desk.take_dose(dose.parse(dose.canonical(FIELDS), build)) == 0
     assert app.desk.start() == 0

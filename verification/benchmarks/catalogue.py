@@ -95,11 +95,11 @@ GROUPS: dict[str, Group] = {
     "control_loop": Group(
         "emulated",
         (
-            Spec("control_mean_us", "control part, mean", "us", f"{_PIN}; {_SESSION}", at_most(500)),
-            Spec("control_p99_us", "control part, 99 of 100 below", "us", "as above", at_most(500)),
-            Spec("control_max_us", "control part, longest", "us", "as above", at_most(500)),
-            Spec("quiet_mean_us", "control part without requests, mean", "us", f"{_PIN}; {_QUIET}", at_most(500)),
-            Spec("quiet_max_us", "control part without requests, longest", "us", "as above", at_most(500)),
+            Spec("control_mean_us", "control part, mean", "us", f"{_PIN}; {_SESSION}", at_most(400)),
+            Spec("control_p99_us", "control part, 99 of 100 below", "us", "as above", at_most(400)),
+            Spec("control_max_us", "control part, longest", "us", "as above", at_most(400)),
+            Spec("quiet_mean_us", "control part without requests, mean", "us", f"{_PIN}; {_QUIET}", at_most(400)),
+            Spec("quiet_max_us", "control part without requests, longest", "us", "as above", at_most(400)),
             Spec("jitter_p99_us", "jitter of the period, 99 of 100 below", "us", f"off 1,000 us; {_SESSION}"),
             Spec("jitter_max_us", "jitter of the period, largest", "us", "as above"),
             Spec("late_ticks", "late ticks", "count", f"periods over 1.1 ms; {_SESSION}", at_most(0)),

@@ -5,7 +5,7 @@ import struct
 from array import array
 
 from ionto import dose, faults, frames, kernel, protocol
-from ionto.compat import const, micropython
+from ionto.compat import const
 from ionto.faults import Refusal
 from ionto.identity import health, identity
 from ionto.usblink import UsbLink
@@ -65,11 +65,11 @@ class Commands:
         }
         self._values = array("i", [0] * kernel.T_SIZE)
         self._status_sequence = 0
-        self._pack_status = self._send_status  # bound once: a method looked up is an object made
+        self._fill_status = self._collect_status  # bound once: a method looked up is an object made
+        self._pack_status = self._send_status
         self._test_sequence = -1
         self._identity = b""
 
-    @micropython.native
     def handle(self, kind: int, sequence: int, buffer: bytearray, start: int, length: int) -> None:
         """Answer one request: `length` payload bytes at `buffer[start]`."""
         handler = self._handlers.get(kind)
@@ -118,14 +118,15 @@ class Commands:
 
     # While current may flow.
 
-    @micropython.native
     def _status(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        self._desk.fill_status(self._values)
         self._status_sequence = sequence
-        self.link.later(self._pack_status)
+        self.link.later(self._fill_status)
         return _ANSWERED
 
-    @micropython.native
+    def _collect_status(self) -> None:
+        self._desk.fill_status(self._values)
+        self.link.later(self._pack_status)
+
     def _send_status(self) -> None:
         link = self.link
         frames.pack(link.payload(), protocol.HEADER_BYTES, self._values, _STATUS_SIZES, kernel.T_SIZE)

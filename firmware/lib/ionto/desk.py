@@ -4,7 +4,7 @@ Each returns a code of ionto.faults, 0 for accepted; some raise `faults.Refusal`
 """
 
 from ionto import faults, files, kernel, protocol
-from ionto.compat import const, micropython
+from ionto.compat import const
 from ionto.keeper import NOTHING
 from ionto.protocol import SELF_TESTING
 from ionto.sessionlog_format import REQUESTED
@@ -53,7 +53,6 @@ class Desk:
             return faults.EVENTS_FULL
         return session.comfort(kind, to_ua, self._reading)
 
-    @micropython.native
     def fill_status(self, values: "array") -> None:
         """Fill the status block `values` (kernel.T_...); allocates nothing."""
         session, parts = self._session, self._parts
@@ -71,7 +70,6 @@ class Desk:
         values[kernel.T_SECOND_FAULT] = session.second_fault
         values[kernel.T_LOG_LEFT] = self._keeper.records_left()
 
-    @micropython.native
     def _flags(self) -> int:
         """Return the status flags (protocol.FLAG_...)."""
         session, parts = self._session, self._parts

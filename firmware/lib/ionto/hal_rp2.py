@@ -5,16 +5,14 @@ controller or any state.
 """
 
 import time
-from array import array
 
 import machine
 
 from ionto import kernel, pins, ui
-from ionto.calibration import UNITY_Q15
 from ionto.compat import const, micropython
 from ionto.ina219 import Ina219, recover_bus
 from ionto.limits import DEAD_MAN_MS, Limits
-from ionto.reading import Reading
+from ionto.reading import Reading, Scale
 
 TICK_US = const(1_000)
 WATCHDOG_MS = const(2_000)  # longer than any flash operation (two erases at the datasheet's 400 ms)
@@ -23,16 +21,19 @@ _I2C_TIMEOUT_US = const(1_000)
 # Watchdog SCRATCH0-3 (the boot ROM uses 4-7). A table, because these addresses are no small integers.
 _SCRATCH = (0x4005800C, 0x40058010, 0x40058014, 0x40058018)
 _BUZZER_HZ = const(2_700)  # buzzer resonance
-_VREF_MV = const(3_300)
 
 
 class Hal:
-    """Drives the pins of `ionto.pins` for the build `limits`; see each method for its unit."""
+    """Drives the pins of `ionto.pins` for the build `limits`; each method says its unit.
+
+    `scale` is what its counts are worth. No properties here: with one in a class, MicroPython takes 20 us longer to
+    store any attribute of its objects.
+    """
 
     def __init__(self, limits: Limits):
         self._reversed = False
         self._duty = 0
-        self._pwm = None
+        self._pwm = self._put_duty = None
         self._heartbeat_level = 0
         self._still_cycles = 0
         self._heartbeat = machine.Pin(pins.HEARTBEAT, machine.Pin.OUT, value=0).value
@@ -40,28 +41,31 @@ class Hal:
         self._relay = machine.Pin(pins.POLARITY_RELAY, machine.Pin.OUT, value=0)
         self.cut_off()
         # Bound methods, so that a cycle makes and looks up as little as possible.
-        self._start = _input(pins.START_BUTTON).value
-        self._stop = _input(pins.STOP_SENSE).value
         self._strap = _input(pins.BENCH_STRAP).value
         self._vbus = machine.Pin(pins.VBUS_SENSE, machine.Pin.IN).value
         self._leds = [_output(number) for number in (pins.LED_READY, pins.LED_CURRENT, pins.LED_FAULT)]
         self._board_led = _output(pins.LED_BOARD)
         self.timing = _output(pins.LOOP_TIMING).value  # high while a control step runs, for an oscilloscope
         self._buzzer = machine.PWM(machine.Pin(pins.BUZZER), freq=_BUZZER_HZ, duty_u16=0)
-        self._drain = machine.ADC(machine.Pin(pins.ADC_DRAIN)).read_u16
-        self._rail = machine.ADC(machine.Pin(pins.ADC_RAIL)).read_u16
-        self._sns = machine.ADC(machine.Pin(pins.ADC_SNS)).read_u16
-        self._vsys = machine.ADC(machine.Pin(pins.ADC_VSYS)).read_u16
-        self._sense_gain = _VREF_MV * 1_000_000 // (limits.sense_mohm << 4)  # uA per count, times 4096
-        self._series_ohm = limits.series_ohm
+        self._inputs = self._cycle_inputs()
         self._limits = limits
-        self.zero_ua = 0
-        self.gain_q15 = UNITY_Q15
+        self.scale = Scale(limits)
+        self._scale = self.scale.block
         self._slot = 0
-        self._watchdog = None
+        self._feed = None
         self._next_us = time.ticks_us()
         self._last_us = self._next_us
         self.open_sensor()
+
+    def _cycle_inputs(self) -> tuple:
+        """Return what each of 8 cycles reads beside the sensor, by its slot (kernel.take): two bound methods."""
+        drain, rail, sense, vsys = [
+            machine.ADC(machine.Pin(number)).read_u16
+            for number in (pins.ADC_DRAIN, pins.ADC_RAIL, pins.ADC_SNS, pins.ADC_VSYS)
+        ]
+        odd = (drain, _input(pins.STOP_SENSE).value)
+        start = _input(pins.START_BUTTON).value
+        return (sense, rail), odd, (sense, self._vbus), odd, (sense, vsys), odd, (sense, start), odd
 
     # Output.
 
@@ -71,7 +75,7 @@ class Hal:
         if self._pwm is not None:
             self._pwm.duty_u16(0)
             self._pwm.deinit()
-            self._pwm = None
+            self._pwm = self._put_duty = None
         machine.Pin(pins.PWM_SETPOINT, machine.Pin.OUT, value=0)
         self._boost.value(0)
         self._heartbeat_level = 0
@@ -84,6 +88,7 @@ class Hal:
         """
         if self._pwm is None:
             self._pwm = machine.PWM(machine.Pin(pins.PWM_SETPOINT), freq=pins.PWM_FREQ_HZ, duty_u16=0)
+            self._put_duty = self._pwm.duty_u16
             self._duty = 0
         self._boost.value(1)
         self._last_us = time.ticks_us()
@@ -98,7 +103,7 @@ class Hal:
             return True
         sensor = self._sensor
         dead = self._still_cycles >= DEAD_MAN_MS and not self._duty and sensor.sample()
-        if not dead or sensor.raw * sensor.ua_per_lsb - self.zero_ua > RELAY_MAX_UA:
+        if not dead or sensor.raw * sensor.ua_per_lsb - self.scale.zero_ua > RELAY_MAX_UA:
             return False
         self._relay.value(reverse)
         self._reversed = reverse
@@ -112,9 +117,9 @@ class Hal:
     def set_duty(self, duty: int) -> None:
         """Set the set-point duty, 0 to `pins.PWM_TOP`; nothing happens before `power_up`."""
         if duty != self._duty:
-            pwm = self._pwm
-            if pwm is not None:
-                pwm.duty_u16(duty << 4)
+            put = self._put_duty
+            if put is not None:
+                put(duty << 4)
                 self._duty = duty
 
     def duty(self) -> int:
@@ -129,9 +134,9 @@ class Hal:
             level = 1 - self._heartbeat_level
             self._heartbeat_level = level
             self._heartbeat(level)
-        watchdog = self._watchdog
-        if watchdog is not None:
-            watchdog.feed()
+        feed = self._feed
+        if feed is not None:
+            feed()
 
     def still_heart(self) -> None:
         """Rest the heartbeat pin low; called every cycle without output."""
@@ -144,13 +149,13 @@ class Hal:
 
     def start_watchdog(self) -> None:
         """Arm the RP2040 watchdog; it cannot be stopped again."""
-        self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
+        self._feed = machine.WDT(timeout=WATCHDOG_MS).feed
 
     @micropython.native
     def feed(self) -> None:
         """Feed the watchdog if it is armed."""
-        if self._watchdog is not None:
-            self._watchdog.feed()
+        if self._feed is not None:
+            self._feed()
 
     # Time.
 
@@ -182,8 +187,9 @@ class Hal:
         scl, sda = machine.Pin(pins.I2C_SCL), machine.Pin(pins.I2C_SDA)
         bus = machine.I2C(pins.I2C_BUS, scl=scl, sda=sda, freq=pins.I2C_FREQ_HZ, timeout=_I2C_TIMEOUT_US)
         limits = self._limits
-        self._sensor = Ina219(bus, pins.INA219_ADDRESS, limits.shunt_mohm, limits.pga_range_mv)
-        return self._sensor.configure()
+        sensor = self._sensor = Ina219(bus, pins.INA219_ADDRESS, limits.shunt_mohm, limits.pga_range_mv)
+        self._sample, self._shunt = sensor.sample, sensor.shunt
+        return sensor.configure()
 
     def recover_sensor(self) -> bool:
         """Clock a stuck bus free, then open the sensor again; True when it works."""
@@ -207,37 +213,16 @@ class Hal:
         supply every 8 ms; STOP every 2 ms, the other switches every 8 ms.
         """
         block = reading.block
-        sensor = self._sensor
-        if sensor.sample():
-            kernel.take_current(
-                block, sensor.raw, sensor.ua_per_lsb, self.zero_ua, self.gain_q15, sensor.full_scale_raw
-            )
-        else:
-            block[kernel.R_FRESH] = 0
         slot = (self._slot + 1) & 7
         self._slot = slot
-        if slot & 1:
-            kernel.take_drain(block, self._drain(), self._series_ohm)
-            block[kernel.R_STOP] = self._stop()
-        else:
-            kernel.take_sense(block, self._sns(), self._sense_gain)
-            self._read_in_turn(block, slot)
+        first, second = self._inputs[slot]
+        kernel.take(block, self._scale, self._shunt, self._sample(), slot, first(), second())
+        if slot == kernel.TAKE_START:
+            block[kernel.R_STRAP] = 1 - self._strap()
 
     def look_for_usb(self, reading: Reading) -> None:
         """Read VBUS into `reading` now: the interlock cuts before its turn comes."""
         reading.block[kernel.R_VBUS] = self._vbus()
-
-    @micropython.native
-    def _read_in_turn(self, block: "array", slot: int) -> None:
-        turn = slot & 6
-        if turn == 0:
-            block[kernel.R_START] = 1 - self._start()
-            kernel.take_rail(block, self._rail())
-        elif turn == 2:
-            block[kernel.R_VBUS] = self._vbus()
-        elif turn == 4:
-            block[kernel.R_STRAP] = 1 - self._strap()
-            kernel.take_vsys(block, self._vsys())
 
     # Lights and sound.
 

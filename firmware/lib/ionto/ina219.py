@@ -32,10 +32,16 @@ def configuration(pga_range_mv: int) -> int:
     return _BUS_RANGE_32V | pga << _PGA_SHIFT | adc | _MODE_SHUNT_CONTINUOUS
 
 
+def full_scale_raw(pga_range_mv: int) -> int:
+    """Return the end of a PGA range of `pga_range_mv`, in LSB of the shunt register."""
+    return pga_range_mv * 1_000_000 // SHUNT_LSB_NV - 1
+
+
 class Ina219:
     """The sensor on `bus` (machine.I2C methods `writeto`, `readfrom_into`); errors come out as False, never raised.
 
-    `raw` holds the last shunt reading in LSB of 10 uV, `ua_per_lsb` what one is worth, `full_scale_raw` the PGA's end.
+    `shunt` holds the last shunt register as it came, high byte first, `raw` is its number in LSB of 10 uV, `ua_per_lsb`
+    what one is worth, `full_scale_raw` the PGA's end.
     """
 
     def __init__(self, bus: "Any", address: int, shunt_mohm: int, pga_range_mv: int):
@@ -43,14 +49,21 @@ class Ina219:
         if rest or ua_per_lsb < 1:
             raise ValueError("shunt_mohm must give whole uA per LSB, got %d" % shunt_mohm)
         self._bus = bus
+        self._read_into = bus.readfrom_into  # bound once: a sample looks up as little as possible
         self._address = address
+        self.shunt = bytearray(2)
         self._buffer = bytearray(2)
         self._configuration = configuration(pga_range_mv)
         self._select_config = bytes([_CONFIG])
         self._select_shunt = bytes([_SHUNT])
-        self.full_scale_raw = pga_range_mv * 1_000_000 // SHUNT_LSB_NV - 1
+        self.full_scale_raw = full_scale_raw(pga_range_mv)
         self.ua_per_lsb = ua_per_lsb
-        self.raw = 0
+
+    @property
+    def raw(self) -> int:
+        """The last shunt reading, signed, in LSB of 10 uV."""
+        raw = self.shunt[0] << 8 | self.shunt[1]
+        return raw - 0x10000 if raw & 0x8000 else raw
 
     def configure(self) -> bool:
         """Write the configuration, read it back, leave the pointer on the shunt register. True when it took."""
@@ -74,14 +87,11 @@ class Ina219:
 
     @micropython.native
     def sample(self) -> bool:
-        """Read the newest conversion into `raw`; False when the bus did not answer."""
-        buffer = self._buffer
+        """Read the newest conversion into `shunt`; False when the bus did not answer."""
         try:
-            self._bus.readfrom_into(self._address, buffer)
+            self._read_into(self._address, self.shunt)
         except OSError:
             return False
-        raw = buffer[0] << 8 | buffer[1]
-        self.raw = raw - 0x10000 if raw & 0x8000 else raw
         return True
 
 

@@ -4,7 +4,7 @@ import gc
 import os
 
 from ionto import bootmode, faults, files, kernel, protocol
-from ionto.compat import const, micropython
+from ionto.compat import const
 from ionto.dose import POLE_NEGATIVE
 from ionto.identity import identity
 from ionto.limits import RELAY_MS
@@ -51,7 +51,6 @@ class Keeper:
 
     # The session changes; what it leaves to be done.
 
-    @micropython.native
     def changed(self, state: int) -> None:
         """The session is in a new `state`: what is to be done at rest."""
         if state == protocol.ARMED:
@@ -60,12 +59,10 @@ class Keeper:
             self.todo = TAIL
             self._tail_ms = 0
 
-    @micropython.native
     def closing(self) -> bool:
         """Return True while the log of a session that is over is completed and written."""
         return self.todo >= TAIL
 
-    @micropython.native
     def count_tail(self, dt_us: int) -> None:
         """What still flows after the cut belongs to the session: count and log it, then write the log."""
         session, reading = self._session, self._reading
@@ -76,7 +73,6 @@ class Keeper:
             self._log.close_window(session.block, session.state)
             self.todo = FLUSH
 
-    @micropython.native
     def step(self, cycle: int) -> None:
         """Do what is due in the cycle with the number `cycle`; called where no current flows."""
         if self._session.may_turn:
@@ -154,7 +150,7 @@ class Keeper:
             return
         self._relay_ms = 0
         try:
-            self._log.add_test({"zero_ua": self._hal.zero_ua, "selftest": self._parts.selftest.results})
+            self._log.add_test({"zero_ua": self._hal.scale.zero_ua, "selftest": self._parts.selftest.results})
         except OSError:
             self._session.fail(faults.LOG_WRITE_FAILED, self._reading)
             return
@@ -186,7 +182,6 @@ class Keeper:
         if self.log_open:
             self.todo = FLUSH
 
-    @micropython.native
     def records_left(self) -> int:
         """Return how many records of the log are still to be written, 0 before their writing has begun."""
         return self._log.records_left() if self.todo == FLUSH else 0

@@ -33,6 +33,21 @@ R_SENSOR_OK = const(13)
 R_SOURCE_MV = const(14)
 R_SIZE = const(15)
 
+# Measuring block: what the board's counts are worth.
+M_UA_PER_LSB = const(0)  # of the shunt register
+M_ZERO = const(1)  # in uA, plus M_BIAS
+M_GAIN_Q15 = const(2)
+M_FULL_SCALE_RAW = const(3)
+M_SENSE_GAIN = const(4)  # uA of V(SNS) a count, times 4096
+M_SERIES_OHM = const(5)
+M_SIZE = const(6)
+M_BIAS = const(0x8000)  # kept with the zero, so that its cell is never negative
+# What an even slot of a cycle reads beside V(SNS); an odd one reads drain and STOP.
+TAKE_RAIL = const(0)
+TAKE_VBUS = const(2)
+TAKE_VSYS = const(4)
+TAKE_START = const(6)
+
 # Count: four cells of any block.
 C_CHARGE_UC = const(0)
 C_CHARGE_PC = const(1)
@@ -268,45 +283,43 @@ _SENSE_MAX_UA = const(32_000)  # the status record carries 16 bits
 
 
 @micropython.viper
-def take_current(r: ptr32, raw: int, ua_per_lsb: int, zero_ua: int, gain_q15: int, full_scale_raw: int):
-    """Put a fresh shunt reading `raw` (LSB of 10 uV) into the reading block, calibrated."""
-    current_ua = ((raw * ua_per_lsb - zero_ua) * gain_q15 + _HALF_Q15) >> 15
-    r[R_FRESH] = 1
-    r[R_RAW] = raw & 0xFFFF
-    r[R_CURRENT_UA] = current_ua if current_ua > 0 else 0
-    r[R_FULL_SCALE] = 1 if raw >= full_scale_raw or raw <= 0 - full_scale_raw else 0
+def take(r: ptr32, m: ptr32, b: ptr8, fresh: int, slot: int, first: int, second: int):
+    """Put what one cycle has read into the reading block; `m` is what the board measures with.
 
-
-@micropython.viper
-def take_sense(r: ptr32, counts: int, gain: int):
-    """Put the ADC `counts` of V(SNS) into the reading block; `gain` is uA a count, times 4096."""
-    sense_ua = counts * gain >> 12
+    `fresh`: b[0] and b[1] are a new shunt register (10 uV a step). `first` is the ADC's count of the drain in an odd
+    `slot`, of V(SNS) in an even one; `second` is what else was read, by the slot (TAKE_...).
+    """
+    r[R_FRESH] = fresh
+    if fresh != 0:
+        raw = b[0] << 8 | b[1]
+        r[R_RAW] = raw
+        if raw >= 0x8000:
+            raw -= 0x10000
+        current_ua = ((raw * m[M_UA_PER_LSB] - (m[M_ZERO] - M_BIAS)) * m[M_GAIN_Q15] + _HALF_Q15) >> 15
+        r[R_CURRENT_UA] = current_ua if current_ua > 0 else 0
+        end = m[M_FULL_SCALE_RAW]
+        r[R_FULL_SCALE] = 1 if raw >= end or raw <= 0 - end else 0
+    if slot & 1 != 0:
+        source_mv = r[R_SOURCE_MV]
+        drain_mv = source_mv + _DIVIDER * ((first * _VREF_MV >> 16) - source_mv)
+        if drain_mv < 0:
+            drain_mv = 0
+        r[R_DRAIN_MV] = drain_mv
+        load_mv = r[R_RAIL_MV] - drain_mv - (r[R_CURRENT_UA] * m[M_SERIES_OHM]) // 1_000
+        r[R_LOAD_MV] = load_mv if load_mv > 0 else 0
+        r[R_STOP] = second
+        return
+    sense_ua = first * m[M_SENSE_GAIN] >> 12
     r[R_SENSE_UA] = sense_ua if sense_ua < _SENSE_MAX_UA else _SENSE_MAX_UA
-    r[R_SOURCE_MV] = counts * _VREF_MV >> 16
-
-
-@micropython.viper
-def take_drain(r: ptr32, counts: int, series_ohm: int):
-    """Put the ADC `counts` of the drain divider into the reading block, and the load voltage that follows."""
-    source_mv = r[R_SOURCE_MV]
-    drain_mv = source_mv + _DIVIDER * ((counts * _VREF_MV >> 16) - source_mv)
-    if drain_mv < 0:
-        drain_mv = 0
-    r[R_DRAIN_MV] = drain_mv
-    load_mv = r[R_RAIL_MV] - drain_mv - (r[R_CURRENT_UA] * series_ohm) // 1_000
-    r[R_LOAD_MV] = load_mv if load_mv > 0 else 0
-
-
-@micropython.viper
-def take_rail(r: ptr32, counts: int):
-    """Put the ADC `counts` of the rail divider into the reading block."""
-    r[R_RAIL_MV] = (counts >> 2) * (_VREF_MV * _DIVIDER) >> 14
-
-
-@micropython.viper
-def take_vsys(r: ptr32, counts: int):
-    """Put the ADC `counts` of VSYS / 3 into the reading block."""
-    r[R_VSYS_MV] = counts * (_VREF_MV * 3) >> 16
+    r[R_SOURCE_MV] = first * _VREF_MV >> 16
+    if slot == TAKE_RAIL:
+        r[R_RAIL_MV] = (second >> 2) * (_VREF_MV * _DIVIDER) >> 14
+    elif slot == TAKE_VBUS:
+        r[R_VBUS] = second
+    elif slot == TAKE_VSYS:
+        r[R_VSYS_MV] = second * (_VREF_MV * 3) >> 16
+    else:
+        r[R_START] = 1 - second
 
 
 @micropython.viper
@@ -605,9 +618,8 @@ def advance(s: ptr32, r: ptr32, dt_us: int, mode: int) -> int:
         and int(contact_changed(s, r)) != 0
     ):
         return E_LIMITED
-    if (
-        mode == HOLDING
-        and s[S_LIMITED] == 0
+    if (  # nothing ends: S_RAMP_DOWN_UC, from the target, is never less than from the set-point
+        s[S_LIMITED] == 0
         and s[S_CHARGE_UC] + s[S_RAMP_DOWN_UC] < s[S_NEXT_UC]
         and s[S_ON_MS] < s[S_NEXT_ON_MS]
         and r[R_VSYS_MV] >= s[S_MIN_VSYS_MV]

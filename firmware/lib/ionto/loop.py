@@ -7,7 +7,7 @@ from ionto import bootmode, faults, kernel, protocol
 from ionto.compat import const, micropython
 from ionto.guards import VERDICTS
 from ionto.keeper import TAIL
-from ionto.kernel import K_DUTY, R_FRESH, cycle
+from ionto.kernel import K_DUTY, R_FRESH, REST, cycle
 from ionto.protocol import SELF_TESTING
 
 TYPE_CHECKING = const(0)
@@ -67,19 +67,28 @@ class Loop:
         timing(1)
         hal.read(self._reading)
         found = 0
-        state = session.state
-        if session.output_on and state == self._state and state != SELF_TESTING:
+        state, mode = session.state, session.mode
+        if mode > REST and state == self._state:
             guards, plan, read, control, window = self._blocks
-            found = cycle(guards, plan, read, control, window, dt_us, session.mode)
+            found = cycle(guards, plan, read, control, window, dt_us, mode)
             if found & kernel.FOUND_VERDICT:
                 self._act(found, dt_us)
             hal.set_duty(control[K_DUTY])
         else:
             self._step_at_rest(dt_us)
-        self._show_alive(session.output_on)
+        # The one place that feeds the heartbeat, and the watchdog while current flows: reached only when the cycle ran
+        # to its end. A heartbeat edge, every second cycle, needs as well: a state that allows output, no fault, and a
+        # conversion of this cycle. Guards have judged the cycle's lateness.
+        output_on = session.output_on
+        number = (self.cycle + 1) & _CYCLE_MASK
+        self.cycle = number
+        if number & 1:
+            hal.beat(output_on and self._reading.block[R_FRESH] != 0 and not session.fault)
+        if not output_on:
+            hal.still_heart()
         timing(0)
         if not found:
-            self._background(session.output_on)
+            self._background(output_on)
         elif found == kernel.FOUND_WINDOW:
             self._log.store(session.block, state)
         elif not found & kernel.FOUND_VERDICT:
@@ -145,25 +154,11 @@ class Loop:
             self._controller.reset()
         self._state = state
         if state == SELF_TESTING:
-            hal.zero_ua = 0
+            hal.scale.zero_ua = 0
         elif state == protocol.ARMED:
-            hal.zero_ua = self._selftest.zero_ua + self._calibration.zero_ua
+            hal.scale.zero_ua = self._selftest.zero_ua + self._calibration.zero_ua
         self._panel.changed()
         self._keeper.changed(state)
-
-    @micropython.native
-    def _show_alive(self, output_on: bool) -> None:
-        """The one place that feeds the heartbeat, and the watchdog while current flows.
-
-        Reached only when the cycle ran to its end. A heartbeat edge, every second cycle, needs as well: a state
-        that allows output, no fault, and a conversion of this cycle. Guards have judged the cycle's lateness.
-        """
-        cycles = (self.cycle + 1) & _CYCLE_MASK
-        self.cycle = cycles
-        if cycles & 1:
-            self._hal.beat(output_on and self._reading.block[R_FRESH] != 0 and not self._session.fault)
-        if not output_on:
-            self._hal.still_heart()
 
     # What can wait.
 

@@ -34,7 +34,6 @@ class Panel:
         self._refused = 0
         self._lowered = 0
 
-    @micropython.native
     def changed(self) -> None:
         """The session is in a new state: the lights show it at once, and a press that is under way is none of it."""
         self._state_ms = 0
@@ -62,7 +61,6 @@ class Panel:
             return
         self._hal.show(self._lights.at(session.state, session.fault, step, self._state_ms // 1_000))
 
-    @micropython.native
     def watch_start(self) -> None:
         """Every cycle at rest: a press starts a session, or goes on with one that pauses."""
         press_ms = self._press_ms

@@ -1,12 +1,18 @@
-"""What one control cycle knows of the world."""
+"""What one control cycle knows of the world, and what the counts are worth that it reads."""
 
 from array import array
 
 from ionto import kernel
+from ionto.calibration import UNITY_Q15
+from ionto.compat import const
+from ionto.ina219 import SHUNT_LSB_NV, full_scale_raw
+from ionto.limits import Limits
+
+_VREF_MV = const(3_300)
 
 
 def _number(index: int) -> property:
-    def put(self: "Reading", value: int) -> None:
+    def put(self: "Reading | Scale", value: int) -> None:
         self.block[index] = max(value, 0)
 
     return property(lambda self: self.block[index], put)
@@ -26,6 +32,15 @@ def _register(index: int) -> property:
         self.block[index] = value & 0xFFFF
 
     return property(lambda self: (self.block[index] ^ 0x8000) - 0x8000, put)
+
+
+def _biased(index: int) -> property:
+    """A number that may be negative, kept with `kernel.M_BIAS`."""
+
+    def put(self: "Scale", value: int) -> None:
+        self.block[index] = value + kernel.M_BIAS
+
+    return property(lambda self: self.block[index] - kernel.M_BIAS, put)
 
 
 class Reading:
@@ -57,3 +72,23 @@ class Reading:
     def __init__(self):
         self.block = array("i", [0] * kernel.R_SIZE)
         self.sensor_ok = True
+
+
+class Scale:
+    """What the counts of the board with `limits` are worth; `block` has the numbers (kernel.M_...).
+
+    `zero_ua` is taken off every current, in uA, and may be negative; `gain_q15` is its gain, times 32,768.
+    """
+
+    gain_q15 = _number(kernel.M_GAIN_Q15)
+    zero_ua = _biased(kernel.M_ZERO)
+
+    def __init__(self, limits: Limits):
+        block = array("i", [0] * kernel.M_SIZE)
+        block[kernel.M_UA_PER_LSB] = SHUNT_LSB_NV // limits.shunt_mohm
+        block[kernel.M_FULL_SCALE_RAW] = full_scale_raw(limits.pga_range_mv)
+        block[kernel.M_SENSE_GAIN] = _VREF_MV * 1_000_000 // (limits.sense_mohm << 4)
+        block[kernel.M_SERIES_OHM] = limits.series_ohm
+        self.block = block
+        self.zero_ua = 0
+        self.gain_q15 = UNITY_Q15

@@ -3,7 +3,7 @@
 import select
 import sys
 
-from ionto.compat import const, micropython
+from ionto.compat import const
 
 _STALL_MS = const(200)  # a buffer that is full for a moment is no host that has gone
 
@@ -20,7 +20,6 @@ class SerialPort:
         self._writable.register(sys.stdout, select.POLLOUT)
         self._byte = bytearray(1)
 
-    @micropython.native
     def get(self) -> int:
         """Return the next byte, or -1 when none has arrived."""
         for _ in self._readable.ipoll(0):

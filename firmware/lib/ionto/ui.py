@@ -1,7 +1,7 @@
 """What the lights and the buzzer say: tables of patterns by state and by group of fault. Printed: docs/lights.md."""
 
 from ionto import faults, protocol
-from ionto.compat import const, micropython
+from ionto.compat import const
 
 STEPS = const(16)
 _LIT = const(0x23)  # "#" in a pattern
@@ -81,7 +81,6 @@ def fault_pattern(group: int, by_selftest: bool) -> tuple:
     return _ON if by_selftest else _OFF, _OFF, flashes + _OFF[len(flashes) :], _ALARM
 
 
-@micropython.native
 def _compile(pattern: tuple) -> bytes:
     """Return one byte a step of `pattern`, its bits READY to SOUND."""
     steps = bytearray(STEPS)
@@ -106,7 +105,6 @@ class Lights:
         self._lowered = _compile(LOWERED)
         self._writing = _compile(WRITING)
 
-    @micropython.native
     def at(self, state: int, fault: int, step: int, in_state_s: int) -> int:
         """Return the bits to show at `step` (0 to STEPS - 1); the buzzer is quiet after `QUIET_AFTER_S`."""
         if state == protocol.FAULT:

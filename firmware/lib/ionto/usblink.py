@@ -4,7 +4,7 @@ import binascii
 import struct
 
 from ionto import crc, frames, protocol
-from ionto.compat import const, micropython
+from ionto.compat import const
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _RECEIVE, _LOOK, _CHECK, _PASS_ON = range(4)
 class UsbLink:
     """The device end of the protocol; `handle(kind, sequence, buffer, start, length)` gets every good request.
 
-    The work is cut into pieces, so that a control cycle always has room for one: at most 350 us on the RP2040.
+    The work is cut into pieces, so that a control cycle on the RP2040 has room for one and ends in its millisecond.
     Nothing here allocates or waits.
     """
 
@@ -52,12 +52,10 @@ class UsbLink:
         self._tx_end = 0
         self._tx_sent = 0
 
-    @micropython.native
     def busy(self) -> bool:
         """Return True while an answer is still going out, or has a part to be made."""
         return self._tx_sent < self._tx_end or self._rest is not None
 
-    @micropython.native
     def poll(self, pieces: int) -> None:
         """Do up to `pieces` pieces of work; called once a cycle."""
         if self._banner_rest:
@@ -70,7 +68,6 @@ class UsbLink:
         while pieces > 0 and self._piece():
             pieces -= 1
 
-    @micropython.native
     def _piece(self) -> bool:
         """Do what comes next; False when that is to wait. A request is taken only when the last answer is out."""
         if self._tx_sent < self._tx_end:
@@ -91,7 +88,6 @@ class UsbLink:
             self._pass_on()
         return True
 
-    @micropython.native
     def _send(self) -> bool:
         for _ in range(_BYTES_A_PIECE):
             if not self._port.put(self._tx[self._tx_sent]):
@@ -101,7 +97,6 @@ class UsbLink:
                 return True
         return True
 
-    @micropython.native
     def _receive(self) -> bool:
         for _ in range(_BYTES_A_PIECE):
             byte = self._port.get()
@@ -134,7 +129,6 @@ class UsbLink:
         elif not 32 <= byte < 127:
             self._plain = -1000
 
-    @micropython.native
     def _look(self) -> None:
         """Look at what has been collected: wait for more, skip to the next sync, or have the frame checked."""
         need = frames.need(self._table, self._rx, self._filled, len(self._rx))
@@ -148,7 +142,6 @@ class UsbLink:
         else:
             self._check()
 
-    @micropython.native
     def _check(self) -> None:
         rx = self._rx
         if crc.matches(self._table, rx, 0, self._need - protocol.CRC_BYTES):
@@ -157,13 +150,11 @@ class UsbLink:
             self._reject(rx[2], rx[3])
             self._drop(1)
 
-    @micropython.native
     def _pass_on(self) -> None:
         rx = self._rx
         self._handle(rx[2], rx[3], rx, protocol.HEADER_BYTES, self._need - protocol.OVERHEAD_BYTES)
         self._drop(self._need)
 
-    @micropython.native
     def _drop(self, count: int) -> None:
         """Forget `count` bytes and all up to the next possible sync."""
         filled = frames.skip(self._rx, self._filled, count)
@@ -176,7 +167,6 @@ class UsbLink:
         """Return the answer's buffer; its payload starts at `protocol.HEADER_BYTES`."""
         return self._tx
 
-    @micropython.native
     def answer(self, kind: int, sequence: int, length: int) -> None:
         """Send what `payload` holds (`length` bytes) as a frame of type `kind`; made and sent in the next pieces."""
         self._kind = kind
@@ -184,7 +174,6 @@ class UsbLink:
         self._length = length
         self._rest = self._bound_seal
 
-    @micropython.native
     def _seal(self) -> None:
         self._tx_end = frames.seal(self._table, self._tx, self._kind, self._sequence, self._length)
         self._tx_sent = 0

@@ -10,6 +10,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 
 from ionto import app, bootmode, crc, dose, files, frames, identity, keeper, kernel, limits, protocol
+from ionto.reading import Scale
 from ionto.settings import Settings
 
 TICKS = 400
@@ -22,9 +23,8 @@ def ignore(level):
 class Hal:
     """The methods of ionto.hal_rp2.Hal; the current follows the duty while the heartbeat runs."""
 
-    def __init__(self):
-        self.zero_ua = 0
-        self.gain_q15 = 32_768
+    def __init__(self, build):
+        self.scale = Scale(build)
         self.set_ua = 0
         self.current_ua = 0
         self.count = 0
@@ -152,7 +152,7 @@ def main():
     build = limits.variant_a()
     port = Port()
     identity.os = keeper.os = Os()
-    device = app.App(Hal(), Board(), port, bootmode.Boot(0, False), build, Settings(build))
+    device = app.App(Hal(build), Board(), port, bootmode.Boot(0, False), build, Settings(build))
     files.check = lambda feed: (1, "")
     device.log.arm = device.log.add_test = lambda content: None
     device.log.last_id = lambda: 0

@@ -40,7 +40,7 @@ from ionto.controller import Controller
 from ionto.guards import Guards
 from ionto.limits import Limits
 from ionto.pins import PWM_TOP
-from ionto.reading import Reading
+from ionto.reading import Reading, Scale
 from ionto.selftest import SelfTest
 from ionto.session import Session
 
@@ -94,6 +94,19 @@ def dose_fields(build: Limits, **changes: Any) -> dict[str, Any]:
         "max_density_ua_cm2": 500,
     }
     return fields | changes
+
+
+def take_raw(
+    reading: Reading,
+    raw: int,
+    ua_per_lsb: int = 1,
+    zero_ua: int = 0,
+    gain_q15: int = calibration.UNITY_Q15,
+    full_scale_raw: int = 32_767,
+) -> None:
+    """Put the shunt register `raw` into `reading`, as a cycle does whose ADC reads nothing."""
+    measuring = (ua_per_lsb, zero_ua + kernel.M_BIAS, gain_q15, full_scale_raw, 0, 0)
+    kernel.take(reading.block, measuring, (raw & 0xFFFF).to_bytes(2, "big"), 1, kernel.TAKE_RAIL, 0, 0)
 
 
 class Plant:
@@ -201,7 +214,7 @@ class Plant:
             if self.sensor != "stuck":
                 self._raw = round(current * self.shunt_factor) + self.sensor_offset_ua + self._dither()
             raw = self._raw
-            kernel.take_current(block, raw, 1, zero_ua, gain_q15, self._full_scale)
+            take_raw(reading, raw, zero_ua=zero_ua, gain_q15=gain_q15, full_scale_raw=self._full_scale)
         if not self.adc_stuck:
             self._sense_ua = int(current * self.sense_factor + 0.5) + self._adc_noise()
         rail_mv = self.rail_mv
@@ -489,8 +502,7 @@ class FakeHal:
     def __init__(self, build: Limits, plant: Plant):
         self._build = build
         self.plant = plant
-        self.zero_ua = 0
-        self.gain_q15 = calibration.UNITY_Q15
+        self.scale = Scale(build)
         self.calls: list[str] = []
         self.beats = 0
         self.feeds = 0
@@ -538,7 +550,7 @@ class FakeHal:
     def read(self, reading: Reading) -> None:
         """Fill `reading`."""
         checked = reading.sensor_ok
-        self.plant.read(reading, self.zero_ua, self.gain_q15)
+        self.plant.read(reading, self.scale.zero_ua, self.scale.gain_q15)
         reading.sensor_ok = checked  # told by `check_sensor` alone
         reading.start_pressed, reading.stop_open = self.start_pressed, self.stop_open
         reading.vbus, reading.bench_strap = self.vbus, self.bench_strap

@@ -321,7 +321,7 @@ def test_the_zero_found_by_the_self_test_corrects_the_current() -> None:
         with device() as board:
             board.plant.sensor_offset_ua = offset_ua
             board.hold(current_ua=1_000, dose_uc=6_000)
-            assert abs(board.hal.zero_ua - offset_ua) <= 1
+            assert abs(board.hal.scale.zero_ua - offset_ua) <= 1
             board.run(300)
             assert abs(board.plant.current_ua - 1_000) <= 5
             board.finish()

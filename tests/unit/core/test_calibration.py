@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import struct
-from array import array
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plant import Device, Flash, device, press
+from plant import Device, Flash, device, press, take_raw
 
-from ionto import faults, files, kernel, protocol
+from ionto import faults, files, protocol
 from ionto.calibration import FIELDS, MAX_GAIN_PPM, PATH, UNITY_Q15, Calibration
+from ionto.reading import Reading
 
 GOOD = {
     "gain_ppm": -10_000,
@@ -65,10 +65,10 @@ def test_it_needs_a_hand_and_outlasts_the_power() -> None:
         flash = board.flash
     with device(flash=flash) as board:
         assert told(board) == GOOD | {"state": "kept"}
-        assert board.hal.zero_ua == 3 and board.hal.gain_q15 == 32_440
+        assert board.hal.scale.zero_ua == 3 and board.hal.scale.gain_q15 == 32_440
         press(board)
         assert calibrate(board, {}) == (0, NOTHING)
-        assert board.hal.zero_ua == 0 and board.hal.gain_q15 == UNITY_Q15
+        assert board.hal.scale.zero_ua == 0 and board.hal.scale.gain_q15 == UNITY_Q15
         flash = board.flash
     with device(flash=flash) as board:
         assert told(board) == NOTHING
@@ -98,7 +98,7 @@ def test_the_zero_comes_on_top_of_that_of_the_self_test() -> None:
     with with_hand(sensor_offset_ua=7) as board:
         assert calibrate(board, GOOD | {"gain_ppm": 0, "zero_ua": -4})[0] == 0
         board.hold(current_ua=1_000, dose_uc=60_000)
-        assert abs(board.hal.zero_ua - 3) <= 1
+        assert abs(board.hal.scale.zero_ua - 3) <= 1
 
 
 @pytest.mark.hazard("HAZ-03")
@@ -107,10 +107,10 @@ def test_the_current_is_the_corrected_one_to_half_a_microampere(raw: int, gain_p
     """Against exact arithmetic; the gain itself is kept to 1/65536."""
     made = Calibration.__new__(Calibration)
     made._take(GOOD | {"gain_ppm": gain_ppm}, "kept")
-    block = array("i", [0] * kernel.R_SIZE)
-    kernel.take_current(block, raw, 1, zero_ua, made.gain_q15, 32_767)
+    taken = Reading()
+    take_raw(taken, raw, zero_ua=zero_ua, gain_q15=made.gain_q15)
     exact = (raw - zero_ua) * (1 + gain_ppm / 1e6)
-    assert abs(block[kernel.R_CURRENT_UA] - max(exact, 0)) <= 0.51 + abs(raw - zero_ua) / 65_536
+    assert abs(taken.current_ua - max(exact, 0)) <= 0.51 + abs(raw - zero_ua) / 65_536
 
 
 @pytest.mark.hazard("HAZ-03")
@@ -156,7 +156,7 @@ def test_a_damaged_file_trims_nothing_and_is_said(damage: bytes | str) -> None:
     flash.system[PATH] = content
     with with_hand(flash=flash) as board:
         assert told(board) == {"state": "damaged"}
-        assert board.hal.zero_ua == 0 and board.hal.gain_q15 == UNITY_Q15
+        assert board.hal.scale.zero_ua == 0 and board.hal.scale.gain_q15 == UNITY_Q15
         board.hold(dose_uc=8_000)
         board.code(protocol.ABORT)
         board.finish()
@@ -181,7 +181,7 @@ def test_it_is_left_alone_while_a_session_is_under_way_and_when_flash_fails() ->
         board.flash.fail = fail
         assert calibrate(board, GOOD)[0] == faults.FILESYSTEM_FULL
         board.flash.fail = lambda name: None
-        assert told(board) == NOTHING and board.hal.gain_q15 == UNITY_Q15
+        assert told(board) == NOTHING and board.hal.scale.gain_q15 == UNITY_Q15
 
 
 def test_health_tells_what_a_doctor_asks() -> None:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ina219_chip import RESET, Chip
+from plant import take_raw
 
-from ionto import calibration, ina219, kernel, limits, pins
+from ionto import ina219, limits, pins
 from ionto.ina219 import Ina219
 from ionto.reading import Reading
 
@@ -20,7 +21,7 @@ def reading(made: Ina219, zero_ua: int = 0) -> Reading:
     """Sample, and return what the control step makes of it."""
     assert made.sample()
     taken = Reading()
-    kernel.take_current(taken.block, made.raw, made.ua_per_lsb, zero_ua, calibration.UNITY_Q15, made.full_scale_raw)
+    take_raw(taken, made.raw, made.ua_per_lsb, zero_ua, full_scale_raw=made.full_scale_raw)
     return taken
 
 

@@ -281,17 +281,15 @@ def test_log_window(variant: str) -> None:
 @VARIANTS
 def test_what_the_converters_give(variant: str, gain_q15: int, counts: int) -> None:
     build = limits.for_variant(variant)
-    gain = small(3_300 * 1_000_000 // (build.sense_mohm << 4))
+    gain = 3_300 * 1_000_000 // (build.sense_mohm << 4)
+    full_scale_raw = build.pga_range_mv * 100 - 1
+    measuring = Block([1, kernel.M_BIAS - 20, gain_q15, full_scale_raw, gain, build.series_ohm])
     taken = reading()
     for other in (0, 0xFFFF):
         for raw in (-0x8000, 0, 0x7FFF):
-            kernel.take_current(
-                taken.block, small(raw), small(1), small(-20), small(gain_q15), small(build.pga_range_mv * 100 - 1)
-            )
-            kernel.take_sense(taken.block, small(other), gain)
-            kernel.take_rail(taken.block, small(counts))
-            kernel.take_vsys(taken.block, small(counts))
-            kernel.take_drain(taken.block, small(counts), small(build.series_ohm))
+            shunt = [Cell(byte) for byte in (raw & 0xFFFF).to_bytes(2, "big")]
+            for slot, first in ((kernel.TAKE_RAIL, other), (kernel.TAKE_VSYS, other), (1, counts)):
+                kernel.take(taken.block, measuring, shunt, small(1), small(slot), small(first), small(counts))
             for number in (taken.rail_mv, taken.vsys_mv, taken.drain_mv, taken.load_mv):
                 assert 0 <= number <= 0xFFFF, "16 bits of the status record"
             assert 0 <= taken.current_ua <= (0x7FFF + 20) * gain_q15 / calibration.UNITY_Q15 + 1
