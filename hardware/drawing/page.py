@@ -15,8 +15,8 @@ from .symbols import BY_NAME
 
 LIBRARY = "iontopico"
 PROJECT = "iontopico"
-REVISION = "A"
-DATE = "2026-11-25"
+REVISION = "B"
+DATE = "2026-11-29"
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "iontopico schematic")
 _LINE = 1.7  # of text, in grid units
 Point = tuple[float, float]

@@ -79,17 +79,17 @@ RESISTORS = {
     "R9": _precise("191", "191R", "Rs: with R11 sets 1.00 V = 4.975 mA"),
     "R10": _precise("35.7", "35R7", "Rs of variant B, parallel to R9: 1.00 V = 24.95 mA", "fit"),
     "R11": _precise("10", "10R0", "shunt of the INA219"),
-    "R12": _resistor("115", "115R", "Rlim: 0.65 V at the limiter's ceiling"),
+    "R12": _resistor("121", "121R", "Rlim of the first limiter: 0.65 V at its ceiling"),
     "R13": _resistor("28.0", "28R", "Rlim of variant B, parallel to R12", "fit"),
-    "R14": _resistor("220k", "220K", "holds Q2 off"),
-    "R15": _resistor("180k", "180K", "gate of Q2 to Q3"),
+    "R14": _resistor("442k", "442K", "holds Q2 off, with R49"),
+    "R15": _resistor("100k", "100K", "gate of Q2 to Q3, with R50"),
     "R16": _resistor("330", "330R", "protects the heartbeat pin"),
-    "R17": _resistor("402k", "402K", "bleeds the pump: the dead-man's time"),
+    "R17": _resistor("750k", "750K", "bleeds the pump, with R48: the dead-man's time"),
     "R18": _resistor("47k", "47K", "VBUS to the interlock's gate"),
     "R19": _resistor("100k", "100K", "interlock's gate low without VBUS"),
-    "R20": _resistor("220", "220R", "lead resistor", "47", "47R"),
-    "R21": _resistor("220", "220R", "lead resistor", "47", "47R"),
-    "R22": _resistor("10M", "10M", "drain divider, top"),
+    "R20": _resistor("150", "150R", "lead resistor", "33", "33R"),
+    "R21": _resistor("150", "150R", "lead resistor", "33", "33R"),
+    "R22": _resistor("4.99M", "4M99", "drain divider, top, with R54"),
     "R23": _resistor("1M", "1M", "drain divider, returned to the source so that its current is measured"),
     "R24": _resistor("1M", "1M", "rail divider, top"),
     "R25": _resistor("100k", "100K", "rail divider, bottom: 24 V reads 2.18 V"),
@@ -114,14 +114,23 @@ RESISTORS = {
     "R45": _resistor("180k", "180K", "bleeds C22: how long the relay is held"),
     "R46": _resistor("180k", "180K", "C22 to the base of Q6, bleeds it too"),
     "R47": _resistor("220k", "220K", "holds Q8 off"),
+    "R48": _resistor("750k", "750K", "bleeds the pump, beside R17"),
+    "R49": _resistor("442k", "442K", "holds Q2 off, beside R14"),
+    "R50": _resistor("100k", "100K", "gate of Q2 to Q3, after R15"),
+    "R51": _resistor("121", "121R", "Rlim of the second limiter"),
+    "R52": _resistor("1k", "1K", "protects the base of Q9"),
+    "R53": _resistor("28.0", "28R", "Rlim of variant B, parallel to R51", "fit"),
+    "R54": _resistor("4.99M", "4M99", "drain divider, top, after R22"),
 }
 CAPACITORS = {
     "C1": _capacitor("100n", "GRM31C5C1H104JA01L", "set-point filter", "C0G, 50 V", "5%", "1206"),
     "C2": _capacitor("100n", "GRM31C5C1H104JA01L", "set-point filter", "C0G, 50 V", "5%", "1206"),
     "C3": _capacitor("220p", "GRM1885C1H221JA01D", "compensates the sink (Cc)", "C0G, 50 V", "5%"),
-    "C4": _capacitor("22n", "GRM21B5C1H223JA01L", "pump capacitor: one edge's charge", "C0G, 50 V", "5%", "0805"),
+    "C4": _capacitor(
+        "47n", "GRM21B5C1H473JA01L", "pump capacitor, with C23: one edge's charge", "C0G, 50 V", "5%", "0805"
+    ),
     "C5": _capacitor("150n", "ECHU1H154JX9", "pump store, with R17 the dead-man's time", "film, 50 V", "5%", "1913"),
-    "C6": _capacitor("470p", "GRM1885C1H471JA01D", "EMI; with the cable at most 1 nF", "C0G, 50 V", "5%"),
+    "C6": _capacitor("1n", "GRM1885C1H102JA01D", "EMI, with C24; with the cable at most 1 nF", "C0G, 50 V", "5%"),
     "C7": _capacitor("10u", "GRM21BR71A106KA73L", "boost input", "X7R, 10 V", "10%", "0805"),
     "C8": _capacitor("10u", "GRM21BR71A106KA73L", "VSYS", "X7R, 10 V", "10%", "0805"),
     "C9": Part(
@@ -140,6 +149,8 @@ CAPACITORS = {
     "C20": _capacitor("10n", "GRM188R71H103KA01D", "START button"),
     "C21": _capacitor("100n", _BYPASS, "3.3 V at the Pico"),
     "C22": _capacitor("1u", "GRM21BR71H105KA12L", "holds the relay past the dead-man", size="0805"),
+    "C23": _capacitor("47n", "GRM21B5C1H473JA01L", "pump capacitor, after C4", "C0G, 50 V", "5%", "0805"),
+    "C24": _capacitor("1n", "GRM1885C1H102JA01D", "EMI, after C6", "C0G, 50 V", "5%"),
 }
 SEMICONDUCTORS = {
     "D1": Part("BAS70-04", "BAS70-04", "charge pump", "BAS70-04,215", "-", "70 V, 70 mA", "SOT-23", 1),
@@ -194,7 +205,9 @@ SEMICONDUCTORS = {
         "SOT-23",
         1,
     ),
-    "Q4": Part("PNP_BEC", "MMBT3906", "limiter: 0.65 V across Rlim", "MMBT3906LT1G", "-", "40 V, 0.2 A", "SOT-23", 1),
+    "Q4": Part(
+        "PNP_BEC", "MMBT3906", "first limiter: 0.65 V across R12", "MMBT3906LT1G", "-", "40 V, 0.2 A", "SOT-23", 1
+    ),
     "Q5": Part(
         "NMOS_GSD", "BSS138", "interlock: shorts the pump", "BSS138", "Vgs(th) 0.8 to 1.5 V", "50 V, 0.2 A", "SOT-23", 1
     ),
@@ -210,6 +223,9 @@ SEMICONDUCTORS = {
     ),
     "Q7": Part("NMOS_GSD", "BSS138", "buzzer driver", "BSS138", "Vgs(th) 0.8 to 1.5 V", "50 V, 0.2 A", "SOT-23", 1),
     "Q8": Part("PMOS_GSD", "AO3401A", "relay driver", "AO3401A", "Vgs(th) -0.5 to -1.3 V", "30 V, 4 A", "SOT-23", 1),
+    "Q9": Part(
+        "PNP_BEC", "MMBT3906", "second limiter: 0.65 V across R51", "MMBT3906LT1G", "-", "40 V, 0.2 A", "SOT-23", 1
+    ),
     "U2": Part("LM4040", "2.5V", "2.5 V shunt reference", "LM4040AIM3-2.5/NOPB", "0.1%", "60 uA to 15 mA", "SOT-23", 3),
     "U3": Part(
         "74LVC1G3157", "74LVC1G3157", "set-point switch", "SN74LVC1G3157DCKR", "-", "1.65 to 5.5 V", "SC-70-6", 2

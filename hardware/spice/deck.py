@@ -55,6 +55,7 @@ REST: Mapping[str, float | str] = {
     "vth_q5_v": 0.0,
     "vth_q8_v": 0.0,
     "vbe_q4_v": 0.0,
+    "vbe_q9_v": 0.0,
     "vbe_q6_v": 0.0,
     "opamp": "MCP6022",
     "sink_fet": "BSS138",

@@ -97,12 +97,14 @@ def _compliance(boards: dict[str, Board]) -> Figure:
     for axes, (name, (currents, most_kohm)) in zip(panels, cases.items(), strict=True):
         for current_ma in currents:
             waves = compliance.load_sweep(boards[name], current_ma, most_kohm * 1e3)
-            kohm = (waves.x + compliance.lead_ohm(boards[name])) / 1e3
+            kohm = waves.x / 1e3
             axes.plot(kohm, measure.shunt_ua(waves) / 1e3, color=_BLUE)
             lost = compliance.largest_kohm(boards[name], current_ma, most_kohm)
             axes.plot(lost, 0.99 * current_ma, "o", color=_RED, markersize=4)
             axes.annotate(f"{lost:.3g} k", (lost, current_ma), xytext=(4, 4), textcoords="offset points", color=_RED)
-        axes.set(xlabel="load with leads, kohm", title=f"Variant {name}", xlim=(0, most_kohm), ylim=(0, None))
+        axes.set(
+            xlabel="load between the electrodes, kohm", title=f"Variant {name}", xlim=(0, most_kohm), ylim=(0, None)
+        )
     panels[0].set_ylabel("mA")
     figure.suptitle("Compliance at 24 V: the largest load before 1 % is lost", x=0.01, ha="left", weight="bold")
     return figure
@@ -111,7 +113,7 @@ def _compliance(boards: dict[str, Board]) -> Figure:
 def _dead_man(variant: Board) -> Figure:
     """Output current and pump voltage after the last heartbeat edge: nominal, and at the longest corner."""
     figure, (top, bottom) = plt.subplots(2, 1, figsize=_SIZE_IN, sharex=True, layout="constrained")
-    longest = {**corner(variant, low=("vth_q3_v",)), **corner(variant, high=("C4", "C5", "R17"))}
+    longest = {**corner(variant, low=("vth_q3_v",)), **corner(variant, high=dead_man.PUMP)}
     cases = (
         ("stuck low", _BLUE, False, ROOM_C, {}),
         ("stuck high", _INK, True, ROOM_C, {}),

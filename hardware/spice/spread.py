@@ -32,6 +32,7 @@ DEVICES = (
     Range("vth_q1_v", -0.5, 0.2, "BSS138/D"),
     Range("vth_q2_v", -0.9, 0.3, "BSS84/D: threshold -0.8, -1.7, -2.0 V at 1 mA"),
     Range("vbe_q4_v", -0.02, 0.02, "3906: factor 2 in saturation current"),
+    Range("vbe_q9_v", -0.02, 0.02, "3906"),
     Range("vbe_q6_v", -0.075, 0.045, "BC847 series: 0.58, 0.655, 0.70 V at 2 mA"),
     Range("vth_q8_v", -0.4, 0.4, "AO3401A: threshold -0.5, -0.9, -1.3 V at 0.25 mA"),
     Range("relay_leak_a", 0.0, 0.5e-6, "BAS70: 0.1 uA at 25 C and 50 V, five times as much at 50 C"),

@@ -18,12 +18,13 @@ from ionto_sim.spice.netlist import Netlist, read, short_name
 PICO = "A1"
 ON_MODULE = {"VBUS_SENSE": 24, "LED_BOARD": 25, "ADC_VSYS": 29}
 REFERENCE_V = 2.5
-COLD_BASE_V = 0.6935  # base-emitter voltage at which Q4 limits at 0 C, from the limiter's SPICE runs
+COLD_BASE_V = 0.6905  # base-emitter voltage at which one limiter alone holds at 0 C, from its SPICE runs
 E9_PULL_DOWN_OHM = 8_200.0  # RP2350 erratum E9
 RELAY_HOLD_MS = (87, 93)  # time constant: in SPICE held 134 to 309 ms, past the dead-man, under limits.RELAY_MS
 BOOST_FEEDBACK_V = {"TPS61040": 1.233, "MT3608": 0.6}
 RAIL_V = 24.0
 _SCALE = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6}
+LIMITERS = (("RAIL_24V", "LIMIT_MID"), ("LIMIT_MID", "HS_SRC"))  # the nets that their resistors are between
 Check = Callable[[Netlist], list[str]]
 
 
@@ -235,54 +236,70 @@ def pull_downs(netlist: Netlist) -> list[str]:
 
 
 def high_side(netlist: Netlist) -> list[str]:
-    """Q2 switches the rail to the output, off by R14 unless Q3 pulls its gate through R15, within 20 V."""
+    """Q2 switches the rail to the output, off by R14 and R49 unless Q3 pulls its gate through R15 and R50.
+
+    Its gate stays within 20 V also when one of R14 and R49 is open, or one of R15 and R50 shorted.
+    """
     expected = {("Q2", "S"): "HS_SRC", ("Q2", "G"): "HS_GATE", ("Q2", "D"): "HS_OUT", ("Q3", "D"): "Q3_D"}
     wrong = _pins_on(netlist, {**expected, ("Q3", "G"): "PUMP"})
-    wrong += _between(netlist, {"R14": ("HS_GATE", "HS_SRC"), "R15": ("HS_GATE", "Q3_D")})
-    hold, drive = value_of(netlist, "R14"), value_of(netlist, "R15")
+    wrong += _between(netlist, dict.fromkeys(("R14", "R49"), ("HS_GATE", "HS_SRC")))
+    wrong += _between(netlist, {"R15": ("HS_GATE", "HS_DRIVE"), "R50": ("HS_DRIVE", "Q3_D")})
+    holds = [value_of(netlist, name) for name in ("R14", "R49")]
+    drives = [value_of(netlist, name) for name in ("R15", "R50")]
     clamp_v = number(netlist.components["D3"].value) * 1.05
-    gate_v = clamp_v * hold / (hold + drive)
+    both = 1 / sum(1 / ohm for ohm in holds)
+    worst = [(max(holds), sum(drives)), (both, min(drives))]
+    gate_v = max(clamp_v * hold / (hold + drive) for hold, drive in worst)
     return wrong + ([f"the gate of Q2 may see {gate_v:.1f} V, it stands 20 V"] if gate_v > 20 else [])
 
 
 def limiter(netlist: Netlist) -> list[str]:
-    """Q4 takes the gate of Q2 at the current that the firmware knows as the hardware's ceiling, at the cold end."""
-    wrong = _pins_on(netlist, {("Q4", "E"): "RAIL_24V", ("Q4", "C"): "HS_GATE"})
-    base = netlist.net_of("Q4", "B")
-    wrong += _between(netlist, {"R27": (base, "HS_SRC")})
-    for variant, limits in _variants():
-        ceiling_ua = COLD_BASE_V / parallel_ohm(netlist, "RAIL_24V", "HS_SRC", variant) * 1e6
-        wrong += _near(f"ceiling in {variant}, uA", ceiling_ua, limits.hardware_ceiling_ua, 0.005)
+    """Each of two limiters takes the gate of Q2 at the firmware's ceiling, at the cold end."""
+    wrong = []
+    for transistor, protection, (top, bottom) in (("Q4", "R27", LIMITERS[0]), ("Q9", "R52", LIMITERS[1])):
+        wrong += _pins_on(netlist, {(transistor, "E"): top, (transistor, "C"): "HS_GATE"})
+        wrong += _between(netlist, {protection: (netlist.net_of(transistor, "B"), bottom)})
+        for variant, limits in _variants():
+            ceiling_ua = COLD_BASE_V / parallel_ohm(netlist, top, bottom, variant) * 1e6
+            wrong += _near(f"ceiling of {transistor} in {variant}, uA", ceiling_ua, limits.hardware_ceiling_ua, 0.005)
     return wrong
 
 
 def series_resistance(netlist: Netlist) -> list[str]:
-    """What the firmware takes off the load's voltage is the limiter and both lead resistors."""
+    """What the firmware takes off the load's voltage is both limiters and both lead resistors."""
     wrong = _between(netlist, {"R20": ("OUT_A", "E_PLUS"), "R21": ("OUT_B", "E_MINUS")})
     for variant, limits in _variants():
-        ohm = parallel_ohm(netlist, "RAIL_24V", "HS_SRC", variant)
+        ohm = sum(parallel_ohm(netlist, top, bottom, variant) for top, bottom in LIMITERS)
         ohm += value_of(netlist, "R20", variant) + value_of(netlist, "R21", variant)
-        wrong += _near(f"limiter and leads in {variant}, ohm", ohm, limits.series_ohm, 0.005)
+        wrong += _near(f"limiters and leads in {variant}, ohm", ohm, limits.series_ohm, 0.005)
     return wrong
 
 
 def dead_man(netlist: Netlist) -> list[str]:
-    """The heartbeat reaches Q3 through the pump only, and one edge is a small part of what holds Q3 on."""
+    """The heartbeat reaches Q3 through the pump only, two capacitors in a row; one edge is a small part of its store.
+
+    Two bleeders beside each other: with one of them open the pump still lets go, in twice the time.
+    """
     expected = {
         "R16": ("HEARTBEAT", "PUMP_IN"),
-        "C4": ("PUMP_IN", "PUMP_AC"),
+        "C4": ("PUMP_IN", "PUMP_MID"),
+        "C23": ("PUMP_MID", "PUMP_AC"),
         "C5": ("PUMP", "GND"),
         "R17": ("PUMP", "GND"),
+        "R48": ("PUMP", "GND"),
     }
     wrong = _between(netlist, expected)
     wrong += _pins_on(netlist, {("D1", "A"): "GND", ("D1", "AK"): "PUMP_AC", ("D1", "K"): "PUMP"})
-    wrong += [
-        f"{name} is on PUMP" for name in sorted(netlist.parts_on("PUMP") - {"D1", "C5", "R17", "Q3", "Q5", "TP8"})
-    ]
-    one, store = value_of(netlist, "C4"), value_of(netlist, "C5")
+    members = {"PUMP": {"D1", "C5", "R17", "R48", "Q3", "Q5", "TP8"}, "PUMP_MID": {"C4", "C23"}}
+    wrong += [f"{name} is on {net}" for net, own in members.items() for name in sorted(netlist.parts_on(net) - own)]
+    one = 1 / (1 / value_of(netlist, "C4") + 1 / value_of(netlist, "C23"))
+    store = value_of(netlist, "C5")
     if one * 5 > store:
-        wrong.append(f"C4 of {one * 1e9:.0f} nF is not much smaller than C5 of {store * 1e9:.0f} nF")
-    decay_ms = value_of(netlist, "R17") * (one + store) * 1e3
+        wrong.append(f"C4 and C23 of {one * 1e9:.0f} nF are not much smaller than C5 of {store * 1e9:.0f} nF")
+    bleeders = [value_of(netlist, name) for name in ("R17", "R48")]
+    if max(bleeders) > 1.05 * min(bleeders):
+        wrong.append("R17 and R48 differ: with the smaller one open the pump holds for more than twice the time")
+    decay_ms = (one + store) / sum(1 / ohm for ohm in bleeders) * 1e3
     return wrong + ([] if 40 <= decay_ms <= 80 else [f"the pump decays with {decay_ms:.0f} ms, not 40 to 80"])
 
 
@@ -307,14 +324,15 @@ def interlock(netlist: Netlist) -> list[str]:
 
 
 def measurements(netlist: Netlist) -> list[str]:
-    """V(SNS) reaches the ADC past op-amp and INA219; drain and rail are divided by 11, the drain about SNS."""
-    wrong = _between(netlist, {"R34": ("SNS", "ADC_SNS"), "R22": ("DRAIN", "DRAIN_DIV"), "R23": ("DRAIN_DIV", "SNS")})
+    """V(SNS) reaches the ADC past op-amp and INA219; drain (two in a row, about SNS) and rail are divided by 11."""
+    wrong = _between(netlist, {"R34": ("SNS", "ADC_SNS"), "R22": ("DRAIN", "DRAIN_MID")})
+    wrong += _between(netlist, {"R54": ("DRAIN_MID", "DRAIN_DIV"), "R23": ("DRAIN_DIV", "SNS")})
     wrong += _between(netlist, {"R24": ("RAIL_24V", "ADC_RAIL"), "R25": ("ADC_RAIL", "GND")})
     wrong += _pins_on(netlist, {("U4", "5"): "DRAIN_DIV", ("U4", "6"): netlist.net_of("U4", "7")})
     wrong += _between(netlist, {"R33": (netlist.net_of("U4", "7"), "ADC_DRAIN")})
-    for top, bottom in (("R22", "R23"), ("R24", "R25")):
-        ratio = 1 + value_of(netlist, top) / value_of(netlist, bottom)
-        wrong += _near(f"divider {top} {bottom}", ratio, 11, 1e-6)
+    for tops, bottom in ((("R22", "R54"), "R23"), (("R24",), "R25")):
+        ratio = 1 + sum(value_of(netlist, top) for top in tops) / value_of(netlist, bottom)
+        wrong += _near(f"divider {' '.join(tops)} {bottom}", ratio, 11, 0.002)
     return wrong
 
 
@@ -369,7 +387,7 @@ def rail(netlist: Netlist) -> list[str]:
 def straps(netlist: Netlist) -> list[str]:
     """Straps, START and the range resistor connect their pin to ground; R26 is B's."""
     wrong = _between(netlist, {"JP2": ("MAINTENANCE_STRAP", "GND"), "R26": ("RANGE_STRAP", "GND")})
-    for name in ("R10", "R13", "R26"):
+    for name in ("R10", "R13", "R26", "R53"):
         if not netlist.components[name].dnp or netlist.components[name].value_in("B") is None:
             wrong.append(f"{name} is not variant B's alone")
     button = netlist.net_of("SW2", "1")

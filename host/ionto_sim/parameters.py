@@ -5,7 +5,7 @@ _COMMON = {
     "reference_error": 0.0005,
     "opamp_offset_v": 80e-6,
     "shunt_ohm": 10.0,
-    "divider_ohm": 11e6,
+    "divider_ohm": 10.98e6,
     "rail_v": 24.0,
     "rail_rise_us": 1200.0,
     "boost_diode_v": 0.35,
@@ -16,9 +16,9 @@ _COMMON = {
     "relay_us": 4000,
     "relay_hold_us": 220_000,  # of its driver after the pin went low: outlasts the dead-man
     "pump_v": 3.01,  # 3.3 V less two BAS70
-    "pump_c1_nf": 22.0,
+    "pump_c1_nf": 23.5,
     "pump_c2_nf": 150.0,
-    "pump_kohm": 402.0,
+    "pump_kohm": 375.0,
     "gate_v": 1.07,  # BSS138 at the 5 uA that hold the high side
     "interlock_us": 270.0,  # as a time constant of the pump output, so that the high side opens 0.18 ms after VBUS
     "ina_gain": 1.001,
@@ -31,19 +31,19 @@ _COMMON = {
 _VARIANTS = {
     "A": {
         "sense_ohm": 191.0,
-        "lead_ohm": 440.0,
-        "high_ohm": 125.0,
+        "lead_ohm": 300.0,
+        "high_ohm": 252.0,
         "sink_ohm": 24.0,
-        "ceiling_ua": 5610.0,
+        "ceiling_ua": 5136.0,
         "rail_uf": 1.1,
         "rail_bleed_kohm": 696.0,  # the boost's divider and the ADC's
     },
     "B": {
         "sense_ohm": 191.0 * 35.7 / (191.0 + 35.7),
-        "lead_ohm": 94.0,
-        "high_ohm": 27.5,
+        "lead_ohm": 66.0,
+        "high_ohm": 50.5,
         "sink_ohm": 17.4,
-        "ceiling_ua": 28600.0,
+        "ceiling_ua": 27320.0,
         "rail_uf": 4.8,
         "rail_bleed_kohm": 293.0,
     },

@@ -19,7 +19,7 @@ from ionto_sim.errors import SimCommandError
 from verification.campaign.catalogue import BY_NAME
 
 DEAD_MAN_US = 112_000  # 2 ms to detect and 110 ms at the worst component tolerance
-CEILING_UA = 6_030
+CEILING_UA = 5_960
 
 # A bench program, not the firmware: current flows for as long as its loop runs. Its second start only says so.
 PLAIN_PROGRAM = """\

@@ -85,7 +85,9 @@ MISTAKES: dict[str, tuple[Callable[[Netlist], Netlist], set[str]]] = {
     "relay pull-down missing": (lambda b: without(b, "R35"), {"pull_downs"}),
     "buzzer pull-down missing": (lambda b: without(b, "R36"), {"pull_downs"}),
     "sink gate pull-down missing": (lambda b: without(b, "R7"), {"pull_downs"}),
-    "pump bleed missing": (lambda b: without(b, "R17"), {"pull_downs", "dead_man"}),
+    "pump bleed missing": (lambda b: without(b, "R17"), {"dead_man"}),
+    "both pump bleeds missing": (lambda b: without(without(b, "R17"), "R48"), {"pull_downs", "dead_man"}),
+    "pump bleeds unequal": (lambda b: valued(valued(b, "R17", "430k"), "R48", "2M"), {"dead_man"}),
     "pull-down to the wrong rail": (lambda b: moved(b, "R2", "2", "3V3"), {"pull_downs"}),
     "pull-down too weak for an RP2350": (lambda b: valued(b, "R2", "47k"), {"pull_downs"}),
     "heartbeat moved beside the PWM pin": (
@@ -106,7 +108,10 @@ MISTAKES: dict[str, tuple[Callable[[Netlist], Netlist], set[str]]] = {
     "interlock drain and source swapped": (lambda b: swapped(b, "Q5", "D", "S"), {"interlock"}),
     "limiter turned round": (lambda b: swapped(b, "Q4", "E", "C"), {"limiter"}),
     "limiter base on the wrong side": (lambda b: moved(b, "R27", "2", "RAIL_24V"), {"limiter"}),
-    "limiter bypassed": (lambda b: bridged(b, "RAIL_24V", "HS_SRC", "47"), {"limiter", "series_resistance"}),
+    "second limiter turned round": (lambda b: swapped(b, "Q9", "E", "C"), {"limiter"}),
+    "second limiter across the first": (lambda b: moved(b, "Q9", "E", "RAIL_24V"), {"limiter"}),
+    "both limiters bypassed": (lambda b: shorted(b, "LIMIT_MID", "RAIL_24V"), {"limiter", "series_resistance"}),
+    "limiter bypassed": (lambda b: bridged(b, "RAIL_24V", "LIMIT_MID", "47"), {"limiter", "series_resistance"}),
     "limiter of B fitted in A": (lambda b: fitted(b, "R13"), {"limiter", "series_resistance", "straps"}),
     "Rs of B fitted in A": (lambda b: fitted(b, "R10"), {"sense", "straps"}),
     "range strap fitted in A": (lambda b: fitted(b, "R26"), {"straps"}),
@@ -127,13 +132,20 @@ MISTAKES: dict[str, tuple[Callable[[Netlist], Netlist], set[str]]] = {
     "interlock divider upside down": (lambda b: valued(valued(b, "R18", "100k"), "R19", "47k"), {"interlock"}),
     "bench strap poles swapped": (lambda b: swapped(b, "JP1", "1", "3"), {"interlock"}),
     "pump fed past its capacitor": (lambda b: bridged(b, "HEARTBEAT", "PUMP", "1k"), {"dead_man"}),
-    "pump capacitor as large as the store": (lambda b: valued(b, "C4", "150n"), {"dead_man"}),
-    "pump held too long": (lambda b: valued(b, "R17", "1M"), {"dead_man"}),
+    "pump capacitors as large as the store": (
+        lambda b: valued(valued(b, "C4", "150n"), "C23", "150n"),
+        {"dead_man"},
+    ),
+    "one pump capacitor bypassed": (lambda b: shorted(b, "PUMP_MID", "PUMP_IN"), {"dead_man"}),
+    "pump held too long": (lambda b: valued(valued(b, "R17", "1.5M"), "R48", "1.5M"), {"dead_man"}),
     "pump diodes reversed": (lambda b: swapped(b, "D1", "A", "K"), {"dead_man"}),
     "reference and ground swapped at the switch": (lambda b: swapped(b, "U3", "B1", "B2"), {"set_point"}),
     "reference turned round": (lambda b: swapped(b, "U2", "A", "K"), {"set_point"}),
     "set-point gain": (lambda b: valued(b, "R5", "30k"), {"set_point", "sense"}),
-    "gate of Q2 overdriven": (lambda b: valued(b, "R15", "47k"), {"high_side"}),
+    "gate of Q2 overdriven when one of two shorts": (lambda b: valued(b, "R15", "47k"), {"high_side"}),
+    "gate of Q2 overdriven": (lambda b: valued(valued(b, "R15", "68k"), "R50", "68k"), {"high_side"}),
+    "gate of Q2 held by one": (lambda b: without(b, "R49"), {"high_side"}),
+    "drain divider with one on top": (lambda b: shorted(b, "DRAIN_MID", "DRAIN"), {"measurements"}),
     "divider returned to ground": (lambda b: moved(b, "R23", "2", "GND"), {"measurements"}),
     "second measurement behind the op-amp": (lambda b: moved(b, "R34", "1", "OA_OUT"), {"measurements"}),
     "rail divider ratio": (lambda b: valued(b, "R25", "120k"), {"measurements"}),
@@ -157,7 +169,7 @@ MISTAKES: dict[str, tuple[Callable[[Netlist], Netlist], set[str]]] = {
     "rail of 30 V": (lambda b: valued(b, "R31", "77.5k"), {"rail"}),
     "rail of B with A's resistors": (lambda b: valued(b, "R30", Value_B="1.8M"), {"rail"}),
     "clamp missing": (lambda b: without(b, "D3"), {"rail", "high_side"}),
-    "lead resistor of B in A": (lambda b: valued(b, "R20", "47"), {"series_resistance"}),
+    "lead resistor of B in A": (lambda b: valued(b, "R20", "33"), {"series_resistance"}),
     "a resistor turned round": (lambda b: swapped(b, "R43", "1", "2"), set()),
     "START to another pin": (lambda b: moved(b, "R43", "1", "RANGE_STRAP"), {"straps"}),
     "a part without a number to buy": (lambda b: valued(b, "R1", MPN=""), {"purchasing"}),
@@ -207,7 +219,7 @@ def test_bill_of_materials_counts_every_part() -> None:
     assert sum(int(row[1]) for row in rows) == len(BOARD.components)
     by_first = {row[0]: dict(zip(bom.HEADER, row, strict=True)) for row in rows}
     assert (by_first["R10"]["Value"], by_first["R10"]["B value"]) == ("omit", "35.7")
-    assert (by_first["R20 R21"]["Value"], by_first["R20 R21"]["B value"]) == ("220", "47")
+    assert (by_first["R20 R21"]["Value"], by_first["R20 R21"]["B value"]) == ("150", "33")
     assert by_first["R11"]["B value"] == ""
 
 

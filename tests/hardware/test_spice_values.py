@@ -23,6 +23,8 @@ NODES = {
     "Q8_GATE": "RELAY_GATE",
     "Q4_BASE": "Net-(Q4-B)",
     "Q4_INNER": "Net-(Q4-B)",
+    "Q9_BASE": "Net-(Q9-B)",
+    "Q9_INNER": "Net-(Q9-B)",
     "STOP_DIODE": "Net-(D6-A)",
     "OPAMP_IN": "SETPOINT",
 }
@@ -35,6 +37,7 @@ PINS = {
     "MQ8": ("Q8", "D", "G", "S"),
     "QQ4": ("Q4", "C", "B", "E"),
     "QQ6": ("Q6", "C", "B", "E"),
+    "QQ9": ("Q9", "C", "B", "E"),
     "DD3": ("D3", "A", "K"),
     "DD6": ("D6", "A", "K"),
     "DD12": ("D12", "A", "K"),
@@ -140,7 +143,7 @@ def test_precision_parts_have_their_tolerance_from_the_schematic() -> None:
     board_a = board(netlist.read(), "A")
     for reference in ("R3", "R4", "R5", "R9", "R11"):
         assert board_a.tolerance(reference) == pytest.approx(0.001)
-    for reference in ("C4", "C5"):
+    for reference in ("C4", "C23", "C5"):
         assert board_a.tolerance(reference) <= 0.05
 
 

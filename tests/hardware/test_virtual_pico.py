@@ -105,10 +105,9 @@ def test_edge_that_turns_the_output_on() -> None:
 @pytest.mark.parametrize(("variant", "current_ma"), [("A", 1), ("A", 2), ("A", 4), ("B", 10), ("B", 20)])
 def test_compliance(variant: str, current_ma: float) -> None:
     simulated_ohm = compliance.largest_kohm(drawn(variant), current_ma, 28.0 if variant == "A" else 2.8) * 1e3
-    lead_ohm = compliance.lead_ohm(drawn(variant))
     duty = current_ma / FULL_MA[variant]
     for side in (-1, 1):
-        held = virtual_ua(variant, simulated_ohm * (1 + side * SAME) - lead_ohm, duty) > 990 * current_ma
+        held = virtual_ua(variant, simulated_ohm * (1 + side * SAME), duty) > 990 * current_ma
         assert held == (side < 0)
 
 
@@ -155,9 +154,10 @@ def test_parts_of_the_model_are_the_drawn_ones(variant: str) -> None:
     part = board.ohm_or_farad
     assert known["sense_ohm"] + known["shunt_ohm"] == pytest.approx(board.source_ohm(), rel=1e-3)
     assert known["lead_ohm"] == part("R20") + part("R21")
-    assert known["pump_kohm"] == part("R17") / 1e3
-    assert (known["pump_c1_nf"], known["pump_c2_nf"]) == pytest.approx((part("C4") * 1e9, part("C5") * 1e9))
-    assert known["divider_ohm"] == part("R22") + part("R23")
+    assert known["pump_kohm"] == pytest.approx(1e-3 / (1 / part("R17") + 1 / part("R48")))
+    pumped_farad = 1 / (1 / part("C4") + 1 / part("C23"))
+    assert (known["pump_c1_nf"], known["pump_c2_nf"]) == pytest.approx((pumped_farad * 1e9, part("C5") * 1e9))
+    assert known["divider_ohm"] == pytest.approx(part("R22") + part("R54") + part("R23"))
 
 
 def test_current_at_full_duty_is_that_of_the_firmware() -> None:

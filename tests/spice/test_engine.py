@@ -17,7 +17,7 @@ from ionto_sim.spice.engine import Engine
 from ionto_sim.spice.errors import SpiceFailedError
 
 LEAK = mutations.leak("SNS", "GND", 201)
-UNPUMPED = mutations.open_pin("R17", "1")
+ONE_BLEEDER = mutations.open_pin("R17", "1")
 DRAWING = Drawing.read("A")
 
 
@@ -42,7 +42,7 @@ def beat(engine: Engine, start_ms: int, end_ms: int) -> None:
 
 def flowing() -> Engine:
     """Return the drawing with 2 mA in 2 kohm, 80 ms after its power came."""
-    engine = Engine(DRAWING.deck(armed=[LEAK, UNPUMPED]))
+    engine = Engine(DRAWING.deck(armed=[LEAK, ONE_BLEEDER]))
     drive(engine, 6, 3.3)
     drive(engine, 2, 3.3)
     drive(engine, 2, 0.0, "_low")

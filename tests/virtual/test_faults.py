@@ -11,7 +11,7 @@ import pytest
 from ionto_host.logs import sessionfile
 
 DEAD_MAN_US = 112_000
-CEILING_UA = 6_030
+CEILING_UA = 5_960
 
 
 def cut(bench, mark):

@@ -89,7 +89,7 @@ def variant_a() -> Limits:
         max_current_ua=4_000,  # ActivaDose II; the clinical ceiling for drugs
         trip_current_ua=4_400,  # guard; under the full scale, so that the firmware trips before the ceiling
         full_scale_ua=4_975,  # at 100 % duty: 1.00 V / 201 ohm
-        hardware_ceiling_ua=6_030,  # limiter at 0 C
+        hardware_ceiling_ua=5_710,  # one limiter alone at 0 C
         min_dose_uc=6_000,  # 0.1 mA*min
         max_dose_uc=80 * UC_PER_MA_MIN,  # ceiling of the commercial units
         min_area_mm2=100,
@@ -102,7 +102,7 @@ def variant_a() -> Limits:
         dither_min_ua=500,  # so that the dither stays under 1 %
         shunt_mohm=10_000,
         probe_ua=40,  # of the self-test: ten steps of the ADC at V(SNS)
-        series_ohm=555,  # limiter 115 and two leads of 220, between rail and drain beside the load
+        series_ohm=542,  # two limiters of 121 and two leads of 150, between rail and drain beside the load
         sense_mohm=201_000,  # Rs + shunt, seen by V(SNS)
         pga_range_mv=80,  # PGA /2: 8 mA at 10 ohm
         min_rail_mv=20_000,
@@ -119,7 +119,7 @@ def variant_b() -> Limits:
         max_current_ua=18_000,  # R. A. Fischer, 10-18 mA
         trip_current_ua=20_000,
         full_scale_ua=24_950,
-        hardware_ceiling_ua=30_800,
+        hardware_ceiling_ua=30_360,
         min_dose_uc=30_000,
         max_dose_uc=360 * UC_PER_MA_MIN,  # 18 mA for 20 min
         min_area_mm2=1_000,
@@ -132,7 +132,7 @@ def variant_b() -> Limits:
         dither_min_ua=1_000,
         shunt_mohm=10_000,
         probe_ua=200,
-        series_ohm=117,  # limiter 22.5 and two leads of 47
+        series_ohm=111,  # two limiters of 22.7 and two leads of 33
         sense_mohm=40_080,  # 191 in parallel with 35.7, plus the shunt
         pga_range_mv=320,  # PGA /8: 32 mA at 10 ohm
         min_rail_mv=20_000,

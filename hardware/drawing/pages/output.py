@@ -14,8 +14,8 @@ tolerance over 0 to 50 C; Q6 is a bipolar transistor because the threshold of a 
 A contact that welds while the other moves joins HS_OUT and DRAIN: the current then passes beside the electrodes,
 still held by sink and limiter, and the firmware sees a load of 0 ohm.
 
-R20, R21 keep the loop stable and limit the current of a cable's charge at re-contact. C6 and the cable together
-at most 1 nF.
+R20, R21 keep the loop stable and limit the current of a cable's charge at re-contact. C6, C24 and the cable together
+at most 1 nF; C6 before C24, so that one that shorts does not take the load's current.
 
 The electrodes are NOT isolated. Through Q1, Q2 and the dividers they are joined to the battery, to GND and, with a
 cable plugged in, to the computer and its mains earth. Never have a computer and an electrode connected together;
@@ -92,6 +92,7 @@ def _leads(page: Page) -> None:
         socket = page.add(jack, 184, y, mirror=False, anchors=(Anchor(0.4, 0.8, "left"), Anchor(0.4, -0.9, "left")))
         page.wire(lead["2"], socket["1"])
         page.label("E_PLUS" if jack == "J2" else "E_MINUS", (166, y))
-    filter_ = page.add("C6", 156, 86)
-    page.wire((156, 80), filter_["1"])
-    page.wire(filter_["2"], (156, 92))
+    page.add("C6", 156, 83)
+    page.wire((156, 86), (158, 86))
+    page.label("EMI_MID", (158, 86))
+    page.add("C24", 156, 89)

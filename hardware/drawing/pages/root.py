@@ -13,14 +13,14 @@ B   0 to 25 mA, tap water (dose at most 18 mA)
 
 Value     what A fits.
 Value_B   what B fits instead; "fit" marks a part that A
-          leaves out (drawn crossed out: R10, R13, R26).
+          leaves out (crossed out: R10, R13, R26, R53).
 No Value_B: the same part in both.
 
 A variant is soldered, never switched."""
 _NUMBERS = (
     ("", "A", "B"),
     ("set-point at 100 % duty", "4.975 mA", "24.95 mA"),
-    ("limiter alone, 0 to 55 C", "5.2 to 6.0 mA", "26 to 31 mA"),
+    ("limiters, 0 to 55 C", "4.7 to 5.6 mA", "25 to 30 mA"),
     ("dead-man", "60 ms, 110 ms at the worst", ""),
     ("shunt R11, monitor U5", "10 ohm, address 40h", ""),
     ("rail", "24.0 V, clamped at 27 V", ""),

@@ -7,13 +7,16 @@ from ..shapes import Anchor
 
 _NOTE = """Output on needs all of: heartbeat edges, STOP closed, no computer on USB (or the bench strap).
 
-Dead-man. Each rising edge moves C4's charge through D1 into C5; R17 bleeds it. At 250 Hz PUMP holds Q3 on;
-without edges it is off within 60 ms (110 ms at the worst tolerance), whether the pin stays high or low.
-C4 must stay much smaller than C5: one stray edge must not lift PUMP to Q3's threshold. R17 must be fitted.
+Dead-man. Each rising edge moves the charge of C4 and C23 through D1 into C5; R17 and R48 bleed it. At 250 Hz
+PUMP holds Q3 on; without edges it is off within 60 ms (110 ms at the worst tolerance), whether the pin stays
+high or low. Two capacitors in a row pass no level when one shorts; one bleeder alone takes twice as long.
+C4 and C23 together must stay much smaller than C5: one stray edge must not lift PUMP to Q3's threshold.
 HEARTBEAT is GP22: its neighbours on the Pico are GND and RUN, a bridge to the PWM pin cannot feed the pump.
 
-Limiter. Q4 takes Q2's gate away at 0.65 V across Rlim: A 5.2 to 6.0 mA, B 26 to 31 mA over 0 to 55 C. It knows
-nothing of firmware, set-point, U3 or U4. Rlim is the last word on the current: never fit R13 in A.
+Two limiters in a row, no part shared: Q4 with R12, Q9 with R51. Either takes Q2's gate away at 0.65 V across
+its resistor: A 4.7 to 5.6 mA, B 25 to 30 mA over 0 to 55 C. They know nothing of firmware, set-point, U3, U4.
+R12 and R51 are the last word on the current: never fit R13 or R53 in A.
+R14 beside R49 and R15 before R50: one open or one short leaves Q2 off without Q3 and its gate under 20 V.
 
 STOP is in series with Q3, no firmware between. D6 lets STOP_SENSE see the loop but not feed it: a pin driven
 or pulled low cannot stand in for the switch.
@@ -22,35 +25,42 @@ Interlock. VBUS turns on Q5, which shorts PUMP. It keeps a computer and an outpu
 Bench strap: pole 1-2 takes the interlock out, pole 3-4 tells the firmware. A pin cannot do the first."""
 
 
+_RIGHT = (Anchor(-0.4, -3.4, "left"), Anchor(-0.4, -5.1, "left"))  # of a transistor whose left side is taken
+
+
 def build(page: Page) -> None:
     """Draw the sheet."""
-    page.note(_NOTE, (13, 26))
+    page.note(_NOTE, (13, 19))
     _dead_man(page)
     _interlock(page)
     _switch(page)
-    _limiter(page)
+    _limiters(page)
     _stop(page)
 
 
 def _dead_man(page: Page) -> None:
-    page.block("Dead-man", 12, 80, 112, 111)
-    page.port("HEARTBEAT", (26, 100), "left", "input")
-    series = page.add("R16", 37, 100, turn=90)
-    page.wire((26, 100), series["1"])
-    page.probe("TP14", (30, 100))
-    store = page.add("C4", 51, 100, turn=90)
-    page.wire(series["2"], store["1"])
-    page.label("PUMP_IN", (41, 100))
-    diodes = page.add("D1", 67, 100)
-    page.wire(store["2"], diodes["3"])
-    page.label("PUMP_AC", (55, 100))
+    page.block("Dead-man", 12, 64, 112, 111)
+    page.port("HEARTBEAT", (24, 100), "left", "input")
+    series = page.add("R16", 33, 100, turn=90)
+    page.wire((24, 100), series["1"])
+    page.probe("TP14", (26, 100))
+    first = page.add("C4", 48, 100, turn=90)
+    page.wire(series["2"], first["1"])
+    page.label("PUMP_IN", (36, 100))
+    second = page.add("C23", 64, 100, turn=90)
+    page.wire(first["2"], second["1"])
+    page.label("PUMP_MID", (51, 100))
+    diodes = page.add("D1", 80, 100)
+    page.wire(second["2"], diodes["3"])
+    page.label("PUMP_AC", (67.5, 100))
     page.ground(diodes["1"], 2)
-    page.wire(diodes["2"], (67, 88), (120, 88))
-    page.label("PUMP", (104.5, 88))
-    page.probe("TP8", (94, 88))
-    for name, x in (("C5", 78), ("R17", 88)):
-        part = page.add(name, x, 93)
-        page.wire((x, 88), part["1"])
+    page.wire(diodes["2"], (80, 78))
+    page.wire((48, 78), (103, 78), (103, 88), (120, 88))
+    page.label("PUMP", (106, 88))
+    page.probe("TP8", (92, 78))
+    for name, x in (("C5", 48), ("R17", 58), ("R48", 68)):
+        part = page.add(name, x, 83)
+        page.wire((x, 78), part["1"])
         page.ground(part["2"])
 
 
@@ -79,43 +89,56 @@ def _interlock(page: Page) -> None:
 
 
 def _switch(page: Page) -> None:
-    page.block("High side: switch and limiter", 113, 18, 221, 96)
+    page.block("High side: switch and two limiters", 113, 18, 221, 96)
     gate = page.add("Q3", 124, 88)
     page.wire(gate["2"], (126, 102))
-    drive = page.add("R15", 126, 75)
-    page.wire(gate["3"], drive["2"])
-    page.label("Q3_D", (126, 81))
-    page.wire(drive["1"], (126, 58))
-    switch = page.add("Q2", 152, 58, anchors=(Anchor(3.6, 2.6, "left"), Anchor(3.6, 0.9, "left")))
-    page.wire((126, 58), switch["1"])
-    page.label("HS_GATE", (140, 58))
-    page.probe("TP15", (132, 58), text="left")
-    hold = page.add("R14", 139, 52)
-    page.wire(hold["2"], (139, 58))
-    page.wire(hold["1"], (139, 46), (154, 46))
-    page.label("HS_SRC", (147, 46))
-    page.wire(switch["3"], (154, 68), (196, 68))
-    page.label("HS_OUT", (158, 68))
-    page.probe("TP9", (184, 68))
-    page.port("HS_OUT", (196, 68), "right", "output")
+    first = page.add("R15", 126, 66)
+    second = page.add("R50", 126, 74)
+    page.wire(first["2"], second["1"])
+    page.label("HS_DRIVE", (126, 70))
+    page.wire(gate["3"], second["2"])
+    page.label("Q3_D", (126, 82))
+    page.wire(first["1"], (126, 60))
+    switch = page.add("Q2", 152, 60, anchors=(Anchor(3.6, 2.6, "left"), Anchor(3.6, 0.9, "left")))
+    page.wire((118, 60), switch["1"])
+    page.label("HS_GATE", (118, 60))
+    page.probe("TP15", (133, 60), text="left")
+    for name, x in (("R14", 136), ("R49", 143)):
+        hold = page.add(name, x, 55)
+        page.wire((x, 50), hold["1"])
+        page.wire(hold["2"], (x, 60))
+    page.wire((136, 50), (154, 50))
+    page.label("HS_SRC", (147, 50))
+    page.wire(switch["3"], (154, 70), (196, 70))
+    page.label("HS_OUT", (158, 70))
+    page.probe("TP9", (184, 70))
+    page.port("HS_OUT", (196, 70), "right", "output")
 
 
-def _limiter(page: Page) -> None:
-    sense = page.add("Q4", 128, 38, mirror=True)
-    page.wire(sense["3"], (126, 58))
-    page.wire(sense["2"], (126, 31), (190, 31))
-    base = page.add("R27", 139, 38, turn=90)
-    page.wire(sense["1"], base["1"])
-    page.wire(base["2"], (146, 38), (146, 46))
-    limit = page.add("R12", 154, 38)
-    page.wire((154, 31), limit["1"])
-    page.wire(limit["2"], (154, 54))
-    extra = page.add("R13", 167, 38)
-    page.wire((167, 31), extra["1"])
-    page.wire(extra["2"], (167, 43), (154, 43))
-    page.supply("RAIL_24V", (142, 31))
-    bypass = page.add("C10", 190, 38)
-    page.wire((190, 31), bypass["1"])
+def _limiters(page: Page) -> None:
+    """Draw two limiters in a row: either takes the gate of Q2 by itself."""
+    first = page.add("Q4", 120, 32, mirror=True, anchors=_RIGHT)
+    page.wire(first["3"], (118, 60))
+    page.wire(first["2"], (118, 26), (190, 26))
+    second = page.add("Q9", 130, 44, mirror=True, anchors=_RIGHT)
+    page.wire(second["3"], (128, 60))
+    page.wire(second["2"], (128, 38), (154, 38))
+    page.label("LIMIT_MID", (133, 38))
+    rows = ((first, "R27", "R12", "R13", 26, 32, 38), (second, "R52", "R51", "R53", 38, 44, 50))
+    for sense, protection, limit, extra, top, y, bottom in rows:
+        base = page.add(protection, 141, y, turn=90)
+        page.wire(sense["1"], base["1"])
+        page.wire(base["2"], (147, y), (147, bottom))
+        main = page.add(limit, 154, y)
+        page.wire((154, top), main["1"])
+        page.wire(main["2"], (154, bottom))
+        more = page.add(extra, 167, y)
+        page.wire((154, top + 2), (167, top + 2), more["1"])
+        page.wire(more["2"], (167, bottom - 2), (154, bottom - 2))
+    page.wire((154, 50), (154, 56))
+    page.supply("RAIL_24V", (144, 26))
+    bypass = page.add("C10", 190, 32)
+    page.wire((190, 26), bypass["1"])
     page.ground(bypass["2"])
 
 

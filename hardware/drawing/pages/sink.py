@@ -12,7 +12,8 @@ set-point path can pass, and the firmware takes V(SNS) / (Rs + R11) as the secon
 R11 sits on the low side: there the INA219 sees no common mode (on the high side it over-reads by 95 uA at 24 V).
 IN+ and IN- go to R11's own pads. A0 = A1 = GND: address 40h. The address is the firmware's; do not change it.
 R7 holds Q1 off while U4 has no supply. C3, R8: 2.2 us, the loop stays stable with up to 1 nF at the output.
-R23 returns to SNS, not to GND: the divider's own current (2.2 uA at 24 V) then passes R11 and is measured.
+R23 returns to SNS, not to GND: the divider's own current (2.2 uA at 24 V) then passes R11 and is measured. R22 before
+R54: with one shorted SNS is not tied to DRAIN; a single resistor there would let the load have all the limiter gives.
 V(SNS) goes to the ADC past U4 and U5, so that neither can hide the current from the firmware.
 Q1 in B: NDT3055L, SOT-223 (1 gate, 2 and 4 drain, 3 source): up to 0.6 W when the output is shorted."""
 
@@ -51,8 +52,8 @@ def _loop(page: Page) -> None:
     page.wire(feedback["2"], (92, 82), (92, 72), (102, 72))
     page.label("SNS", (93, 72))
     page.probe("TP6", (98, 72), text="left")
-    page.wire(sink["3"], (102, 42), (142, 42))
-    page.port("DRAIN", (142, 42), "right", "passive")
+    page.wire(sink["3"], (102, 34), (142, 34))
+    page.port("DRAIN", (142, 34), "right", "passive")
 
 
 def _resistors(page: Page) -> None:
@@ -68,10 +69,13 @@ def _resistors(page: Page) -> None:
 
 def _drain_divider(page: Page) -> None:
     page.block("Drain voltage, divided by 11 about SNS", 129, 28, 221, 67.5)
-    top = page.add("R22", 134, 48)
+    top = page.add("R22", 134, 38)
+    middle = page.add("R54", 134, 47)
     bottom = page.add("R23", 134, 58)
-    page.wire((134, 42), top["1"])
-    page.wire(top["2"], bottom["1"])
+    page.wire((134, 34), top["1"])
+    page.wire(top["2"], middle["1"])
+    page.label("DRAIN_MID", (134, 42.5))
+    page.wire(middle["2"], bottom["1"])
     page.wire(bottom["2"], (134, 66), (102, 66))
     page.wire((134, 53), (158, 53))
     page.label("DRAIN_DIV", (137, 53))

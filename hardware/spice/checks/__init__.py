@@ -13,6 +13,7 @@ from hardware.spice.checks import (
     lift,
     power,
     relay,
+    second_parts,
     setpoint,
     start,
     transfer,
@@ -30,6 +31,7 @@ MODULES = (
     power,
     relay,
     faults,
+    second_parts,
     breadboard,
 )
 ALL: tuple[Check, ...] = tuple(check for module in MODULES for check in module.CHECKS)

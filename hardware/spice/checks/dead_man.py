@@ -13,7 +13,7 @@ from hardware.spice.stimuli import BEAT_HZ, heartbeat
 
 _BEATS = 30
 _TAIL_S = 0.15
-_PUMP = ("C4", "C5", "R17")
+PUMP = ("C4", "C23", "C5", "R17", "R48")
 _SAMPLES = 24
 _DUTY_MA = {"A": 4.0, "B": 20.0}
 
@@ -62,9 +62,9 @@ def longest(board: Board) -> Found:
     low_threshold = corner(board, low=("vth_q3_v",))
     found = {
         "threshold 0.8 V": off_ms(board, True, **low_threshold),
-        "long corner, 50 C": off_ms(board, True, WARM_C, **low_threshold, **corner(board, high=_PUMP)),
+        "long corner, 50 C": off_ms(board, True, WARM_C, **low_threshold, **corner(board, high=PUMP)),
     }
-    for index, settings in enumerate(samples(board, (*_PUMP, "vth_q3_v"), _SAMPLES)):
+    for index, settings in enumerate(samples(board, (*PUMP, "vth_q3_v"), _SAMPLES)):
         found[f"sample {index}, 50 C"] = off_ms(board, True, WARM_C, **settings)
     return found
 
@@ -74,7 +74,7 @@ def shortest(board: Board) -> Found:
     high_threshold = corner(board, high=("vth_q3_v",))
     return {
         "threshold 1.5 V": off_ms(board, False, **high_threshold),
-        "short corner, 0 C": off_ms(board, False, COLD_C, **high_threshold, **corner(board, low=_PUMP)),
+        "short corner, 0 C": off_ms(board, False, COLD_C, **high_threshold, **corner(board, low=PUMP)),
     }
 
 
@@ -92,14 +92,14 @@ def at_25_hz(board: Board) -> Found:
 
 def slow_at_corner(board: Board) -> Found:
     """Return the least current between edges at 25 Hz at the long corner, in uA: not held there either."""
-    settings = {**corner(board, low=("vth_q3_v",)), **corner(board, high=_PUMP)}
+    settings = {**corner(board, low=("vth_q3_v",)), **corner(board, high=PUMP)}
     waves, last_s = decay(board, False, WARM_C, 25.0, **settings)
     return {"long corner, 50 C": float(measure.between(waves, measure.shunt_ua(waves), last_s - 90e-3, last_s).min())}
 
 
 def held_at_corner(board: Board) -> Found:
     """Return the least current under a live heartbeat at the short corner, in mA: it is held everywhere."""
-    settings = {**corner(board, high=("vth_q3_v",)), **corner(board, low=_PUMP)}
+    settings = {**corner(board, high=("vth_q3_v",)), **corner(board, low=PUMP)}
     waves, last_s = decay(board, False, COLD_C, **settings)
     return {
         "short corner, 0 C": float(measure.between(waves, measure.shunt_ua(waves), last_s - 20e-3, last_s).min()) / 1e3

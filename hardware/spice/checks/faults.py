@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from hardware.spice import measure
 from hardware.spice.board import Board
-from hardware.spice.check import ADR, FAULT, Check, Found, Limit, around
-from hardware.spice.checks import dead_man
-from hardware.spice.checks.common import LOAD_OHM, SAVED, duty_of, duty_sweep, loaded
+from hardware.spice.check import FAULT, SECOND, Check, Found, Limit, around
+from hardware.spice.checks import ceiling, dead_man
+from hardware.spice.checks.common import LOAD_OHM, SAVED, current_ma, duty_of, duty_sweep, loaded
 from hardware.spice.deck import Deck
 from hardware.spice.engine import sweep
 from hardware.spice.spread import COLD_C, HOT_C, ROOM_C, WARM_C, corner
@@ -61,8 +61,8 @@ def at_the_ceiling(board: Board) -> Found:
 
 
 def at_the_ceiling_cold(board: Board) -> Found:
-    """Return the same at 0 C with R12 low and Q4's Vbe high, in mA."""
-    ends = corner(board, high=("vbe_q4_v",), low=("R12", "R13") if board.variant == "B" else ("R12",))
+    """Return the same at 0 C with the limiters' resistors low and both Vbe high, in mA."""
+    ends = corner(board, high=("vbe_q4_v", "vbe_q9_v"), low=ceiling.resistors(board))
     found = {}
     for name in _CEILING:
         waves = duty_sweep(_with(board, name, 1.0).plus(**ends).at(COLD_C), 1.0, 1.001, 1e-3)
@@ -82,7 +82,7 @@ def sensor_sees(board: Board) -> Found:
 
 def still_cut(board: Board) -> Found:
     """Return the time from the last heartbeat to off with a fault of the sink, stuck high, long corner, in ms."""
-    ends = {**corner(board, low=("vth_q3_v",)), **corner(board, high=("C4", "C5", "R17"))}
+    ends = {**corner(board, low=("vth_q3_v",)), **corner(board, high=dead_man.PUMP)}
     found = {}
     for name in ("op-amp stuck high", "sink FET short", "Rs short", "shunt short"):
         asked = duty_of(board, _ASKED_MA[board.variant])
@@ -136,9 +136,12 @@ def latent_found(board: Board) -> Found:
 
 
 def limiter_failed(board: Board) -> Found:
-    """Return the current at 100 % duty with Q4 off the board, in mA: no change, latent, for the bench self-test."""
-    waves = duty_sweep(loaded(board).plus(vbe_q4_v=5.0), 1.0, 1.001, 1e-3)
-    return {"27 C": float(measure.shunt_ua(waves)[0]) / 1e3}
+    """Return by how much 4 mA change with one limiter off the board, in %: latent, for the bench self-test."""
+    sound = load_ma(board, "")
+    return {
+        f"{name} missing": abs(current_ma(loaded(board).plus(**{setting: 5.0}), duty_of(board, 4.0)) / sound - 1) * 1e2
+        for name, setting in ceiling.OFF.items()
+    }
 
 
 _HOW = "one part failed, duty 100 %"
@@ -146,8 +149,10 @@ CHECKS = (
     Check(
         "single fault", "stuck op-amp, shorts, reference", Limit(high=6.0), "mA", FAULT, _HOW + ", 27 C", at_the_ceiling
     ),
-    Check("single fault", "the same at 0 C, tolerances", Limit(high=6.35), "mA", ADR, _HOW, at_the_ceiling_cold),
-    Check("single fault", "the same at 0 C, tolerances", Limit(high=32.0), "mA", ADR, _HOW, at_the_ceiling_cold, "B"),
+    Check("single fault", "the same at 0 C, tolerances", Limit(high=6.0), "mA", SECOND, _HOW, at_the_ceiling_cold),
+    Check(
+        "single fault", "the same at 0 C, tolerances", Limit(high=32.0), "mA", SECOND, _HOW, at_the_ceiling_cold, "B"
+    ),
     Check(
         "single fault",
         "INA219 is over the trip current",
@@ -167,7 +172,7 @@ CHECKS = (
         still_cut,
     ),
     Check("single fault", "op-amp stuck low", Limit(high=3.0), "uA", FAULT, "4 mA asked", stuck_low),
-    Check("single fault", "shunt shorted", around(5.24, 0.005), "mA", FAULT, _HOW, shunt_shorted),
+    Check("single fault", "shunt shorted", around(5.14, 0.005), "mA", SECOND, _HOW + ": the limiters", shunt_shorted),
     Check("single fault", "shunt shorted: INA219 shows", Limit(high=10.0), "uA", FAULT, _HOW, shunt_shorted_reading),
     Check(
         "single fault",
@@ -191,11 +196,11 @@ CHECKS = (
     ),
     Check(
         "single fault",
-        "limiter part missing",
-        around(4.974, 0.002),
-        "mA",
+        "one limiter missing: change",
+        Limit(high=0.1),
+        "%",
         FAULT,
-        "latent: bench self-test",
+        "4 mA; latent: bench self-test",
         limiter_failed,
     ),
 )

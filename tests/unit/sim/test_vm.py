@@ -429,7 +429,7 @@ beat(10**9, hook=hook)
             ("shunt_short", "ua 0 sns 18"),
             ("sensor_missing", "errno 5"),
             ("i2c_dead", "errno 110"),
-            ("sink_stuck_high", "ua 5600 sns 45"),
+            ("sink_stuck_high", "ua 5150 sns 41"),
         ):
             before = pico.console.count(seen)
             pico.fault(name, mark=name)
@@ -437,7 +437,7 @@ beat(10**9, hook=hook)
             if name == "electrode_lift":
                 assert pico.since("electrode_lift").t_below_us == 0
             if name == "sink_stuck_high":
-                assert pico.since(name).peak_ua == pytest.approx(5610, rel=1e-3)
+                assert pico.since(name).peak_ua == pytest.approx(5136, rel=1e-3)
             pico.fault(name, on=False)
             says(pico, seen + "\r\nua 2300 sns 18")
         with pytest.raises(errors.SimCommandError, match="gremlins"):

@@ -82,9 +82,7 @@ def test_every_semiconductor_and_every_module_fails_in_its_ways(generated: list[
         assert reference in typical.FAILURES or reference in plain or leaks
 
 
-@pytest.mark.parametrize(
-    "key", ["R17:open:1", "R14:open:2", "Q2:open:1", "Q3:open:1", "U4:open:3", "Q5:open:1", "A1:open:29", "SW1:open:2"]
-)
+@pytest.mark.parametrize("key", ["Q2:open:1", "Q3:open:1", "U4:open:3", "Q5:open:1", "A1:open:29", "SW1:open:2"])
 def test_what_floats_is_tried_with_leakage_up_and_down(generated: list[faults.Fault], key: str) -> None:
     known = by_key(generated)
     assert isinstance(known[key].change, Opened)
