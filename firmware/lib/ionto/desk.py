@@ -170,7 +170,9 @@ class Desk:
         return self._keeper.busy() or self._session.state == SELF_TESTING
 
     def clear_fault(self) -> int:
-        """Clear a latched fault whose cause is gone."""
+        """Clear a latched fault whose cause is gone. Without one there is nothing to do, and nothing is done."""
+        if self._session.state != protocol.FAULT:
+            return faults.NONE
         if self._keeper.todo != NOTHING:
             return faults.WRONG_STATE
         code = self._session.clear(self._reading)

@@ -12,9 +12,14 @@ WINDOW_US = const(10_000_000)  # after a press
 
 
 class Hand:
-    """Watches START. One press counts once: a button that is stuck, at boot or later, is no hand."""
+    """Watches START. One press counts once: a button that is stuck, at boot or later, is no hand.
+
+    `served` says that the press, which may still be under way, has had its act. The session's current uses a press up,
+    so that time has to be counted at rest only.
+    """
 
     def __init__(self):
+        self.served = False
         self._left_us = 0
         self._held_us = PRESS_US  # as if pressed at boot, so that only a press after a release counts
 
@@ -29,6 +34,7 @@ class Hand:
             self._held_us += dt_us
             if self._held_us >= PRESS_US:
                 self._left_us = WINDOW_US
+                self.served = False
 
     def there(self, reading: "array") -> bool:
         """Return True when a person is at the board now."""
@@ -37,3 +43,4 @@ class Hand:
     def used(self) -> None:
         """The press has had its effect: the next act needs another."""
         self._left_us = 0
+        self.served = True

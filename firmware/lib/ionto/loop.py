@@ -145,9 +145,13 @@ class Loop:
 
     @micropython.native
     def _changed(self) -> None:
-        """Act on a new state: the output first."""
-        hal, state = self._hal, self._session.state
+        """Act on a new state: the output first. Every current begins here, and none begins without an open log."""
+        hal, session = self._hal, self._session
+        if session.state == protocol.RAMP_UP and not self._keeper.log_open:
+            session.fail(faults.LOG_WRITE_FAILED, self._reading)
+        state = session.state
         if state in _POWERED_UP:
+            self._hand.used()  # a press is for the one act after it
             hal.power_up()
         elif state not in _STILL_POWERED:
             hal.cut_off()

@@ -22,6 +22,7 @@ class Panel:
 
     def __init__(self, parts: "Parts", keeper: "Keeper", desk: "Desk"):
         self._hal = parts.hal
+        self._hand = parts.hand
         self._log = parts.log
         self._note = parts.note
         self._reading = parts.reading
@@ -69,7 +70,7 @@ class Panel:
                 self._press_ms = press_ms + 1
             return
         self._press_ms = 0
-        if press_ms >= _START_PRESS_MS and press_ms < _LONGEST_PRESS_MS:
+        if press_ms >= _START_PRESS_MS and press_ms < _LONGEST_PRESS_MS and not self._hand.served:
             self._start_pressed()
 
     def _start_pressed(self) -> None:

@@ -349,7 +349,7 @@ class Session:
         return faults.NONE
 
     def clear(self, reading: Reading) -> int:
-        """Clear a latched fault: its cause must be gone, with hysteresis."""
+        """Clear a latched fault: its cause must be gone, with hysteresis. Without a fault nothing changes."""
         if self.state != FAULT:
             return faults.NONE
         if not reading.fresh or not reading.sensor_ok or reading.current_ua > CLEAR_BELOW_UA:

@@ -102,8 +102,11 @@ def clear() -> Answer:
     """Clear a latched fault, when its cause is gone.
 
     A log that could not be written is tried again; when that fails too, the fault is latched anew (exit code 5).
+    Without a latched fault nothing changes.
     """
     with _acting() as device:
+        if device.status().state != protocol.FAULT:
+            return _after(device, "No fault is latched; nothing was changed.")
         device.clear_fault()
         status = device.log_written()
         if status.state == protocol.FAULT:

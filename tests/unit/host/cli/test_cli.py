@@ -110,7 +110,8 @@ def test_a_fault_has_exit_code_5(ionto: Shell, fake: FakeDevice) -> None:
     fake.fault = faults.SENSOR_MISSING
     assert ionto("clear") == 4 and "still there" in ionto.err
     fake.fault = faults.OPEN_CIRCUIT
-    assert ionto("clear") == 0
+    assert ionto("clear") == 0 and "Cleared." in ionto.out
+    assert ionto("clear") == 0 and "No fault is latched; nothing was changed." in ionto.out
 
 
 @pytest.mark.hazard("HAZ-33")
