@@ -19,7 +19,7 @@ _REFRESH = "python -m verification.hazards --write"
 
 
 @click.command()
-@click.option("--write", is_flag=True, help=f"Put the tests of each hazard into {document.DOCUMENT}.")
+@click.option("--write", is_flag=True, help=f"Put the tests of each hazard into {document.DOCUMENT}; run none.")
 def main(write: bool) -> None:
     """Match docs/hazards.md with the tests that carry its ids.
 
@@ -28,38 +28,50 @@ def main(write: bool) -> None:
     emulator and bench are not started here: what has no result there is shown as such, and a failure counts.
     """
     hazards = document.read(ROOT)
-    _run_unproven()
+    _pytest("--unproven", *(["--collect-only", "-qq"] if write else []), _TESTS)
     known = record.read(ROOT)
     known.marked.update(faults.marked())
     rows = matrix.rows(hazards, known)
-    problems = document.problems(hazards) + [problem for row in rows for problem in row.problems()]
-    problems += _refresh(rows, write)
+    problems = document.problems(hazards)
+    if write:
+        _write(rows)
+        sys.exit(_told(problems))
+    problems += [problem for row in rows for problem in row.problems()] + _compared(rows)
     console = Console()
     matrix.show(rows, console)
     click.echo(f"{len(rows)} hazards; {matrix.summary(known)}; {known.machine}; {record.RECORD}")
+    sys.exit(_told(problems))
+
+
+def _told(problems: list[str]) -> int:
+    """Say the problems; return the exit code."""
     for problem in problems:
         click.echo(problem, err=True)
-    sys.exit(1 if problems else 0)
+    return 1 if problems else 0
 
 
-def _run_unproven() -> None:
-    """Run the tests that prove a hazard and have no result; end when pytest could not say."""
-    code = subprocess.run([sys.executable, "-m", "pytest", "--unproven", _TESTS], check=False).returncode
+def _pytest(*arguments: str) -> None:
+    """Run pytest; end when it could not say."""
+    code = subprocess.run([sys.executable, "-m", "pytest", *arguments], check=False).returncode
     if code not in _JUDGED:
         sys.exit(code)
 
 
-def _refresh(rows: list[matrix.Row], write: bool) -> list[str]:
-    """Compare the tests that the page lists with the markers; with `write` replace them."""
-    path = ROOT / document.DOCUMENT
-    text = path.read_text(encoding="utf-8")
-    fresh = document.with_tests(text, {row.hazard.key: list(row.outcomes) for row in rows})
-    if fresh == text:
+def _fresh(rows: list[matrix.Row]) -> str:
+    """Return the page with the tests that carry its ids."""
+    text = (ROOT / document.DOCUMENT).read_text(encoding="utf-8")
+    return document.with_tests(text, {row.hazard.key: list(row.outcomes) for row in rows})
+
+
+def _write(rows: list[matrix.Row]) -> None:
+    (ROOT / document.DOCUMENT).write_text(_fresh(rows), encoding="utf-8")
+
+
+def _compared(rows: list[matrix.Row]) -> list[str]:
+    """Return what is to do when the page does not list the tests that carry its ids."""
+    if _fresh(rows) == (ROOT / document.DOCUMENT).read_text(encoding="utf-8"):
         return []
-    if not write:
-        return [f"{document.DOCUMENT} does not list the tests that carry its ids. Type: {_REFRESH}"]
-    path.write_text(fresh, encoding="utf-8")
-    return []
+    return [f"{document.DOCUMENT} does not list the tests that carry its ids. Type: {_REFRESH}"]
 
 
 if __name__ == "__main__":

@@ -79,10 +79,14 @@ class Recorder:
 
     def pytest_sessionfinish(self) -> None:
         """Write the record, unless the sources are no longer those that were tested; the controller does it for all."""
-        if self._config.option.collectonly or hasattr(self._config, "workerinput"):  # a worker of pytest-xdist
+        if self._learnt_nothing() or hasattr(self._config, "workerinput"):  # a worker of pytest-xdist
             return
         if not self._record.keep(self._root):
             self.note = f"{record.RECORD} not written: the sources changed while the tests ran"
+
+    def _learnt_nothing(self) -> bool:
+        """Return True for a run that only collected, unless it was to tell which tests prove a hazard."""
+        return self._config.option.collectonly and not self._config.getoption("--unproven")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say when nothing was recorded."""

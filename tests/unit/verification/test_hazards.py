@@ -200,7 +200,7 @@ def test_set_up_and_tear_down_count(project: pytest.Pytester) -> None:
 
 def test_the_command_judges_and_keeps_the_page(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project.path)
-    monkeypatch.setattr(command, "_run_unproven", lambda: run(project, "--unproven"))
+    monkeypatch.setattr(command, "_pytest", lambda *arguments: run(project, *arguments))
     monkeypatch.setattr(rows, "marked", lambda: {"verification/campaign/catalogue.py::f[HOLD]": ["HAZ-01"]})
     first = CliRunner().invoke(command.main)
     assert first.exit_code == 1
@@ -211,3 +211,6 @@ def test_the_command_judges_and_keeps_the_page(project: pytest.Pytester, monkeyp
     second = CliRunner().invoke(command.main, ["--write"])
     assert (second.exit_code, second.stderr) == (0, "")
     assert "  - unit/test_it.py: `test_guard`, `test_ramp`\n" in (project.path / document.DOCUMENT).read_text()
+    assert record.read(project.path).results == {}, "writing the page runs no test"
+    third = CliRunner().invoke(command.main)
+    assert (third.exit_code, third.stderr) == (0, "")
