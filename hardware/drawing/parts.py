@@ -108,7 +108,7 @@ RESISTORS = {
     "R39": _resistor("1k", "1K", "current of the ready light"),
     "R40": _resistor("1k", "1K", "current of the current light"),
     "R41": _resistor("1k", "1K", "current of the fault light"),
-    "R42": _resistor("33", "33R", "current of the buzzer"),
+    "R42": Part("R", "33", "current of the buzzer", "RC1206FR-0733RL", "1%", "0.25 W, 200 V", "1206", 1),
     "R43": _resistor("1k", "1K", "ESD: limits the current of the START pin"),
     "R44": _resistor("4.7k", "4K7", "POLARITY_RELAY charges C22 through it; 1 ms"),
     "R45": _resistor("180k", "180K", "bleeds C22: how long the relay is held"),
@@ -121,6 +121,8 @@ RESISTORS = {
     "R52": _resistor("1k", "1K", "protects the base of Q9"),
     "R53": _resistor("28.0", "28R", "Rlim of variant B, parallel to R51", "fit"),
     "R54": _resistor("4.99M", "4M99", "drain divider, top, after R22"),
+    "R58": _resistor("100k", "100K", "lets Q10 conduct without a computer"),
+    "R59": _resistor("2.7k", "2K7", "1.1 mA through the STOP contact keeps it clean"),
 }
 CAPACITORS = {
     "C1": _capacitor("100n", "GRM31C5C1H104JA01L", "set-point filter", "C0G, 50 V", "5%", "1206"),
@@ -151,6 +153,7 @@ CAPACITORS = {
     "C22": _capacitor("1u", "GRM21BR71H105KA12L", "holds the relay past the dead-man", size="0805"),
     "C23": _capacitor("47n", "GRM21B5C1H473JA01L", "pump capacitor, after C4", "C0G, 50 V", "5%", "0805"),
     "C24": _capacitor("1n", "GRM1885C1H102JA01D", "EMI, after C6", "C0G, 50 V", "5%"),
+    "C25": _capacitor("4.7p", "GRM1885C1H4R7CA01D", "feed-forward of the boost's feedback", "C0G, 50 V", "0.25pF"),
 }
 SEMICONDUCTORS = {
     "D1": Part("BAS70-04", "BAS70-04", "charge pump", "BAS70-04,215", "-", "70 V, 70 mA", "SOT-23", 1),
@@ -170,6 +173,16 @@ SEMICONDUCTORS = {
     "D11": Part(
         "D_Schottky", "SS14", "blows the fuse when the battery is reversed", "SS14", "-", "40 V, 1 A", "SMA", 2
     ),
+    "D14": Part(
+        "Clamp_Dual",
+        "35V",
+        "clamps both electrodes to GND",
+        "DUP3105SOQ-7",
+        "-",
+        "32 V, leaks 100 nA at most, 30 pF",
+        "SOT-23",
+        1,
+    ),
     "D12": Part("BAS70", "BAS70", "charges C22, never discharges it", "BAS70,215", "-", "70 V, 70 mA", "SOT-23", 1),
     "Q1": Part(
         "NMOS_GSD",
@@ -180,8 +193,18 @@ SEMICONDUCTORS = {
         "50 V, 0.2 A",
         "SOT-23",
         1,
+        "omit",
+    ),
+    "Q11": Part(
+        "NMOS_GDS",
         "NDT3055L",
+        "sink of variant B, in place of Q1",
         "NDT3055L",
+        "Vgs(th) 1.0 to 2.0 V",
+        "60 V, 4 A",
+        "SOT-223",
+        2,
+        "fit",
     ),
     "Q2": Part(
         "PMOS_GSD",
@@ -192,8 +215,18 @@ SEMICONDUCTORS = {
         "50 V, 0.13 A, 0.22 W",
         "SOT-23",
         1,
+        "omit",
+    ),
+    "Q12": Part(
+        "PMOS_GDS",
         "NDT2955",
+        "high-side switch of variant B, in place of Q2",
         "NDT2955",
+        "Vgs(th) -2.0 to -4.0 V",
+        "60 V, 2.5 A",
+        "SOT-223",
+        2,
+        "fit",
     ),
     "Q3": Part(
         "NMOS_GSD",
@@ -226,6 +259,16 @@ SEMICONDUCTORS = {
     "Q9": Part(
         "PNP_BEC", "MMBT3906", "second limiter: 0.65 V across R51", "MMBT3906LT1G", "-", "40 V, 0.2 A", "SOT-23", 1
     ),
+    "Q10": Part(
+        "PMOS_GSD",
+        "AO3401A",
+        "parts the cell from VSYS while a computer is plugged in",
+        "AO3401A",
+        "Vgs(th) -0.5 to -1.3 V",
+        "30 V, 4 A",
+        "SOT-23",
+        1,
+    ),
     "U2": Part("LM4040", "2.5V", "2.5 V shunt reference", "LM4040AIM3-2.5/NOPB", "0.1%", "60 uA to 15 mA", "SOT-23", 3),
     "U3": Part(
         "74LVC1G3157", "74LVC1G3157", "set-point switch", "SN74LVC1G3157DCKR", "-", "1.65 to 5.5 V", "SC-70-6", 2
@@ -257,7 +300,7 @@ SEMICONDUCTORS = {
         "TPS61040DBVR",
         "Vfb 1.233 V, 2 %",
         "28 V, 0.4 A switch",
-        "SOT-23-5",
+        "SOT-23-5 on SOT-23-6",
         3,
         "MT3608",
         "MT3608",
@@ -284,7 +327,7 @@ OTHERS = {
         "Button_NC", "STOP", "STOP: latching mushroom, normally closed", "XB5AS8442", "-", "1 NC", "panel, 22 mm", 4
     ),
     "SW2": Part("Button_NO", "START", "START button", "B3F-1000", "-", "24 V, 50 mA", "6 x 6 mm", 2),
-    "SW3": Part("Switch_SPST", "POWER", "power switch", "OS102011MS2QN1", "-", "12 V, 0.1 A", "THT", 2),
+    "SW3": Part("Switch_SPST", "POWER", "power switch", "7101SYCQE", "-", "28 V DC, 5 A", "THT", 3),
     "BZ1": Part("Buzzer", "2.7kHz", "magnetic buzzer", "CMT-8504-100-SMT-TR", "-", "3.6 V, 0.1 A", "SMD", 2),
     "JP1": Part(
         "Strap_2x2", "BENCH", "bench strap, one double jumper cap", "TSW-102-07-G-D", "-", "-", "2x2, 2.54 mm", 1

@@ -119,6 +119,43 @@ BATTERY = _two(
     top_name="+",
     bottom_name="-",
 )
+
+
+def _both_ways(y: float) -> list[Graphic]:
+    """Return a clamp that conducts both ways, its middle at `y`."""
+    return [
+        line((-1, y + 0.9), (1, y + 0.9), (0, y), (-1, y + 0.9), width=_THICK),
+        line((-1, y - 0.9), (1, y - 0.9), (0, y), (-1, y - 0.9), width=_THICK),
+        line((-1.4, y + 0.3), (-1, y), (1, y), (1.4, y - 0.3), width=_THICK),
+    ]
+
+
+CLAMP = Symbol(
+    "Clamp_Dual",
+    "D",
+    "Two clamps, each both ways, to a common pin; SOT-23: 1 and 2 lines, 3 common",
+    (
+        Unit(
+            (
+                *_both_ways(2.5),
+                *_both_ways(-2.5),
+                line((0, 4), (0, 3.4)),
+                line((0, 1.6), (0, -1.6)),
+                line((0, -3.4), (0, -4)),
+                line((0, 0), (2, 0)),
+                circle(0, 0, 0.2, fill="outline"),
+            ),
+            (
+                Pin("1", "A", "passive", 0, 6, 270, 2.0),
+                Pin("2", "B", "passive", 0, -6, 90, 2.0),
+                Pin("3", "COM", "passive", 4, 0, 180, 2.0),
+            ),
+            (-1.4, -4, 1.4, 4),
+        ),
+    ),
+    (Anchor(2.2, 4.6, "left"), Anchor(2.2, 2.9, "left")),
+    show_numbers=True,
+)
 REFERENCE = Symbol(
     "LM4040",
     "U",
@@ -176,8 +213,11 @@ _CHANNEL = (
 )
 
 
-def _fet(top: str, bottom: str) -> tuple[Pin, ...]:
-    numbers = {"G": "1", "S": "2", "D": "3"}
+_SOT23 = {"G": "1", "S": "2", "D": "3"}
+_SOT223 = {"G": "1", "D": "2", "S": "3"}  # the tab is the drain too: pad 2 of KiCad's SOT-223-3_TabPin2
+
+
+def _fet(top: str, bottom: str, numbers: dict[str, str]) -> tuple[Pin, ...]:
     return (
         Pin("1", "G", "input", -4, 0, 0, 1.0),
         Pin(numbers[top], top, "passive", 2, 4, 270, 2.0),
@@ -186,51 +226,50 @@ def _fet(top: str, bottom: str) -> tuple[Pin, ...]:
 
 
 _FET_TEXT = (Anchor(3.6, 0.9, "left"), Anchor(3.6, -0.9, "left"))
-NMOS = Symbol(
-    "NMOS_GSD",
-    "Q",
-    "N-channel MOSFET, SOT-23: 1 gate, 2 source, 3 drain",
-    (
-        Unit(
-            (
-                *_CHANNEL,
-                line((-0.3, 1.45), (2, 1.45), (2, 2)),
-                line((-0.3, -1.45), (2, -1.45), (2, -2)),
-                line((-0.3, 0), (1, 0), (1, -1.45)),
-                line((-0.1, 0), (0.5, 0.4), (0.5, -0.4), (-0.1, 0), fill="outline"),
-                line((2, 1.45), (2, -1.45)),
-                line((1.5, -0.4), (2.5, -0.4), (2, 0.4), (1.5, -0.4), fill="outline"),
-                line((1.5, 0.4), (2.5, 0.4)),
-            ),
-            _fet("D", "S"),
-            (-2.2, -2.3, 2.8, 2.3),
-        ),
-    ),
-    _FET_TEXT,
-    show_numbers=True,
+_N_CHANNEL = (
+    *_CHANNEL,
+    line((-0.3, 1.45), (2, 1.45), (2, 2)),
+    line((-0.3, -1.45), (2, -1.45), (2, -2)),
+    line((-0.3, 0), (1, 0), (1, -1.45)),
+    line((-0.1, 0), (0.5, 0.4), (0.5, -0.4), (-0.1, 0), fill="outline"),
+    line((2, 1.45), (2, -1.45)),
+    line((1.5, -0.4), (2.5, -0.4), (2, 0.4), (1.5, -0.4), fill="outline"),
+    line((1.5, 0.4), (2.5, 0.4)),
 )
-PMOS = Symbol(
+_P_CHANNEL = (
+    *_CHANNEL,
+    line((-0.3, 1.45), (2, 1.45), (2, 2)),
+    line((-0.3, -1.45), (2, -1.45), (2, -2)),
+    line((-0.3, 0), (1, 0), (1, 1.45)),
+    line((0.8, 0), (0.2, 0.4), (0.2, -0.4), (0.8, 0), fill="outline"),
+    line((2, 1.45), (2, -1.45)),
+    line((1.5, -0.4), (2.5, -0.4), (2, 0.4), (1.5, -0.4), fill="outline"),
+    line((1.5, 0.4), (2.5, 0.4)),
+)
+
+
+def _transistor(name: str, description: str, graphics: tuple[Graphic, ...], pins: tuple[Pin, ...]) -> Symbol:
+    unit = Unit(graphics, pins, (-2.2, -2.3, 2.8, 2.3))
+    return Symbol(name, "Q", description, (unit,), _FET_TEXT, show_numbers=True)
+
+
+NMOS = _transistor(
+    "NMOS_GSD", "N-channel MOSFET, SOT-23: 1 gate, 2 source, 3 drain", _N_CHANNEL, _fet("D", "S", _SOT23)
+)
+NMOS_SOT223 = _transistor(
+    "NMOS_GDS", "N-channel MOSFET, SOT-223: 1 gate, 2 drain (and tab), 3 source", _N_CHANNEL, _fet("D", "S", _SOT223)
+)
+PMOS = _transistor(
     "PMOS_GSD",
-    "Q",
     "P-channel MOSFET, SOT-23: 1 gate, 2 source, 3 drain; source on top",
-    (
-        Unit(
-            (
-                *_CHANNEL,
-                line((-0.3, 1.45), (2, 1.45), (2, 2)),
-                line((-0.3, -1.45), (2, -1.45), (2, -2)),
-                line((-0.3, 0), (1, 0), (1, 1.45)),
-                line((0.8, 0), (0.2, 0.4), (0.2, -0.4), (0.8, 0), fill="outline"),
-                line((2, 1.45), (2, -1.45)),
-                line((1.5, -0.4), (2.5, -0.4), (2, 0.4), (1.5, -0.4), fill="outline"),
-                line((1.5, 0.4), (2.5, 0.4)),
-            ),
-            _fet("S", "D"),
-            (-2.2, -2.3, 2.8, 2.3),
-        ),
-    ),
-    _FET_TEXT,
-    show_numbers=True,
+    _P_CHANNEL,
+    _fet("S", "D", _SOT23),
+)
+PMOS_SOT223 = _transistor(
+    "PMOS_GDS",
+    "P-channel MOSFET, SOT-223: 1 gate, 2 drain (and tab), 3 source; source on top",
+    _P_CHANNEL,
+    _fet("S", "D", _SOT223),
 )
 PNP = Symbol(
     "PNP_BEC",
@@ -378,10 +417,11 @@ INA219 = _chip(
 )
 BOOST = _chip(
     "Boost_SOT23",
-    "Boost converter: 1 SW, 2 GND, 3 FB, 4 EN, 5 VIN (TPS61040 and MT3608)",
+    "Boost converter on six pads: MT3608 has VIN on 5, TPS61040's pin 5 in SOT-23-5 lies on pad 6",
     (-6, -5, 6, 5),
     (
         Pin("5", "VIN", "power_in", -8, 3, 0, 2.0),
+        Pin("6", "VIN_SOT5", "power_in", -8, 1, 0, 2.0),
         Pin("4", "EN", "input", -8, -3, 0, 2.0),
         Pin("1", "SW", "passive", 8, 3, 180, 2.0),
         Pin("3", "FB", "input", 8, -3, 180, 2.0),
@@ -626,7 +666,8 @@ FLAG = Symbol(
     in_bom=False,
 )
 ALL = (
-    RESISTOR, CAPACITOR, INDUCTOR, FUSE, DIODE, SCHOTTKY, BAS70, BAS70_04, ZENER, LED, BATTERY, REFERENCE, NMOS, PMOS,
+    RESISTOR, CAPACITOR, INDUCTOR, FUSE, DIODE, SCHOTTKY, BAS70, BAS70_04, ZENER, LED, BATTERY, REFERENCE, CLAMP, NMOS,
+    NMOS_SOT223, PMOS, PMOS_SOT223,
     PNP, NPN, OPAMP, SWITCH_1G3157, INA219, BOOST, PICO, RELAY, BUTTON_NO, BUTTON_NC, SLIDE, STRAP, STRAP_2X2, JACK,
     BUZZER, TEST_POINT, *SUPPLIES, GROUND, FLAG,
 )  # fmt: skip

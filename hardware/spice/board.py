@@ -10,7 +10,10 @@ from ionto_sim.spice import quantity
 from ionto_sim.spice.netlist import Netlist
 
 _USUAL_TOLERANCE = {"R": 0.01, "C": 0.10}
-_MODEL_OF = {"Q1": "sink_fet", "Q2": "high_fet", "Q3": "enable_fet", "Q6": "hold_bjt", "Q8": "relay_fet", "U4": "opamp"}
+_MODEL_OF = {
+    "Q1": "sink_fet", "Q11": "sink_fet", "Q2": "high_fet", "Q12": "high_fet", "Q3": "enable_fet", "Q6": "hold_bjt",
+    "Q8": "relay_fet", "U4": "opamp",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

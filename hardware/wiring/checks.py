@@ -21,6 +21,7 @@ REFERENCE_V = 2.5
 COLD_BASE_V = 0.6905  # base-emitter voltage at which one limiter alone holds at 0 C, from its SPICE runs
 E9_PULL_DOWN_OHM = 8_200.0  # RP2350 erratum E9
 RELAY_HOLD_MS = (87, 93)  # time constant: in SPICE held 134 to 309 ms, past the dead-man, under limits.RELAY_MS
+LOGIC_V, SCHOTTKY_V = 3.3, 0.35
 BOOST_FEEDBACK_V = {"TPS61040": 1.233, "MT3608": 0.6}
 RAIL_V = 24.0
 _SCALE = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6}
@@ -219,8 +220,18 @@ def amplifier(netlist: Netlist) -> list[str]:
 
 
 def sink_transistor(netlist: Netlist) -> list[str]:
-    """Q1 has its drain at the output and its source at the resistors."""
-    return _pins_on(netlist, {("Q1", "D"): "DRAIN", ("Q1", "G"): "SINK_GATE", ("Q1", "S"): "SNS"})
+    """Q1, in B Q11, has its drain at the output and its source at the resistors; one of them is fitted."""
+    places = {"D": "DRAIN", "G": "SINK_GATE", "S": "SNS"}
+    wrong = _pins_on(netlist, {(name, pin): net for name in ("Q1", "Q11") for pin, net in places.items()})
+    return wrong + _either(netlist, "Q1", "Q11")
+
+
+def _either(netlist: Netlist, only_a: str, only_b: str) -> list[str]:
+    """Return a sentence for each variant that does not fit its own one of two parts."""
+    fitted = {(name, variant) for name in (only_a, only_b) for variant in "AB"
+              if netlist.components[name].value_in(variant) is not None}  # fmt: skip
+    right = {(only_a, "A"), (only_b, "B")}
+    return [f"{name} is fitted in {variant} or missing there" for name, variant in sorted(fitted ^ right)]
 
 
 def pull_downs(netlist: Netlist) -> list[str]:
@@ -236,12 +247,13 @@ def pull_downs(netlist: Netlist) -> list[str]:
 
 
 def high_side(netlist: Netlist) -> list[str]:
-    """Q2 switches the rail to the output, off by R14 and R49 unless Q3 pulls its gate through R15 and R50.
+    """Q2, in B Q12, switches the rail to the output, off by R14 and R49 unless Q3 pulls its gate through R15 and R50.
 
     Its gate stays within 20 V also when one of R14 and R49 is open, or one of R15 and R50 shorted.
     """
     expected = {("Q2", "S"): "HS_SRC", ("Q2", "G"): "HS_GATE", ("Q2", "D"): "HS_OUT", ("Q3", "D"): "Q3_D"}
-    wrong = _pins_on(netlist, {**expected, ("Q3", "G"): "PUMP"})
+    expected |= {("Q12", "S"): "HS_SRC", ("Q12", "G"): "HS_GATE", ("Q12", "D"): "HS_OUT"}
+    wrong = _pins_on(netlist, {**expected, ("Q3", "G"): "PUMP"}) + _either(netlist, "Q2", "Q12")
     wrong += _between(netlist, dict.fromkeys(("R14", "R49"), ("HS_GATE", "HS_SRC")))
     wrong += _between(netlist, {"R15": ("HS_GATE", "HS_DRIVE"), "R50": ("HS_DRIVE", "Q3_D")})
     holds = [value_of(netlist, name) for name in ("R14", "R49")]
@@ -304,9 +316,13 @@ def dead_man(netlist: Netlist) -> list[str]:
 
 
 def stop(netlist: Netlist) -> list[str]:
-    """STOP is the only way from Q3's source to ground, and the pin that sees it cannot feed it."""
-    wrong = _pins_on(netlist, {("Q3", "S"): "STOP_LOOP", ("D6", "K"): "STOP_LOOP"})
-    wrong += _between(netlist, {"SW1": ("STOP_LOOP", "GND"), "R28": (netlist.net_of("D6", "A"), "STOP_SENSE")})
+    """STOP is the only way from Q3's source to ground, the pin that sees it cannot feed it, 1 mA keeps it clean."""
+    wrong = _pins_on(netlist, {("Q3", "S"): "STOP_LOOP", ("D6", "K"): "STOP_LOOP", ("D6", "A"): "STOP_FEED"})
+    expected = {"SW1": ("STOP_LOOP", "GND"), "R28": ("STOP_FEED", "STOP_SENSE"), "R59": ("STOP_FEED", "3V3")}
+    wrong += _between(netlist, expected)
+    wetting_ma = (LOGIC_V - SCHOTTKY_V) / value_of(netlist, "R59") * 1e3
+    if not 1.0 <= wetting_ma <= 3.0:
+        wrong.append(f"{wetting_ma:.2f} mA flow through the STOP contact, not 1 to 3")
     return wrong + [f"{name} is on STOP_LOOP" for name in sorted(netlist.parts_on("STOP_LOOP") - {"Q3", "SW1", "D6"})]
 
 
@@ -369,10 +385,14 @@ def relay_hold(netlist: Netlist) -> list[str]:
 
 
 def rail(netlist: Netlist) -> list[str]:
-    """The boost makes 24 V from the battery's side of D4, and a Zener clamps it within the firmware's limit and 5 %."""
-    wrong = _pins_on(
-        netlist, {("U6", "VIN"): "VBAT", ("U6", "EN"): "BOOST_ENABLE", ("D4", "A"): "VBAT", ("D4", "K"): "VSYS"}
-    )
+    """The boost makes 24 V from the battery's side of D4 and Q10, and D3 clamps it within the firmware's limit and 5 %.
+
+    Pad 5 of the converter is MT3608's input, pad 6 that of the TPS61040. USB reaches the cell past neither D4 nor Q10.
+    """
+    wrong = _pins_on(netlist, {("U6", "5"): "VBAT", ("U6", "6"): "VBAT", ("U6", "EN"): "BOOST_ENABLE"})
+    wrong += _pins_on(netlist, {("D4", "A"): "VBAT", ("D4", "K"): "VSYS_IN", ("Q10", "D"): "VSYS_IN"})
+    wrong += _pins_on(netlist, {("Q10", "S"): "VSYS", ("Q10", "G"): "VBUS"})
+    wrong += _between(netlist, {"R58": ("VBUS", "GND"), "C25": ("RAIL_24V", "BOOST_FB")})
     wrong += _pins_on(netlist, {("D3", "K"): "RAIL_24V", ("D3", "A"): "GND", ("D5", "K"): "RAIL_24V"})
     for variant, limits in _variants():
         chip = netlist.components["U6"].value_in(variant) or ""
@@ -382,6 +402,16 @@ def rail(netlist: Netlist) -> list[str]:
         if not limits.min_rail_mv / 1e3 < RAIL_V < value_of(netlist, "D3", variant) <= limits.max_rail_mv / 1e3:
             wrong.append(f"D3 does not clamp between {RAIL_V} V and the firmware's limit in {variant}")
     return wrong
+
+
+def clamps(netlist: Netlist) -> list[str]:
+    """Both electrodes are clamped to ground, at their sockets, by what stands the rail's clamp."""
+    wrong = _pins_on(netlist, {("D14", "1"): "E_PLUS", ("D14", "2"): "E_MINUS", ("D14", "3"): "GND"})
+    wrong += _pins_on(netlist, {("J2", "1"): "E_PLUS", ("J3", "1"): "E_MINUS"})
+    most_v = number(netlist.components["D3"].value) * 1.05
+    if number(netlist.components["D14"].value) < 1.1 * most_v:
+        wrong.append(f"D14 conducts below 1.1 times the rail's clamp of {most_v:.1f} V")
+    return wrong + _between(netlist, {"C6": ("E_PLUS", "EMI_MID"), "C24": ("EMI_MID", "E_MINUS")})
 
 
 def straps(netlist: Netlist) -> list[str]:
@@ -407,7 +437,7 @@ def purchasing(netlist: Netlist) -> list[str]:
 CHECKS: tuple[Check, ...] = (
     net_names, firmware_pins, heartbeat_neighbours, sensor_address, shunt, sense, precision, set_point, amplifier,
     sink_transistor, pull_downs, high_side, limiter, series_resistance, dead_man, stop, interlock, measurements, relay,
-    relay_hold, rail, straps, purchasing,
+    relay_hold, rail, clamps, straps, purchasing,
 )  # fmt: skip
 
 

@@ -25,7 +25,6 @@ NODES = {
     "Q4_INNER": "Net-(Q4-B)",
     "Q9_BASE": "Net-(Q9-B)",
     "Q9_INNER": "Net-(Q9-B)",
-    "STOP_DIODE": "Net-(D6-A)",
     "OPAMP_IN": "SETPOINT",
 }
 # Pins in the order of an element's nodes.

@@ -11,7 +11,7 @@ LEAKY_OHM = 100_000.0  # a junction or a gate oxide that was damaged, by static 
 # First letter of the reference, and the pairs of pins by name between which such a part leaks.
 LEAKY: dict[str, tuple[tuple[str, str], ...]] = {
     "Q": (("G", "S"), ("G", "D"), ("D", "S"), ("B", "E"), ("B", "C"), ("C", "E")),
-    "D": (("A", "K"), ("A", "AK"), ("AK", "K")),
+    "D": (("A", "K"), ("A", "AK"), ("AK", "K"), ("A", "COM"), ("B", "COM")),
     "C": (("1", "2"),),
 }
 
@@ -21,6 +21,7 @@ FAILURES: dict[str, dict[str, str]] = {
     "Q2": {"vth:low": "threshold 0.8 V", "vth:high": "threshold 2.0 V"},
     "Q3": {"vth:low": "threshold 0.8 V", "vth:high": "threshold 1.5 V"},
     "Q4": {"vbe:low": "base-emitter voltage 20 mV low", "vbe:high": "base-emitter voltage 20 mV high"},
+    "Q9": {"vbe:low": "base-emitter voltage 20 mV low", "vbe:high": "base-emitter voltage 20 mV high"},
     "Q5": {"vth:low": "threshold 0.8 V", "vth:high": "threshold 1.5 V"},
     "Q6": {"vbe:low": "base-emitter voltage 75 mV low", "vbe:high": "base-emitter voltage 45 mV high"},
     "Q8": {"vth:low": "threshold 0.5 V", "vth:high": "threshold 1.3 V"},

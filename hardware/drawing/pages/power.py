@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..page import Page
+from ..page import Page, Point
 from ..shapes import Anchor
 
 _NOTE = """Boost output: A 1.233 V x (1 + R30 / R31) = 24.0 V, B 0.6 V x (1 + R30 / R31) = 24.0 V. Fixed resistors: no
@@ -10,8 +10,10 @@ trimmer may raise the compliance. It is fed from the battery's side of D4: USB a
 D3 clamps a boost without feedback at 27 V, 28.3 V at the worst; F1 bounds what the cell feeds it. Q2 stands 50 V.
 R32 keeps the boost off while the Pico is in reset. With the boost off the rail sits at VBAT less D5: the dead-man,
 not the boost, is what turns the output off.
-VSYS at most 5.5 V: one Li-ion cell or three AA cells. D4 keeps USB's 5 V out of the cell.
-B fits MT3608 (SOT-23-6, same numbers for pins 1 to 5, pin 6 open), L1, R30, R31 and C9 of column B."""
+VSYS at most 5.5 V: one Li-ion cell or three AA cells. D4 and Q10 keep USB's 5 V out of the cell, each by itself.
+C25: without it the TPS61040 pulses in bursts. SW3 carries the boost's current.
+One footprint of six pads for U6: MT3608 (B) has VIN on pad 5; the TPS61040 (A) has five pins, its pin 5 lies on pad 6.
+B fits L1, R30, R31 and C9 of column B."""
 
 
 def build(page: Page) -> None:
@@ -34,20 +36,33 @@ def _battery(page: Page) -> None:
     page.ground(reverse["2"], 5)
     switch = page.add("SW3", 60, 44)
     page.wire(fuse["2"], switch["1"])
-    diode = page.add("D4", 94, 44, turn=270)
+    diode = page.add("D4", 90, 44, turn=270)
     page.wire(switch["2"], diode["2"])
     page.supply("VBAT", (70, 44))
     page.flag((76, 44))
     page.probe("TP13", (82, 44))
-    page.wire(diode["1"], (122, 44))
-    page.supply("VSYS", (106, 44))
-    page.flag((114, 44))
-    store = page.add("C8", 122, 51)
-    page.wire((122, 44), store["1"])
+    _parting(page, diode["1"])
+    page.wire((110, 44), (134, 44))
+    page.supply("VSYS", (118, 44))
+    page.flag((126, 44))
+    store = page.add("C8", 134, 51)
+    page.wire((134, 44), store["1"])
     page.ground(store["2"], 5)
-    page.flag((138, 57))
-    page.wire((138, 57), (138, 59))
-    page.rail("GND", (138, 59))
+    page.flag((148, 57))
+    page.wire((148, 57), (148, 59))
+    page.rail("GND", (148, 59))
+
+
+def _parting(page: Page, feed: Point) -> None:
+    """Draw Q10 after D4: with VBUS at its gate it is off, and its body diode points from the cell to VSYS."""
+    part = page.add("Q10", 106, 46, turn=90, mirror=True, anchors=(Anchor(0, 5.6), Anchor(0, 3.9)))
+    page.wire(feed, part["3"])
+    page.label("VSYS_IN", (94, 44))
+    page.wire(part["1"], (106, 54), (98, 54), (98, 53))
+    page.rail("VBUS", (98, 53))
+    low = page.add("R58", 112, 57)
+    page.wire((106, 54), low["1"])
+    page.ground(low["2"], 1)
 
 
 def _boost(page: Page) -> None:
@@ -69,6 +84,7 @@ def _boost(page: Page) -> None:
     page.ground(pull["2"], 1)
     rectifier = page.add("D5", 104, 95, turn=270)
     page.wire(converter["1"], rectifier["2"])
+    page.wire(converter["6"], (70, 97), (70, 95))
     page.wire(rectifier["1"], (168, 95))
 
 
@@ -79,7 +95,10 @@ def _feedback(page: Page) -> None:
     page.wire(top["2"], bottom["1"])
     page.ground(bottom["2"], 1)
     page.wire((88, 101), (98, 101), (98, 106), (114, 106))
-    page.label("BOOST_FB", (100, 106))
+    page.label("BOOST_FB", (99, 106))
+    forward = page.add("C25", 109, 100, anchors=(Anchor(-1.9, 0.9, "right"), Anchor(-1.9, -0.9, "right")))
+    page.wire((109, 95), forward["1"])
+    page.wire(forward["2"], (109, 106))
     store = page.add("C9", 131, 100)
     page.wire((131, 95), store["1"])
     page.ground(store["2"])

@@ -13,7 +13,9 @@ B   0 to 25 mA, tap water (dose at most 18 mA)
 
 Value     what A fits.
 Value_B   what B fits instead; "fit" marks a part that A
-          leaves out (crossed out: R10, R13, R26, R53).
+          leaves out (crossed out: R10, R13, R26, R53,
+          Q11, Q12).
+          "omit": B leaves it out (Q1, Q2).
 No Value_B: the same part in both.
 
 A variant is soldered, never switched."""

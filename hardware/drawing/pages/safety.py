@@ -19,7 +19,7 @@ R12 and R51 are the last word on the current: never fit R13 or R53 in A.
 R14 beside R49 and R15 before R50: one open or one short leaves Q2 off without Q3 and its gate under 20 V.
 
 STOP is in series with Q3, no firmware between. D6 lets STOP_SENSE see the loop but not feed it: a pin driven
-or pulled low cannot stand in for the switch.
+or pulled low cannot stand in for the switch. R59 sends 1.1 mA through the contact: 60 uA do not keep it clean.
 
 Interlock. VBUS turns on Q5, which shorts PUMP. It keeps a computer and an output apart; it does not isolate.
 Bench strap: pole 1-2 takes the interlock out, pole 3-4 tells the firmware. A pin cannot do the first."""
@@ -109,9 +109,13 @@ def _switch(page: Page) -> None:
         page.wire(hold["2"], (x, 60))
     page.wire((136, 50), (154, 50))
     page.label("HS_SRC", (147, 50))
+    switch_b = page.add("Q12", 180, 60)
+    page.wire((146, 60), (146, 66), (174, 66), (174, 60), switch_b["1"])
+    page.wire((154, 52), (182, 52), switch_b["3"])
+    page.wire(switch_b["2"], (182, 70))
     page.wire(switch["3"], (154, 70), (196, 70))
     page.label("HS_OUT", (158, 70))
-    page.probe("TP9", (184, 70))
+    page.probe("TP9", (188, 70))
     page.port("HS_OUT", (196, 70), "right", "output")
 
 
@@ -143,14 +147,18 @@ def _limiters(page: Page) -> None:
 
 
 def _stop(page: Page) -> None:
-    page.block("STOP", 113, 97, 221, 126)
-    button = page.add("SW1", 126, 110, turn=90, anchors=(Anchor(3.6, 0.9, "left"), Anchor(3.6, -0.9, "left")))
+    page.block("STOP", 113, 97, 221, 128)
+    button = page.add("SW1", 126, 118, turn=90, anchors=(Anchor(3.6, 0.9, "left"), Anchor(3.6, -0.9, "left")))
     page.wire((126, 102), button["2"])
     page.ground(button["1"])
-    see = page.add("D6", 146, 103, turn=90)
-    page.wire((126, 103), see["3"])
-    page.label("STOP_LOOP", (131, 103))
-    series = page.add("R28", 160, 103, turn=90)
+    see = page.add("D6", 146, 112, turn=90)
+    page.wire((126, 112), see["3"])
+    page.label("STOP_LOOP", (131, 112))
+    wetting = page.add("R59", 153, 107)
+    page.supply("3V3", wetting["1"], 1)
+    page.wire(wetting["2"], (153, 112))
+    series = page.add("R28", 168, 112, turn=90)
     page.wire(see["1"], series["1"])
-    page.wire(series["2"], (196, 103))
-    page.port("STOP_SENSE", (196, 103), "right", "output")
+    page.label("STOP_FEED", (154, 112))
+    page.wire(series["2"], (196, 112))
+    page.port("STOP_SENSE", (196, 112), "right", "output")

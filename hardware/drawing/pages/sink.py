@@ -15,7 +15,7 @@ R7 holds Q1 off while U4 has no supply. C3, R8: 2.2 us, the loop stays stable wi
 R23 returns to SNS, not to GND: the divider's own current (2.2 uA at 24 V) then passes R11 and is measured. R22 before
 R54: with one shorted SNS is not tied to DRAIN; a single resistor there would let the load have all the limiter gives.
 V(SNS) goes to the ADC past U4 and U5, so that neither can hide the current from the firmware.
-Q1 in B: NDT3055L, SOT-223 (1 gate, 2 and 4 drain, 3 source): up to 0.6 W when the output is shorted."""
+B fits Q11 in place of Q1: SOT-223 (1 gate, 2 and tab drain, 3 source), up to 0.6 W when the output is shorted."""
 
 
 def build(page: Page) -> None:
@@ -37,7 +37,12 @@ def _loop(page: Page) -> None:
     series = page.add("R6", 77, 60, turn=90)
     page.wire(amplifier["1"], series["1"])
     page.label("OA_OUT", (67, 60))
-    sink = page.add("Q1", 100, 60)
+    left = (Anchor(-3.0, 6.0, "right"), Anchor(-3.0, 4.3, "right"))
+    sink = page.add("Q1", 100, 60, anchors=left)
+    sink_b = page.add("Q11", 112, 60)
+    page.wire((94, 60), (94, 65), (106, 65), (106, 60), sink_b["1"])
+    page.wire(sink_b["3"], (114, 66))
+    page.wire(sink_b["2"], (114, 40), (102, 40))
     page.wire(series["2"], sink["1"])
     page.label("SINK_GATE", (86, 60))
     pull = page.add("R7", 84, 65)

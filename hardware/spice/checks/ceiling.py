@@ -9,7 +9,7 @@ from hardware.spice.spread import COLD_C, HOT_C, ROOM_C, corner
 
 _LOADS_OHM = {"A": (1.0, 1000.0), "B": (1.0, 100.0)}
 OFF = {"Q4": "vbe_q4_v", "Q9": "vbe_q9_v"}  # the setting that takes a limiter's transistor off the board, at 5 V
-_BASES = tuple(OFF.values())
+BASES = tuple(OFF.values())
 
 
 def _limiter(board: Board, temp_c: float, **settings: float) -> Found:
@@ -44,7 +44,7 @@ def hot(board: Board) -> Found:
 
 def highest(board: Board) -> Found:
     """Return the ceiling at 0 C, parts at their worst: both limiters and each alone, Q2 early and late, in mA."""
-    ends = corner(board, high=_BASES, low=resistors(board))
+    ends = corner(board, high=BASES, low=resistors(board))
     return {
         f"{case}, Q2 {q2}, {missing or 'none'} missing": value
         for q2, side in (("early", {"high": ("vth_q2_v",)}), ("late", {"low": ("vth_q2_v",)}))
@@ -57,7 +57,7 @@ def highest(board: Board) -> Found:
 
 def lowest(board: Board) -> Found:
     """Return the ceiling at 55 C with the resistors high and both Vbe low, in mA."""
-    return _limiter(board, HOT_C, **corner(board, high=resistors(board), low=_BASES))
+    return _limiter(board, HOT_C, **corner(board, high=resistors(board), low=BASES))
 
 
 _HOW = "op-amp stuck high, two loads"

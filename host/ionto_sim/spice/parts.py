@@ -48,9 +48,9 @@ KINDS: Mapping[str, Model] = {
 }
 
 
-def _fet(low: float, high: float) -> Model:
+def _fet(low: float, high: float, drain: str = "3", source: str = "2") -> Model:
     """Return a FET whose gate sees `low` V more where its threshold is at the low end, `high` at the other."""
-    line = "M{ref} {3} {1} {2} {model}"
+    line = f"M{{ref}} {{{drain}}} {{1}} {{{source}}} {{model}}"
     return model(line, **{"threshold low": {"pin 1": low}, "threshold high": {"pin 1": high}})
 
 
@@ -75,8 +75,8 @@ _ARMATURE = {
 VALUES: Mapping[str, Model] = {
     "BSS138": _fet(0.5, -0.2),
     "BSS84": _fet(-0.9, 0.3),
-    "NDT3055L": _fet(0.6, -0.4),
-    "NDT2955": _fet(-0.6, 1.4),
+    "NDT3055L": _fet(0.6, -0.4, drain="2", source="3"),
+    "NDT2955": _fet(-0.6, 1.4, drain="2", source="3"),
     "AO3401A": _fet(-0.4, 0.4),
     "MMBT3906": _bipolar("Q3906", -0.02, 0.02),
     "BC847B": _bipolar("BC847B", 0.075, -0.045),
@@ -87,6 +87,14 @@ VALUES: Mapping[str, Model] = {
     "MBR0540": _DIODE_2,
     "SS14": _DIODE_2,
     "27V": model("{ref} {2} {1} DZ27", **{"18 V": {"pin 1": 9.0}, "36 V": {"pin 1": -9.0}}),
+    # Two clamps to a common pin, each both ways; they leak 100 nA at 32 V at most.
+    "35V": model(
+        *(
+            f"D{{ref}}_{line}l {{ref}}_{line} {{{line}}} CLAMP35\nD{{ref}}_{line}g {{ref}}_{line} {{3}} CLAMP35\n"
+            f"R{{ref}}_{line} {{{line}}} {{3}} 320meg"
+            for line in "12"
+        )
+    ),
     "green": _LIGHT,
     "yellow": _LIGHT,
     "red": _LIGHT,
@@ -154,7 +162,7 @@ VALUES: Mapping[str, Model] = {
         "D{ref}_full {ref}_act {ref}_full IDEAL",
         "D{ref}_none 0 {ref}_act IDEAL",
         "S{ref}_en {ref}_act 0 {4} {2} ASLEEP",
-        "S{ref}_vin {ref}_act 0 {5} {2} ASLEEP",
+        "S{ref}_vin {ref}_act 0 {6} {2} ASLEEP",
         "S{ref}_sw {ref}_act 0 {1} {2} ASLEEP",
         "R{ref}_sw {1} {2} 20meg",
         "R{ref}_fb {3} {2} 100meg",
@@ -219,9 +227,9 @@ def boost_choke(converter: str) -> Model:
 
 
 def mt3608() -> Model:
-    """Return U6 of variant B: as A's, with a reference of 0.6 V."""
+    """Return U6 of variant B: as A's, with a reference of 0.6 V and its supply at pad 5."""
     like = VALUES["TPS61040"]
-    lines = tuple(line.replace("dc 1.233", "dc 0.6") for line in like.lines)
+    lines = tuple(line.replace("dc 1.233", "dc 0.6").replace("{6}", "{5}") for line in like.lines)
     return model(*lines, dead={"V{ref}_ref": 0.0}, over_voltage={"V{ref}_ref": 1.2}, under_voltage={"V{ref}_ref": 0.29})
 
 
