@@ -18,11 +18,12 @@ from functools import cache
 from typing import Any
 
 import pytest
+from fake_flash import installed, read_log
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from littleflash import BLOCK, PAGE, Chip, Disk
 from littlefs.errors import LittleFSError
-from plant import Board, Device, device, installed, read_log
+from plant import Board, Device, device
 
 from ionto import bootmode, dose, faults, protocol, version
 from ionto_host.errors import NotALogError

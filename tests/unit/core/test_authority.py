@@ -7,7 +7,8 @@ import struct
 from typing import Any
 
 import pytest
-from plant import Device, Flash, a_dose, device, press
+from fake_flash import Flash
+from plant import Device, a_dose, device, press
 
 from ionto import bootmode, faults, files, limits, protocol
 from ionto.hand import PRESS_US, WINDOW_US, Hand

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from fake_flash import Flash
 from hypothesis import given
 from hypothesis import strategies as st
-from plant import Device, Flash, device, press, take_raw
+from plant import Device, device, press, take_raw
 
 from ionto import faults, files, protocol
 from ionto.calibration import FIELDS, MAX_GAIN_PPM, PATH, UNITY_Q15, Calibration

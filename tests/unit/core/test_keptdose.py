@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from fake_flash import Flash
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plant import Board, Flash, a_dose, device
+from plant import Board, a_dose, device
 
 from ionto import dose, faults, keptdose, limits, protocol
 

@@ -12,10 +12,10 @@ from functools import cache
 from typing import Any
 
 import pytest
+from fake_flash import logs_on, read_log
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from littleflash import FOLDER, PAGE, Chip, Disk
-from plant import logs_on, read_log
 
 from ionto import kernel, protocol, sessionlog
 from ionto import sessionlog_format as fmt

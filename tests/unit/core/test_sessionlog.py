@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from fake_flash import Flash, logs_on, read_log
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plant import Flash, logs_on, read_log
 
 from ionto import kernel, sessionlog
 from ionto import sessionlog_format as fmt

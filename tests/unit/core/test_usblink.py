@@ -7,10 +7,10 @@ import zlib
 from collections.abc import Iterable
 
 import pytest
+from fake_port import Port, answers, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
-from plant import Port, answers, request
 
 from ionto import crc, frames, protocol
 from ionto.usblink import UsbLink
