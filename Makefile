@@ -10,7 +10,7 @@ LABGRID := .venv-labgrid
 LABGRID_STAMP := $(LABGRID)/.installed
 FIRMWARE := $(wildcard firmware/*.py firmware/lib/*.py firmware/lib/ionto/*.py)
 
-.PHONY: help demo course test faults mutants emu bench hardware check trace benchmark labgrid dist docs clean
+.PHONY: help demo course test faults mutants emu bench spice hardware check trace benchmark labgrid dist docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ bench: $(STAMP) ## the acceptance suite on what bench.toml names, with a report 
 	@test -f $(BENCH) || { echo "There is no $(BENCH). Copy examples/bench.toml to bench.toml and describe your bench (docs/bench.md);" \
 	  "without hardware: make bench BENCH=examples/virtual_bench.toml" >&2; exit 2; }
 	$(BIN)/ionto bench run $(BENCH) --output build/bench --history build/bench/history
+
+spice: $(STAMP) ## the drawn circuit in ngspice with the firmware before it, against the fast model (needs libngspice0)
+	$(BIN)/python -m pytest tests/spice
 
 hardware: $(STAMP) ## KiCad's rules, netlist checks and SPICE as one table; plots in build/hardware/ (installs KiCad 9, ngspice)
 	$(BIN)/python -m hardware

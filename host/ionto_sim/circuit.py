@@ -561,6 +561,10 @@ class Circuit:
         self.stop_pressed = pressed
         self.touch(now_us)
 
+    def stop_sensed(self, now_us: int) -> bool:
+        """Return what the firmware reads of the STOP loop: True with the loop open."""
+        return self.stop_pressed or "stop_broken" in self.faults
+
     def set_battery(self, now_us: int, volt: float) -> None:
         """The battery now has `volt`."""
         self.settle_at(now_us)

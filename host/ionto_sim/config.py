@@ -15,6 +15,7 @@ from . import load, parameters
 from .errors import SimStartError
 
 BANNER = "MicroPython v1.28.0 (virtual Pico); Raspberry Pi Pico with RP2040"
+CIRCUITS = ("model", "spice")
 MACHINE = "Raspberry Pi Pico with RP2040"
 
 
@@ -33,6 +34,8 @@ class SimConfig:
 
     A VM that has not answered for `stuck_s` of wall time is in a loop of Python, in which virtual time stands still:
     an armed watchdog then resets it.
+
+    `circuit` is "model", or "spice": the drawing in ngspice, about real time while current flows.
 
     With `image`, the path of a MicroPython UF2 for the RPI_PICO, it is an emulated Pico: the image itself on an
     emulated RP2040. Its `speed` is the most that virtual time may run at, and it keeps the flash only.
@@ -55,6 +58,7 @@ class SimConfig:
     sensor_address: int = 0
     unique_id: str = ""
     image: str = ""
+    circuit: str = "model"
     bootsel: bool = False
 
     def to_json(self) -> str:
@@ -83,6 +87,10 @@ class SimConfig:
         pins, address = dict(self.pins), self.sensor_address
         if not pins:
             pins, address = firmware_pins()
+        if self.circuit not in CIRCUITS:
+            raise SimStartError(f"circuit must be {' or '.join(CIRCUITS)}, got {self.circuit!r}")
+        if self.circuit == "spice" and self.image:
+            raise SimStartError("the circuit in ngspice is for a virtual Pico; an emulated one has the fast model")
         try:
             changes = {**(parameters.IDEAL if self.ideal else {}), **self.values}
             values = parameters.board(self.variant, **changes)
@@ -102,6 +110,7 @@ class SimConfig:
             "sensor_address": address or 0x40,
             "unique_id": self.unique_id or self._unique_id(),
             "image": str(Paths(self.state_dir).image),
+            "spice": "",
             "banner": BANNER,
             "machine": MACHINE,
         }

@@ -29,6 +29,8 @@ from .compat import NEVER_US
 from .config import Paths, SimConfig
 from .meter import Meter
 from .port import Port
+from .spice import process as spice_process
+from .spice.process import SpiceProcess
 from .vmprocess import VmProcess, command, sources
 
 _LOOK_S = 0.02
@@ -66,15 +68,20 @@ class Supervisor:
         self._crash_times: list[float] = []
         self._cut_deadline = 0.0
         self._sources = Path()
+        self._spice: SpiceProcess | None = None
 
     # Life.
 
     def start(self) -> None:
         """Take the state directory, make port and socket appear, power on. SimStartError when it is in use."""
         command()
+        if self.config.circuit == "spice":
+            spice_process.check()
         self._control.lock()
         self._sources = sources(self.paths.root / "vm")
         self.paths.errors.unlink(missing_ok=True)
+        if self.config.circuit == "spice":
+            self._spice = SpiceProcess(self.paths.root, self.paths.errors)
         if not self.paths.image.exists():
             image.create_blank(self.paths.image)
         if self.paths.state.exists():
@@ -92,6 +99,8 @@ class Supervisor:
     def _spawn(self, kind: str, fresh: bool = False) -> None:
         """Start the VM after a reset of `kind`; `fresh` lets the settings win over the state."""
         self.vm_config["plugged"] = self.port.descriptor >= 0
+        if self._spice is not None:
+            self.vm_config["spice"] = self._spice.connect()
         setup = {"config": self.vm_config, "state": self._state, "kind": kind, "mode": self._mode, "fresh": fresh}
         self._vm = VmProcess(setup, self._sources, self.paths.errors)
         self._events = b""
@@ -104,6 +113,8 @@ class Supervisor:
         if self._vm is not None:
             self._save_running()
             self._end_vm()
+        if self._spice is not None:
+            self._spice.close()
         if self._state is not None:
             self._state["schedule"] = [[], []]
             self.paths.state.write_text(json.dumps(self._state))

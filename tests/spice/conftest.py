@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from ionto_sim.spice import engine
 from ionto_sim.spice.errors import SpiceMissingError
+
+os.environ.setdefault("IONTO_PATIENCE", "20")  # ngspice is no faster than the board, and has one core beside the VM's
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

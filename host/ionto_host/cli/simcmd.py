@@ -35,6 +35,13 @@ _STATE_DIR = click.option(
 @click.option("--maintenance", is_flag=True, help="Fit the maintenance strap.")
 @click.option("--emulator", is_flag=True, help="Run the real MicroPython image on an emulated RP2040. Slow.")
 @click.option("--image", type=click.Path(path_type=Path), help="Its image (UF2). Default: see `ionto firmware show`.")
+@click.option(
+    "--circuit",
+    type=click.Choice(["model", "spice"]),
+    default="model",
+    show_default=True,
+    help="The fast model, or the drawing in ngspice (needs libngspice; about real time).",
+)
 @click.option("--bootsel", is_flag=True, help="Begin with BOOTSEL held: a drive that wants a MicroPython image.")
 @click.option("--erase", is_flag=True, help="Begin with blank flash memory.")
 @click.pass_context
@@ -75,7 +82,8 @@ def _tell(port: str, config: SimConfig) -> None:
         return
     straps = ", bench strap" if config.bench_strap else ""
     name = f"{_kind(config).capitalize()} Pico"
-    click.echo(f"{name}, variant {config.variant}, load {config.load}{straps}, speed {config.speed}.")
+    circuit = ", circuit in ngspice" if config.circuit == "spice" else ""
+    click.echo(f"{name}, variant {config.variant}, load {config.load}{straps}{circuit}, speed {config.speed}.")
     if config.image:
         click.echo(f"Image: {config.image}\nIn the other terminal: export {patience.VARIABLE}=30")
     if config.bootsel:
@@ -198,6 +206,7 @@ examples(
     "ionto sim --bench-strap",
     "ionto sim --speed max --load 4700 --bench-strap",
     "ionto sim --emulator",
+    "ionto sim --circuit spice --speed max --bench-strap",
     "ionto sim --bootsel",
 )(sim)
 examples("ionto sim fault", "ionto sim fault electrode_lift", "ionto sim fault electrode_lift --off")(sim_fault)

@@ -10,8 +10,8 @@ What is `present` is in the circuit from the start. What is `armed` does nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 
 from ionto_sim.spice import parts as table
@@ -27,6 +27,7 @@ TEMP_C = 27.0
 LOAD_CURRENT = "vload#branch"
 
 _IN_SERIES = "pin "
+_SUFFIXES = {"meg": 1e6, "k": 1e3, "m": 1e-3, "u": 1e-6}
 _FIELD = re.compile(r"\{([\w.]+)\}")
 _PIN_NET = re.compile(r"Net-\((.+)-([^-]+|-)\)")
 _NO_NET = re.compile(r"unconnected-\((.+)\)")
@@ -70,11 +71,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Deck:
-    """What ngspice is given: `lines`, and for each armed mutation the elements to change, {element: value}."""
+    """What ngspice is given: `lines`, and for each armed mutation the elements to change, {element: value}.
+
+    `sound` has the values of those elements before.
+    """
 
     lines: tuple[str, ...]
     switches: Mapping[Mutation, Mapping[str, float]]
     drawing: Drawing
+    sound: Mapping[str, float] = field(default_factory=dict)
 
     def text(self) -> str:
         """Return the netlist as one text, as `ngspice -b` would read it."""
@@ -118,6 +123,10 @@ class Drawing:
                 return net
         raise DrawingError(f"{reference} has no pin {pin}")
 
+    def pin_node(self, reference: str, pin: str) -> str:
+        """Return the node of a pin in a deck that does not open it."""
+        return node(self.net_of(reference, pin))
+
     def deck(
         self,
         present: Sequence[Mutation] = (),
@@ -135,8 +144,10 @@ class Drawing:
             first.update(builder.changes(mutation))
         switches = {mutation: builder.changes(mutation) for mutation in armed}
         options = f".options temp={temp_c:g} tnom=27 gmin=1e-13 method=gear noacct"
-        lines = ("* IontoPico " + self.variant, *_models_at(temp_c), *builder.lines(first), options)
-        return Deck(lines, switches, self)
+        elements = builder.lines(first)
+        sound = _values_of(elements, {name for changes in switches.values() for name in changes})
+        lines = ("* IontoPico " + self.variant, *_models_at(temp_c), *elements, options)
+        return Deck(lines, switches, self, sound)
 
 
 def _model(
@@ -280,7 +291,7 @@ class _Builder:
             f"Rskin load_b {self.pin_node('J3', '1')} 1m",
             f"Cskin load_b {self.pin_node('J3', '1')} 1f",
         ]
-        return _with_values(found, first)
+        return with_values(found, first)
 
     def _elements(self, part: Part, phase: str) -> list[str]:
         if part.model is None:
@@ -301,6 +312,25 @@ class _Builder:
         return [line for text in part.model.lines for line in _FIELD.sub(filled, text).split("\n")]
 
 
+def _value_at(words: Sequence[str]) -> int:
+    """Return which word of an element is its value."""
+    return 4 if words[3] == "dc" else 3
+
+
+def _values_of(lines: Iterable[str], names: Collection[str]) -> dict[str, float]:
+    """Return the values that the elements `names` have in `lines`."""
+    split = (line.split() for line in lines)
+    return {words[0]: _number(words[_value_at(words)]) for words in split if words[0] in names}
+
+
+def _number(word: str) -> float:
+    """Return a number as parts.py writes it: 1e12, 1m, 20meg, 15.6k."""
+    for suffix, factor in _SUFFIXES.items():
+        if word.endswith(suffix):
+            return float(word[: -len(suffix)]) * factor
+    return float(word)
+
+
 def _element(ref: str, name: str) -> str:
     """Return the element that a failure of part `ref` names."""
     if name.startswith(_IN_SERIES):
@@ -308,7 +338,7 @@ def _element(ref: str, name: str) -> str:
     return name.replace("{ref}", ref)
 
 
-def _with_values(lines: list[str], first: Mapping[str, float]) -> list[str]:
+def with_values(lines: Sequence[str], first: Mapping[str, float]) -> list[str]:
     """Return `lines` with the last word, or what follows "dc", replaced for the elements in `first`."""
     left = {name.lower(): value for name, value in first.items()}
     found = []
@@ -316,7 +346,7 @@ def _with_values(lines: list[str], first: Mapping[str, float]) -> list[str]:
         words = line.split()
         value = left.pop(words[0].lower(), None)
         if value is not None:
-            words[4 if words[3] == "dc" else 3] = f"{value:.9g}"
+            words[_value_at(words)] = f"{value:.9g}"
         found.append(" ".join(words))
     if left:
         raise DrawingError(f"the deck has no element {', '.join(sorted(left))}")

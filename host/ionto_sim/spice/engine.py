@@ -23,14 +23,18 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ionto_sim.spice.drawing import LOAD_CURRENT, Deck
+from ionto_sim.spice.drawing import LOAD_CURRENT, Deck, with_values
 from ionto_sim.spice.errors import INSTALL, SpiceFailedError, SpiceMissingError
 from ionto_sim.spice.mutations import Mutation
 
 _LIBRARY = "IONTO_LIBNGSPICE"  # another library than the system's
 _STEP_S = 1e-3
+_LONGEST_S = 5e-3  # step, where nothing moves
 _END_S = 1e5
 _KEPT_S = 0.02  # how far back a mean may reach
+_SHORT_S = 3e-7
+_PROGRESS_S, _TRIES = 1e-6, 3
+_LEAST_S = 4e-7  # a time closer than this is now
 _SAME_S = 1e-10  # times closer than this are one
 _MESSAGES = 60
 _FORGET_EVERY = 100
@@ -55,14 +59,18 @@ _SendData = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes
 _SendInit = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 
 
+_GROUND = ctypes.c_double(0.0)
+
+
 class Watch:
     """A value over time: its integral, its greatest size, the greatest size of its mean over a whole millisecond.
 
     `mean` looks back at most 20 ms. SI units.
     """
 
-    def __init__(self, plus: ctypes.c_double, minus: ctypes.c_double | None) -> None:
-        self._plus, self._minus = plus, minus
+    def __init__(self, plus: str, minus: str, values: Mapping[str, ctypes.c_double]) -> None:
+        self._names = plus.lower(), minus.lower()
+        self.bind(values)
         self.integral = 0.0
         self.peak = 0.0
         self.peak_ms = 0.0
@@ -72,14 +80,23 @@ class Watch:
         self._points: deque[tuple[float, float]] = deque(((0.0, 0.0),))
         self.begin(0.0)
 
+    def bind(self, values: Mapping[str, ctypes.c_double]) -> None:
+        """Read from `values` from now on; ground is 0."""
+        self._plus, self._minus = (values.get(name, _GROUND) for name in self._names)
+
     def now(self) -> float:
         """Return the value at the newest point."""
-        return self._plus.value - self._minus.value if self._minus is not None else self._plus.value
+        return self._plus.value - self._minus.value
 
     def begin(self, at: float) -> None:
         """Start at time `at`, where nothing has been summed up yet."""
         self._at, self._last = at, self.now()
         self._edge, self._edge_integral = at, self.integral
+
+    def take_peak(self) -> float:
+        """Return the peak since it was taken last."""
+        peak, self.peak = self.peak, abs(self._last)
+        return peak
 
     def clear_peaks(self) -> None:
         """Forget the peaks; a millisecond that runs counts from now."""
@@ -127,7 +144,8 @@ class Engine:
 
     It begins with every capacitor empty, as when the cell is put in, or with the node voltages in `initial`: a sound
     circuit rests after 50 ms. (An operating point is not asked for: with switches that have two, ngspice finds
-    neither.)
+    neither.) Where it gives up in the middle, as in about one of a hundred switch-ons, it is made to begin again from
+    its last point; `restarts` counts that.
     """
 
     def __init__(self, deck: Deck, initial: Mapping[str, float] | None = None, end_s: float = _END_S) -> None:
@@ -135,29 +153,49 @@ class Engine:
         self.time = 0.0
         self.points = 0
         self._values: dict[str, ctypes.c_double] = {}
+        self.restarts = 0
         self._watches: list[Watch] = []
+        self._elements: dict[str, float] = {}
+        self._origin = 0.0  # our time at the zero of ngspice's
+        self._end_s = end_s
         self._library = library()
-        self._library.use(self)
-        given = [f".ic v({name})={volt:.9g}" for name, volt in (initial or {}).items()]
-        self._load([*deck.lines, *given], end_s)
+        self._begin(initial or {})
         self.load = self.watch(LOAD_CURRENT)
+
+    def _begin(self, initial: Mapping[str, float]) -> None:
+        self._library.use(self)
+        given = [f".ic v({name})={volt:.12g}" for name, volt in initial.items()]
+        self._load([*with_values(self.deck.lines, self._elements), *given], self._end_s)
+
+    def _begin_again(self) -> None:
+        """Go on from the last point with a new transient: what ngspice cannot step across, it can begin behind."""
+        volts = {name: value.value for name, value in self._values.items() if "#" not in name and name != "time"}
+        self.restarts += 1
+        self._origin = self.time
+        self._library.forget(self)
+        watches, self._watches = self._watches, []
+        self._begin(volts)
+        self._watches = watches
+        for watch in watches:
+            watch.bind(self._values)
+            watch.point(self.time)
 
     def _load(self, lines: Sequence[str], end_s: float) -> None:
         library = self._library
-        library.circuit([*lines, ".save none", f".tran {_STEP_S:g} {end_s:g} 0 {_STEP_S:g} uic", ".end"])
+        library.circuit([*lines, ".save none", f".tran {_STEP_S:g} {end_s:g} 0 {_LONGEST_S:g} uic", ".end"])
         library.command("stop when time > 0")
         library.command("run")
         self._values = library.vectors()
         if "time" not in self._values:
             raise SpiceFailedError(f"ngspice did not start: {library.said()}")
         self._clock = self._values["time"]
-        self.time = self._clock.value
+        self.time = self._origin + self._clock.value
 
     def _point(self) -> None:
         """Take in a point that ngspice has accepted."""
         self.points += 1
         if self._watches:
-            at = self._clock.value
+            at = self._origin + self._clock.value
             for watch in self._watches:
                 watch.point(at)
 
@@ -172,15 +210,18 @@ class Engine:
         return self._values
 
     def watch(self, plus: str, minus: str = "0") -> Watch:
-        """Return a new watch of the voltage between two nodes, or of a current."""
-        minus_value = None if minus == "0" else self._values[minus.lower()]
-        watch = Watch(self._values[plus.lower()] if plus != "0" else ctypes.c_double(0.0), minus_value)
+        """Return a new watch of the voltage between two nodes, or of a current; KeyError for another name."""
+        for name in (plus, minus):
+            if name != "0":
+                self.value(name)
+        watch = Watch(plus, minus, self._values)
         watch.begin(self.time)
         self._watches.append(watch)
         return watch
 
     def set(self, element: str, value: float) -> None:
         """Give an element of the deck another value from now on: ohm, farad, or V or A of a source."""
+        self._elements[element] = value
         parameter = " dc" if element[0] in "VIvi" else ""
         self._library.command(f"alter {element}{parameter} = {value:.12g}")
 
@@ -193,18 +234,37 @@ class Engine:
         """Let an armed mutation happen now; KeyError when the deck was not made with it."""
         self.set_all(self.deck.switches[mutation])
 
+    def unswitch(self, mutation: Mutation) -> None:
+        """Let an armed mutation be undone now."""
+        self.set_all({element: self.deck.sound[element] for element in self.deck.switches[mutation]})
+
     def advance(self, until_s: float) -> None:
-        """Let the circuit run until exactly `until_s`; SpiceFailedError when ngspice does not get there."""
-        if until_s <= self.time + _SAME_S:
-            return
-        library = self._library
+        """Let the circuit run until `until_s`, or at most 0.3 us less; SpiceFailedError when ngspice does not get
+        there.
+
+        Between a point and one that it is told, ngspice leaves out steps shorter than 5e-5 of the longest.
+        """
+        tries = 0
+        while until_s > self.time + _LEAST_S:
+            before = self.time
+            self._resume(until_s)
+            if self.time >= until_s - _SHORT_S:
+                break
+            tries = 0 if self.time > before + _PROGRESS_S else tries + 1
+            if tries > _TRIES:
+                why = f"ngspice stopped at {self.time:.9g} s of {until_s:.9g} s: {self._library.said()}"
+                raise SpiceFailedError(why)
+            self._begin_again()
+        if self.time > until_s + _SHORT_S:
+            raise SpiceFailedError(f"ngspice ran to {self.time:.9g} s, and was told {until_s:.9g} s")
+
+    def _resume(self, until_s: float) -> None:
+        library, until = self._library, until_s - self._origin
         library.command("delete all")
-        library.breakpoint(until_s)
-        library.command(f"stop when time = {until_s:.15g}")
+        library.breakpoint(until)
+        library.command(f"stop when time > {until - _SHORT_S:.15g}")
         library.command("resume")
-        self.time = self._clock.value
-        if abs(self.time - until_s) > _SAME_S * max(1.0, until_s):
-            raise SpiceFailedError(f"ngspice stopped at {self.time:.9g} s of {until_s:.9g} s: {library.said()}")
+        self.time = self._origin + self._clock.value
 
     def close(self) -> None:
         """Forget the circuit; the process may make another."""

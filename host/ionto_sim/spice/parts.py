@@ -109,11 +109,11 @@ VALUES: Mapping[str, Model] = {
     "74LVC1G3157": model(
         "V{ref}_duty {ref}_duty 0 dc 0",
         "G{ref}_high 0 {ref}_high {ref}_duty 0 1",
-        "R{ref}_high {ref}_high 0 1k",
+        "R{ref}_high {ref}_high 0 1meg",
         "S{ref}_high {ref}_high {ref}_part {6} 0 LOGIC",
         "I{ref}_low 0 {ref}_low dc 1",
         "G{ref}_low {ref}_low 0 {ref}_duty 0 1",
-        "R{ref}_low {ref}_low 0 1k",
+        "R{ref}_low {ref}_low 0 1meg",
         "S{ref}_low {ref}_low {ref}_part {6.low} 0 LOGIC",
         "R{ref}_part {ref}_part 0 1",
         "I{ref}_stuck 0 {ref}_part dc 0",
@@ -191,7 +191,7 @@ VALUES: Mapping[str, Model] = {
     "G6K-2F-Y": model(
         "R{ref}_coil {1} {8} 91 tc1=0.0039",
         "I{ref}_pull 0 {ref}_off dc 1",
-        "R{ref}_off {ref}_off 0 1k",
+        "R{ref}_off {ref}_off 0 1meg",
         "S{ref}_pull {ref}_off {ref}_pull {1} {8} COIL",
         "R{ref}_pull {ref}_pull 0 1",
         *(
@@ -219,7 +219,7 @@ def boost_choke(converter: str) -> Model:
     watt = _BOOST_W[converter]
     return model(
         "D{ref}_winding {1} {2} WINDING",
-        f"B{{ref}}_out 0 {{2}} I = {watt:g}*V(u6_act)*max(0,V({{1}}))/max(3,V({{2}}))",
+        f"B{{ref}}_out 0 {{2}} I = {watt:g}*max(0,V(u6_act)-2m)*max(0,V({{1}}))/max(3,V({{2}}))",
         f"G{{ref}}_in {{1}} 0 u6_act 0 {watt / 0.85:g}",
         "S{ref}_dry u6_act 0 {1} 0 ASLEEP",
         "D{ref}_break 0 {2} FLYBACK",

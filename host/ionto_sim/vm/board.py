@@ -7,6 +7,7 @@ from ..circuit import FULL_DUTY, Circuit
 from ..compat import NEVER_US, make_room
 from ..ina219_model import Ina219
 from .core import CLOCK
+from .drawn import DrawnCircuit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Board:
         make_room(self, 50)
         self.config = config
         values = config["values"]
-        self.circuit = Circuit(values, config["load"])
+        self.circuit = DrawnCircuit(config) if config["spice"] else Circuit(values, config["load"])
         self.sensor = Ina219(
             self.circuit, values["ina_gain"], values["ina_offset_uv"], values["ina_noise_uv"], values["seed"] + 1
         )
@@ -158,7 +159,7 @@ class Board:
         return not self.start_pressed
 
     def _sense_stop(self) -> bool:
-        return self.circuit.stop_pressed or "stop_broken" in self.circuit.faults
+        return self.circuit.stop_sensed(CLOCK.now_us)
 
     def _sense_vbus(self) -> bool:
         return self.circuit.vbus
