@@ -99,7 +99,6 @@ def configuration(
     erase: bool,
     image: Path | None = None,
     bootsel: bool = False,
-    circuit: str = "model",
     **options: Any,
 ) -> SimConfig:
     """Return the settings of a virtual Pico, or of an emulated one on `image`; with `erase` its flash is made blank."""
@@ -109,13 +108,7 @@ def configuration(
 
         folder = state_dir or data_folder() / ("emulated" if image else "default")
         config = SimConfig(
-            state_dir=str(folder),
-            load=load_spec(load),
-            speed=_speed(speed),
-            image=found,
-            bootsel=bootsel,
-            circuit=circuit,
-            **options,
+            state_dir=str(folder), load=load_spec(load), speed=_speed(speed), image=found, bootsel=bootsel, **options
         )
         config.for_vm()
     if erase:
