@@ -2,8 +2,8 @@
 
 import ionto_pack
 
-ionto_pack.mount()
+ionto_pack.check()
 
-from ionto import start  # noqa: E402 - there is no such package before the mount
+from ionto import start  # noqa: E402 - nothing damaged is imported
 
 BOOT = start.boot()

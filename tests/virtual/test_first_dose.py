@@ -26,8 +26,8 @@ def test_flash_a_blank_board(tmp_path):
 
 def test_maintenance_leaves_the_repl_to_mpremote(bench):
     bench.ionto("maintenance")
-    listing = bench.mpremote("fs", "ls", ":/ionto")
-    assert "session.mpy" in listing
+    listing = bench.mpremote("fs", "ls", ":/lib/ionto")
+    assert "__init__.mpy" in listing
     bench.mpremote("reset")
     time.sleep(0.5)
     assert bench.ionto("status")["state"] == "IDLE"

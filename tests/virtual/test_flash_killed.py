@@ -13,7 +13,8 @@ from ionto_host import cli
 # Runs `ionto flash` and dies at a point, as by kill -9 or a computer that loses its power.
 KILLED = """
 import os, signal, sys
-from ionto_host import cli, flashing
+from ionto_host import cli
+from ionto_host.board import flashing
 from ionto_host.board.mpremote_link import Prompt
 point, port = sys.argv[1:]
 def die(*arguments, **options):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ionto import dose, protocol
@@ -26,15 +26,15 @@ _MOST_VIRTUAL_S = 7_200.0
 _MOST_WALL_S = 7_200.0
 
 
-def bundle(options: Options) -> host_files.Bundle:
-    """Return the firmware of `options`, compiled for the board."""
-    compiled = host_files.compiled(host_files.tree(options.firmware), BOARD_ARCHITECTURE)
+def bundle(options: Options, callers: Sequence[str] = ()) -> host_files.Bundle:
+    """Return the firmware of `options`, compiled for the board; `callers` are texts that say names of it there."""
+    compiled = host_files.compiled(host_files.tree(options.firmware), BOARD_ARCHITECTURE, callers)
     return host_files.Bundle(compiled, BOARD_ARCHITECTURE, host_files.compiler_mpy_version())
 
 
-def firmware_files(options: Options) -> dict[str, bytes]:
+def firmware_files(options: Options, callers: Sequence[str] = ()) -> dict[str, bytes]:
     """Return the firmware of `options` as `ionto flash` leaves it on a board, with its manifest: {path: data}."""
-    return bundle(options).contents()
+    return bundle(options, callers).contents()
 
 
 def without_start(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -123,9 +123,9 @@ GROUPS: dict[str, Group] = {
     "boot": Group(
         "emulated",
         (
-            Spec("ready_ms", "reset to the first control step", "ms", "RUN pin to LOOP_TIMING", at_most(500)),
+            Spec("ready_ms", "reset to the first control step", "ms", "RUN pin to LOOP_TIMING", at_most(300)),
             Spec("first_ready_ms", "first boot to the first control step", "ms", "power-on of a board just flashed"),
-            Spec("import_ms", "import of the whole firmware", "ms", "module by module, leaves first"),
+            Spec("import_ms", "import of the whole firmware", "ms", "at the prompt, its check included"),
             Spec("import_kib", "heap the import keeps", "KiB", "gc.mem_alloc() after collections"),
         ),
     ),

@@ -29,7 +29,7 @@ Cost = tuple[float, float]  # us and bytes a call
 def run(options: Options) -> Iterator[Result]:
     """Yield the rows of the group."""
     options.progress("peers: INA219 drivers")
-    files, cases = {**firmware_files(options), **_adafruit_files()}, ["ours", "adafruit"]
+    files, cases = {**firmware_files(options, (guest("ina219_samples"),)), **_adafruit_files()}, ["ours", "adafruit"]
     pyb = os.environ.get(PYB_FOLDER, "")
     if pyb:
         files |= _pyb_files(Path(pyb))
@@ -51,7 +51,7 @@ def _pair(keys: tuple[str, str], ours: Cost, peer: Cost | None, parts: Mapping[s
 
 def _measure(options: Options, files: Mapping[str, bytes], cases: list[str]) -> dict[str, Cost]:
     repl = at_prompt(options, files)
-    repl.execute("import ionto_pack\nionto_pack.mount()\nionto_pack.widen()")
+    repl.execute("import ionto, ionto_pack\nionto_pack.widen()")
     bus = (pins.I2C_BUS, pins.I2C_SCL, pins.I2C_SDA, pins.I2C_FREQ_HZ, pins.INA219_ADDRESS)
     return ast.literal_eval(repl.execute(f"{guest('ina219_samples')}\nmain({cases!r}, *{bus!r})"))
 

@@ -119,11 +119,6 @@ def _markdown(machine: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Iterab
     yield "Measured on " + "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items()) + "."
     yield ""
     yield from _markdown_table([*_HEADINGS, "how"], [[*_cells(row), row["how"]] for row in rows])
-    modules = next((row["parts"] for row in rows if row["key"] == "import_ms"), {})
-    if modules:
-        yield "\nWhat each module's import costs, in the order of import:\n"
-        cells = [[name, f"{cost['ms']:.1f}", str(cost["kept_bytes"])] for name, cost in modules.items()]
-        yield from _markdown_table(["module", "ms", "bytes kept"], cells)
 
 
 def _markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str]:

@@ -39,9 +39,8 @@ class App(Parts):
         boot: "Boot",
         limits: "Limits",
         settings: "Settings",
-        samples: "bytearray | None" = None,
     ):
-        super().__init__(hal, board, boot, limits, settings, samples)
+        super().__init__(hal, board, boot, limits, settings)
         self.keeper = Keeper(self)
         self.desk = Desk(self, self.keeper)
         self.commands = Commands(self, self.keeper, self.desk, port)

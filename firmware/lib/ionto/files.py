@@ -1,8 +1,8 @@
 """Files on flash that are trusted: what the board keeps, with a CRC-32, and the firmware against its manifest.
 
 A kept file is replaced as a whole or not at all. The firmware's files are compared before every session, by SHA-256:
-each module's CRC-32, checked at boot (ionto_pack), keeps a damaged one from being imported; this finds what changed
-since, and the files outside the pack.
+the CRC-32 of the modules, checked at boot (ionto_pack), keeps damaged ones from being imported; this finds what changed
+since, and the files beside them.
 """
 
 import binascii

@@ -29,7 +29,7 @@ _DOSE_FILE = "/dose.json"
 class Parts:
     """`hal` is the board (ionto.hal_rp2.Hal), `board` the functions beside it, `boot` what this boot is.
 
-    `limits` are compiled, `settings` what lies inside them, `samples` memory that the log may have for its samples.
+    `limits` are compiled, `settings` what lies inside them.
     """
 
     def __init__(
@@ -39,7 +39,6 @@ class Parts:
         boot: "Boot",
         limits: "Limits",
         settings: "Settings",
-        samples: "bytearray | None" = None,
     ):
         self.hal = hal
         self.board = board
@@ -53,7 +52,7 @@ class Parts:
         self.reading.start_pressed = True  # until it is seen released: a stuck button starts nothing
         self.guards = Guards(limits)
         self.selftest = SelfTest(limits)
-        self.log = SessionLog(_LOG_FOLDER, samples)
+        self.log = SessionLog(_LOG_FOLDER)
         self.kept = KeptDose(_DOSE_FILE)
         self.session = Session(limits, self.selftest, self.guards, self.note)
         self.controller = Controller(limits.full_scale_ua, PWM_TOP)

@@ -101,11 +101,10 @@ class Book:
 class SessionLog:
     """The log of the current session in `folder`; ids count up and never repeat while the book is kept."""
 
-    def __init__(self, folder: str, samples: "bytearray | None" = None):
+    def __init__(self, folder: str):
         self.folder = folder
         self._table = crc.make_table()
-        enough = _MAX_SAMPLES * fmt.SAMPLE_BYTES
-        self._samples = samples if samples is not None and len(samples) == enough else bytearray(enough)
+        self._samples = bytearray(_MAX_SAMPLES * fmt.SAMPLE_BYTES)
         self._events = bytearray(_MAX_EVENTS * fmt.EVENT_BYTES)
         self._sample = array("i", [0] * kernel.L_SIZE)
         self._event = array("i", [0] * _EVENT_CELLS)

@@ -76,4 +76,4 @@ def wire(found: "Boot") -> "App | None":
     if kept.variant != build.variant:
         rest(MISMATCH % (build.variant, kept.variant, PATH))
         return None
-    return App(hal_rp2.Hal(build), hal_rp2, SerialPort(), found, build, kept, ionto_pack.take_buffer())
+    return App(hal_rp2.Hal(build), hal_rp2, SerialPort(), found, build, kept)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import binascii
+import functools
 import hashlib
 import json
+import struct
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from importlib import resources
 from pathlib import Path
 
 import ionto
 import ionto_pack
+from ionto import bootmode
 from ionto.version import FIRMWARE_VERSION
-from ionto_host.board.packing import pack
+from ionto_host.board.merging import FILE_NAME, Merged, merge
 from ionto_host.device.constants import Constants
 from ionto_host.errors import CompileError, MissingPartError
 
@@ -21,7 +27,16 @@ MANIFEST_PATH = f"{LIB_FOLDER}/manifest.json"
 MAIN_PATH = "/main.py"
 LOADER_PATH = "/lib/ionto_pack.mpy"
 OUTSIDE_LIB_FOLDER = ("/boot.py", MAIN_PATH, LOADER_PATH)  # what else the firmware puts on a board
-_HOST_ONLY = ("cpython",)  # the stand-in of the `micropython` module
+_HOST_ONLY = ("__init__", "cpython")  # cpython is the stand-in of the `micropython` module
+
+STARVE_WATCHDOG = f"""
+import machine, time
+from ionto import hal_rp2
+hal_rp2.write_scratch({bootmode.SCRATCH_MARK}, {bootmode.mark(bootmode.RUNNING, 0)})
+machine.WDT(timeout=500)
+while True:
+    time.sleep_ms(10)
+"""  # for the prompt: the only code from outside that says names of the firmware
 
 RP2040_MPY = 0x1306  # sys.implementation._mpy of the Pico's MicroPython: .mpy 6.3, armv6m
 
@@ -107,17 +122,35 @@ def installed() -> Sources:
     raise MissingPartError("the firmware file main.py is not in this installation")
 
 
-def compiled(sources: Sources, architecture: str) -> tuple[FirmwareFile, ...]:
-    """Return the firmware as it is to stand on a board of `architecture`; the manifest is not among them."""
+def merged(sources: Sources, callers: Sequence[str] = ()) -> Merged:
+    """Return the modules of the package as the one module that a board runs, with its map.
+
+    `callers` are texts of further programs whose names for it are to stay.
+    """
     texts = {path.stem: path.read_text() for path in sorted(sources.package.glob("*.py"))}
     constants = Constants({name: text for name, text in texts.items() if name not in _HOST_ONLY})
-    modules = {f"{name}.mpy": compile_source(f"{name}.py", constants.fold(name), architecture) for name in constants}
+    outside = [path.read_text() for path in (sources.loader, sources.start / "boot.py", sources.start / "main.py")]
+    return merge({name: constants.fold(name) for name in constants}, [*outside, STARVE_WATCHDOG, *callers], words())
+
+
+def compiled(sources: Sources, architecture: str, callers: Sequence[str] = ()) -> tuple[FirmwareFile, ...]:
+    """Return the firmware as it is to stand on a board of `architecture`; the manifest is not among them.
+
+    `callers` as in `merged`.
+    """
+    packed = compile_source(FILE_NAME, merged(sources, callers).text, architecture)
     return (
-        FirmwareFile(ionto_pack.PACK_PATH, pack(modules)),
+        FirmwareFile(ionto_pack.PACK_PATH, packed + struct.pack("<I", binascii.crc32(packed))),
         FirmwareFile(LOADER_PATH, compile_source(sources.loader.name, sources.loader.read_text(), architecture)),
         FirmwareFile("/boot.py", (sources.start / "boot.py").read_bytes()),
         FirmwareFile(MAIN_PATH, (sources.start / "main.py").read_bytes()),
     )
+
+
+@functools.cache
+def words() -> tuple[str, ...]:
+    """Return the names that MicroPython has, those that a compiled module numbers first, then by length."""
+    return tuple((resources.files("ionto_host.board") / "words.txt").read_text(encoding="ascii").split())
 
 
 def architecture_of(mpy: int) -> str:

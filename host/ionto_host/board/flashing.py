@@ -26,6 +26,7 @@ from ionto_host.board.firmware_files import (
     build,
 )
 from ionto_host.board.mpremote_link import Implementation, Prompt, wait_for_prompt
+from ionto_host.board.tracebacks import readable
 from ionto_host.device import versions
 from ionto_host.device.answers import Check, Hello
 from ionto_host.device.client import Device
@@ -353,7 +354,7 @@ def _hello(port: str) -> Hello:
 
 
 def _silent_board(error: IontoError) -> BoardError:
-    printed = str(error.details.get("text", "")).strip()
+    printed = readable(str(error.details.get("text", ""))).strip()
     tail = f"; the board printed: {printed[-300:]}" if printed else ""
     return BoardError(f"the firmware is installed and does not answer: {error.message}{tail}")
 

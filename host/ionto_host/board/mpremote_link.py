@@ -19,7 +19,7 @@ import serial
 from mpremote.transport import TransportError as MpremoteError
 from mpremote.transport_serial import SerialTransport
 
-from ionto import bootmode
+from ionto_host.board.firmware_files import STARVE_WATCHDOG
 from ionto_host.errors import BoardError, PortBusyError
 from ionto_host.patience import patient
 from ionto_host.transport.network import is_remote
@@ -60,16 +60,6 @@ def _has(path):
         return True
     except OSError:
         return False
-"""
-
-
-_STARVE = f"""
-import machine, time
-from ionto import hal_rp2
-hal_rp2.write_scratch({bootmode.SCRATCH_MARK}, {bootmode.mark(bootmode.RUNNING, 0)})
-machine.WDT(timeout=500)
-while True:
-    time.sleep_ms(10)
 """
 
 
@@ -173,7 +163,7 @@ class Prompt:
 
     def starve_watchdog(self) -> None:
         """Mark the board as running, arm its watchdog, feed it no more, and close the port: a reset follows."""
-        self._leave_by(_STARVE)
+        self._leave_by(STARVE_WATCHDOG)
 
     def _leave(self, function: str) -> None:
         """Let the board leave by `machine.<function>()` and close the port."""

@@ -111,7 +111,7 @@ def _defined(tree: ast.Module) -> dict[str, int]:
             assert isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
             expression = ast.Expression(node.value.args[0])
             known[name] = int(eval(compile(expression, name, "eval"), {"__builtins__": {}}, known))
-    return {name: value for name, value in known.items() if not name.startswith("_")}
+    return known
 
 
 def _constant_name(node: ast.stmt) -> str:

@@ -1,92 +1,74 @@
-"""The pack of modules: what goes in comes out through the calls MicroPython makes, and damage is refused."""
+"""The firmware's modules as one file: a damaged one is refused before it is imported."""
 
 from __future__ import annotations
 
-import io
+import binascii
+import struct
 import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ionto.sessionlog import SessionLog
-from ionto_host.board import firmware_files
-from ionto_host.board.packing import pack
-from ionto_pack import BUFFER_BYTES, NARROW_PATH, USUAL_PATH, Pack, narrow, widen
+import ionto_pack
 
-MODULES = {"a.mpy": b"first", "b.mpy": b"", "ccc.mpy": bytes(range(256)) * 20}
-
-
-@given(st.dictionaries(st.from_regex(r"[a-z_]{1,20}\.mpy", fullmatch=True), st.binary(max_size=3000), max_size=40))
-def test_every_module_comes_back(modules: dict[str, bytes]) -> None:
-    mounted = Pack(io.BytesIO(pack(modules)))
-    assert [(entry[0], entry[3]) for entry in mounted.ilistdir("/")] == sorted((k, len(v)) for k, v in modules.items())
-    for name, content in modules.items():
-        for path in (name, "/" + name):
-            assert mounted.stat(path)[0] == 0x8000
-            assert mounted.stat(path)[6] == len(content)
-            assert mounted.open(path, "rb").read() == content
+CONTENT = bytes(range(256)) * 40
+SOUND = CONTENT + struct.pack("<I", binascii.crc32(CONTENT))
+on_one_file = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def test_the_buffer_holds_every_module_and_becomes_the_logs_samples() -> None:
-    """Memory for both at once would bring a collection into the boot. Afterwards a module can still be read."""
-    tree = firmware_files.tree(Path(__file__).parents[3] / "firmware")
-    compiled = firmware_files.compiled(tree, "armv6m")
-    (packed,) = [item.data for item in compiled if item.path.endswith(".pack")]
-    assert 0 < max(entry[3] for entry in Pack(io.BytesIO(packed)).ilistdir("/")) <= BUFFER_BYTES
-    mounted = Pack(io.BytesIO(pack(MODULES)))
-    buffer = mounted.take_buffer()
-    log = SessionLog("/logs", buffer)
-    assert log._samples is buffer and len(buffer) == BUFFER_BYTES
-    assert mounted.open("ccc.mpy", "rb").read() == MODULES["ccc.mpy"]
-    assert len(SessionLog("/logs")._samples) == len(SessionLog("/logs", bytearray(5))._samples) == BUFFER_BYTES
+@pytest.fixture
+def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the file is."""
+    path = tmp_path / "__init__.mpy"
+    monkeypatch.setattr(ionto_pack, "PACK_PATH", str(path))
+    return path
 
 
-def read_all(data: bytes) -> None:
-    """Mount a pack and read every module."""
-    mounted = Pack(io.BytesIO(data))
-    for name in MODULES:
-        mounted.open(name, "rb")
+def test_a_sound_file_passes(pack: Path) -> None:
+    pack.write_bytes(SOUND)
+    ionto_pack.check()
 
 
-def test_a_missing_name_is_what_import_expects() -> None:
-    mounted = Pack(io.BytesIO(pack(MODULES)))
-    for call in (mounted.stat, lambda path: mounted.open(path, "rb")):
-        with pytest.raises(OSError, match="2"):
-            call("/zz.py")
-    assert mounted.stat("/")[0] == 0x4000
+def test_a_package_that_lies_open_passes(pack: Path) -> None:
+    assert not pack.exists()
+    ionto_pack.check()
 
 
 @pytest.mark.hazard("HAZ-30")
-@given(st.integers(0, len(pack(MODULES)) - 1), st.integers(1, 255))
-def test_a_changed_byte_is_refused(place: int, change: int) -> None:
+@on_one_file
+@given(st.integers(0, len(SOUND) - 1), st.integers(1, 255))
+def test_a_changed_byte_is_refused(pack: Path, place: int, change: int) -> None:
     """Against a damaged firmware file. Nothing of it is imported."""
-    data = bytearray(pack(MODULES))
+    data = bytearray(SOUND)
     data[place] ^= change
+    pack.write_bytes(data)
     with pytest.raises(ValueError, match="damaged"):
-        read_all(data)
+        ionto_pack.check()
 
 
 @pytest.mark.hazard("HAZ-30")
-@given(st.integers(0, len(pack(MODULES)) - 1))
-def test_a_cut_file_is_refused(length: int) -> None:
+@on_one_file
+@given(st.integers(0, len(SOUND) - 1))
+def test_a_cut_file_is_refused(pack: Path, length: int) -> None:
     """Against a damaged firmware file; a flash run that was interrupted."""
+    pack.write_bytes(SOUND[:length])
     with pytest.raises(ValueError, match="damaged"):
-        read_all(pack(MODULES)[:length])
+        ionto_pack.check()
 
 
 def test_the_search_path_is_narrowed_for_the_firmware_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", list(USUAL_PATH))
-    narrow()
-    assert sys.path == NARROW_PATH
-    widen()
-    assert sys.path == USUAL_PATH
+    monkeypatch.setattr(sys, "path", list(ionto_pack.USUAL_PATH))
+    ionto_pack.narrow()
+    assert sys.path == ionto_pack.NARROW_PATH
+    ionto_pack.widen()
+    assert sys.path == ionto_pack.USUAL_PATH
 
 
 def test_a_search_path_of_somebody_else_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for path in (["/mine"], ["", "/lib"]):
         monkeypatch.setattr(sys, "path", list(path))
-        narrow()
-        widen()
+        ionto_pack.narrow()
+        ionto_pack.widen()
         assert sys.path == path

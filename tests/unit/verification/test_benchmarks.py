@@ -9,7 +9,6 @@ import pytest
 
 from verification.benchmarks import __main__ as command
 from verification.benchmarks import report
-from verification.benchmarks.boot import import_order
 from verification.benchmarks.catalogue import GROUPS, Result, Spec, at_least, at_most
 from verification.benchmarks.control_loop import percentile
 from verification.benchmarks.heap import Heap
@@ -78,13 +77,6 @@ def test_the_document_gets_the_table_between_its_markers(tmp_path, monkeypatch):
 def test_percentiles():
     assert percentile(range(100), 99) == 99
     assert percentile([5], 99) == 5
-
-
-def test_modules_are_imported_after_what_they_import():
-    order = import_order(FIRMWARE)
-    assert order.index("ionto.kernel") < order.index("ionto.guards") < order.index("ionto.app")
-    assert "ionto.cpython" not in order  # only CPython imports it
-    assert len(order) == len(set(order)) > 20
 
 
 def test_the_heap_is_found_by_its_shape():

@@ -1,12 +1,11 @@
-"""Time and heap of one INA219 sample with each driver; run by verification.benchmarks.peers with the pack mounted."""
+"""Time and heap of one INA219 sample with each driver; run by verification.benchmarks.peers."""
 
 import gc
 import time
 
 import machine
 
-from ionto import limits
-from ionto.ina219 import Ina219
+from ionto import ina219, limits
 
 _CALLS = 200
 
@@ -14,7 +13,7 @@ _CALLS = 200
 def ours(bus, address):
     """Return {what: call} of our driver."""
     build = limits.for_variant("A")
-    sensor = Ina219(bus, address, build.shunt_mohm, build.pga_range_mv)
+    sensor = ina219.Ina219(bus, address, build.shunt_mohm, build.pga_range_mv)
     if not sensor.configure():
         raise OSError("no INA219")
 
