@@ -53,6 +53,7 @@ FOLDERS = ["/lib", LIB_FOLDER]
 PROMPT_WAIT_S = 15.0
 RESTART_WAIT_S = 20.0
 PROBE_TIMEOUT_S = 0.5
+GLANCE_S = 0.1  # a prompt answers at once; a firmware does not, and is asked then
 LOG_WAIT_S = 10.0
 
 Progress = Callable[[str, int, int], None]  # (what is done, bytes done, bytes in all)
@@ -257,6 +258,8 @@ def leave_application(port: str, tell: Callable[[str], None] = _ignore, force: b
     """
     link = open_link(port)
     try:
+        if link.at_prompt(GLANCE_S):
+            return
         device = Device(link)
         with contextlib.suppress(NoAnswerError, NoFirmwareError):
             with contextlib.suppress(VersionMismatchError, ProtocolError):

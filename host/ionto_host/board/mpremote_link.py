@@ -20,6 +20,7 @@ from mpremote.transport import TransportError as MpremoteError
 from mpremote.transport_serial import SerialTransport
 
 from ionto_host.board.firmware_files import STARVE_WATCHDOG
+from ionto_host.board.sending import ACKNOWLEDGED, END, RECEIVER, pieces
 from ionto_host.errors import BoardError, PortBusyError
 from ionto_host.patience import patient
 from ionto_host.transport.network import is_remote
@@ -27,7 +28,8 @@ from ionto_host.transport.ports import port_busy
 
 PROMPT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 2.0
-WRITE_CHUNK_BYTES = 512
+PIECE_TIMEOUT_S = 10.0  # an erase takes 400 ms at most, and a file system may need several
+_END_OF_OUTPUT = b"\x04"
 _LOST = (MpremoteError, OSError, serial.SerialException)
 
 _IDENTIFY = """
@@ -133,15 +135,32 @@ class Prompt:
 
     def write(self, path: str, data: bytes, progress: Callable[[int], None]) -> None:
         """Write `data` to `path`; `progress(bytes)` is called with the size of each piece written."""
-        done = 0
-
-        def step(written: int, _total: int) -> None:
-            nonlocal done
-            progress(written - done)
-            done = written
-
         with self._errors(f"write {path}"):
-            self._transport.fs_writefile(path, data, chunk_size=WRITE_CHUNK_BYTES, progress_callback=step)
+            self._transport.exec(RECEIVER)
+            self._transport.exec_raw_no_follow(f"_receive({path!r})")
+            for size, piece in pieces(data):
+                self._transport.serial.write(piece)
+                self._acknowledged()
+                progress(size)
+            self._transport.serial.write(END)
+            self._followed()
+
+    def _acknowledged(self) -> None:
+        """Wait until a piece is written; MpremoteError with what the board says when it ends instead."""
+        end = time.monotonic() + patient(PIECE_TIMEOUT_S)
+        while time.monotonic() < end:
+            answer = self._transport.serial.read(1)
+            if answer == ACKNOWLEDGED:
+                return
+            if answer == _END_OF_OUTPUT:
+                raise MpremoteError(self._transport.read_until(1, _END_OF_OUTPUT, patient(READ_TIMEOUT_S)).decode())
+        raise MpremoteError("the board does not answer")
+
+    def _followed(self) -> None:
+        """Wait for the end of what was executed without following it."""
+        _, error = self._transport.follow(patient(PIECE_TIMEOUT_S))
+        if error:
+            raise MpremoteError(error.decode())
 
     def remove(self, path: str) -> None:
         """Remove the file `path`."""

@@ -82,8 +82,9 @@ class Link:
                 self._port.write(b"\r\x02")
             except (OSError, serial.SerialException) as error:
                 raise vanished(self.name, error) from error
-            for _ in self._frames(timeout_s):
-                continue
+            deadline = time.monotonic() + patient(timeout_s)
+            while time.monotonic() < deadline and not _shows_prompt(self.decoder.text):
+                self.decoder.feed(self._read())
         return _shows_prompt(self.decoder.text)
 
     def _send(self, kind: int, payload: bytes) -> int:
