@@ -42,7 +42,9 @@ def run(options: Options) -> Iterator[Result]:
     yield Result("pull_kb_s", ours, _rate_kb_s(log, _pull_with_mpremote(options, files)))
     options.progress("transfers: flash")
     with_ionto = _command_s(options, lambda port: ["ionto_host", "--port", port, "flash"])
-    yield Result("flash_s", with_ionto, _copy_s(options, firmware_files(options)))
+    with_mpremote = _copy_s(options, firmware_files(options))
+    yield Result("flash_s", with_ionto, with_mpremote)
+    yield Result("flash_factor", with_mpremote / with_ionto)
     yield Result("flash_open_s", with_ionto, _copy_s(options, _one_file_a_module(options)))
 
 
