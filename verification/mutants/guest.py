@@ -48,14 +48,9 @@ class Chosen:
         self.failed = ""
         self.ran = 0
 
-    @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        """Let Hypothesis try the same examples every time, and tell a failure as it is found."""
-        phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
-        hypothesis.settings.register_profile(
-            "mutants", hypothesis.settings(deadline=None, derandomize=True, database=None, phases=phases)
-        )
-        hypothesis.settings.load_profile("mutants")
+        """Once tests/unit/conftest.py has been read."""
+        _settle_hypothesis()
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -89,6 +84,7 @@ class Measured:
 
     def pytest_sessionstart(self) -> None:
         """Begin, before any module of the firmware is imported."""
+        _settle_hypothesis()
         self._coverage.start()
 
     @pytest.hookimpl(wrapper=True)
@@ -118,6 +114,17 @@ class Measured:
                     if node in found:
                         found[node].setdefault(name, []).append(line)
         return found
+
+
+def _settle_hypothesis() -> None:
+    """Let Hypothesis try the same examples every time, tell a failure as it is found, and look at no clock."""
+    phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+    checks = list(hypothesis.HealthCheck)
+    settings = hypothesis.settings(
+        deadline=None, derandomize=True, database=None, phases=phases, suppress_health_check=checks
+    )
+    hypothesis.settings.register_profile("mutants", settings)
+    hypothesis.settings.load_profile("mutants")
 
 
 def _plain(node: str) -> str:

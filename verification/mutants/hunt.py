@@ -59,7 +59,8 @@ def _measured(shop: Workshop, files: list[str], kept: Record, progress: Progress
 
     for file, answer in shop.run(missing, work):
         if answer.get("code") or answer["signal"]:
-            raise click.ClickException(f"{file} fails without a mutant: {answer}")
+            why = answer.get("failed") or f"signal {answer['signal']}, exit code {answer.get('code')}"
+            raise click.ClickException(f"{file} fails without a mutant: {why}")
         kept.add_reach(file, answer["tests"], answer["lines"])
         reach.add(answer["tests"], answer["lines"])
         progress.update(task, advance=1)

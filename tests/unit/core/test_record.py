@@ -1,0 +1,158 @@
+"""What the record of a session says besides its samples: the header before the current, the summary after it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from plant import Device, device, dose_fields
+
+from ionto import faults, protocol
+from ionto import sessionlog_format as fmt
+
+LONG = {"current_ua": 2_000, "dose_uc": 60_000}
+
+
+def header(board: Device, log_id: int = 1) -> dict[str, Any]:
+    """Return the arm record."""
+    return board.log(log_id)[0][1]
+
+
+@pytest.mark.hazard("HAZ-25", "HAZ-32")
+def test_the_header_says_which_log_when_on_which_parts_and_for_which_dose() -> None:
+    """Against a log that could be another's. Each number from where it comes from."""
+    with device() as board:
+        board.board.clock_s = 1_790_000_123
+        for log_id in (1, 2):
+            board.hold()
+            told = header(board, log_id)
+            raw = json.dumps(dose_fields(board.build), sort_keys=True, separators=(",", ":"))
+            assert (told["log"], told["time_unix_s"], told["dose"]) == (log_id, 1_790_000_123, raw)
+            assert told["digest"] == hashlib.sha256(raw.encode()).hexdigest()
+            assert told["parts"] == {"shunt_mohm": 10_000, "sense_mohm": 201_000, "series_ohm": 542}
+            assert (told["board_id"], told["log_format"], told["protocol"]) == ("e66038b7133c5a2b", 2, 7)
+            assert told["firmware"].count(".") == 2
+            board.finish()
+
+
+def test_a_change_of_a_limit_is_in_the_log_of_the_next_session_and_of_no_other() -> None:
+    with device() as board:
+        board.hal.bench_strap = True
+        board.run(2)
+        assert board.code(protocol.SET_LIMITS, b'{"max_current_ua":3000}') == 0
+        changes = []
+        for log_id in (1, 2):
+            board.hold()
+            board.finish()
+            rows = [row for name, content in board.log(log_id) if name == "events" for row in content]
+            changes.append([(row["value_a"], row["value_b"]) for row in rows if row["event"] == fmt.SETTINGS])
+        assert [len(rows) for rows in changes] == [1, 0]
+
+
+@pytest.mark.hazard("HAZ-24")
+def test_a_session_that_ends_in_its_self_test_planned_nothing_and_saw_no_supply() -> None:
+    with device() as board:
+        board.hal.bench_strap = True
+        board.run(2)
+        board.start()
+        board.run(100)
+        assert board.state == protocol.SELF_TESTING
+        board.code(protocol.ABORT)
+        board.run(350)
+        end = board.log()[-1][1]
+        assert (end["planned_on_ms"], end["min_rail_mv"], end["min_vsys_mv"]) == (0, None, None)
+        assert (end["outcome"], end["charge_uc"], end["on_ms"]) == (protocol.ABORTED, 0, 0)
+        assert "selftest" not in end, "it has not failed"
+
+
+@pytest.mark.hazard("HAZ-26")
+@pytest.mark.parametrize("way", ["complete", "fault"])
+def test_the_summary_has_the_least_of_the_supplies_with_full_current(way: str) -> None:
+    with device() as board:
+        board.hold(**LONG)
+        board.run(200)
+        board.plant.nominal_rail_mv, board.plant.vsys_mv = 23_000, 3_500
+        board.run(10)
+        board.plant.nominal_rail_mv, board.plant.vsys_mv = 24_000, 3_900
+        board.run(50)
+        if way == "fault":
+            board.plant.sensor = "stale"
+        else:
+            board.code(protocol.PAUSE)
+            board.until(protocol.PAUSED)
+            board.code(protocol.ABORT)
+        board.run(400)
+        end = board.log()[-1][1]
+        assert (end["min_rail_mv"], end["min_vsys_mv"]) == (23_000, 3_500)
+
+
+@pytest.mark.hazard("HAZ-13")
+def test_the_summary_of_a_session_whose_self_test_fails_has_its_rows() -> None:
+    with device() as board:
+        board.hal.bench_strap = True
+        board.plant.nominal_rail_mv = 19_000
+        board.run(2)
+        board.start()
+        board.until(protocol.FAULT)
+        board.run(350)
+        end = board.log()[-1][1]
+        assert end["fault"] == faults.SELFTEST_RAIL
+        assert [row[:3] for row in end["selftest"]][-1] == ["rail", False, 19_000]
+
+
+@pytest.mark.hazard("HAZ-14")
+def test_the_watchdog_is_fed_before_every_piece_of_the_log_that_is_written() -> None:
+    """Against a reset in the middle of a write: a piece takes up to 0.8 s, the watchdog waits for 2."""
+    with device() as board:
+        board.hold(current_ua=1_000, dose_uc=9_000)
+        board.until(protocol.DONE)
+        order: list[str] = []
+        fed = board.hal.on_feed
+        board.hal.on_feed = lambda: (order.append("fed"), fed())[1]
+        board.hal.beat = lambda output_on: None  # what the loop itself feeds is not counted
+        written = board.flash.on_write
+        board.flash.on_write = lambda path: (order.append("written"), written(path))[1]
+        board.run(250)
+        assert board.log()[-1][0] == "end"
+        pieces = [at for at, what in enumerate(order) if what == "written" and order[at - 1] != "written"]
+        assert len(pieces) >= 3
+        assert all(at > 0 and order[at - 1] == "fed" for at in pieces)
+
+
+@pytest.mark.parametrize(("on_ms", "off_ms"), [(200, 100), (250, 150), (410, 90)])
+def test_the_least_current_of_pulses_is_that_whose_mean_is_the_least(on_ms: int, off_ms: int) -> None:
+    """Rounded up: its mean is never below the least current of a dose."""
+    pulses = {"waveform": "pulsed", "pulse_on_ms": on_ms, "pulse_off_ms": off_ms, "pulse_edge_ms": 20}
+    with device() as board:
+        board.hold(**LONG, **pulses)
+        plan = board.app.session.dose
+        assert plan is not None
+        told_ua = board.status()["least_ua"]
+        mean_ua = plan.mean_ua()
+        assert told_ua * mean_ua >= board.build.min_current_ua * 2_000 > (told_ua - 1) * mean_ua
+
+
+@pytest.mark.hazard("HAZ-23")
+def test_a_pause_gives_a_session_the_time_that_its_ramps_cost_and_no_more() -> None:
+    """Against a pause that takes the time limit away. The contact is too poor, so that only the limit ends it.
+
+    Two ramps of 1 s deliver half of what 2 s of the full current would; 20 ms settle.
+    """
+    ends = []
+    for pauses in range(3):
+        with device(load_ohm=2_000.0) as board:
+            board.hold(current_ua=2_000, dose_uc=8_000, max_extension_pct=0)
+            board.plant.load_ohm = 40_000.0
+            for _ in range(pauses):
+                assert board.code(protocol.PAUSE) == 0
+                board.until(protocol.PAUSED)
+                assert board.code(protocol.RESUME) == 0
+                board.until(protocol.HOLD)
+            board.finish()
+            end = board.log()[-1][1]
+            assert end["outcome"] == protocol.TIME_ENDED
+            ends.append((end["planned_on_ms"], end["on_ms"]))
+    assert ends[1][0] - ends[0][0] == ends[2][0] - ends[1][0] == 1_020
+    assert all(abs(later[1] - before[1] - 1_020) <= 250 for before, later in zip(ends, ends[1:], strict=False))

@@ -1,0 +1,83 @@
+"""The serial port on a fake of MicroPython's `select` and `sys`: bytes go in and out, and nothing waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from unittest.mock import patch
+
+import pytest
+
+from ionto import serialport
+
+
+class Wire:
+    """stdin and stdout, and whether each of them is ready; `waits` are the times (ms) that were waited for it."""
+
+    def __init__(self) -> None:
+        self.arrived = bytearray()
+        self.sent = bytearray()
+        self.reads = True
+        self.takes = 1_000
+        self.waits: list[int] = []
+
+    def readinto(self, buffer: bytearray, count: int) -> int:
+        """As of MicroPython's streams."""
+        assert count == 1
+        buffer[0] = self.arrived.pop(0)
+        return 1
+
+    def write(self, data: bytes) -> int:
+        """As of a stream that may take a part."""
+        self.sent += bytes(data[: self.takes])
+        return min(len(data), self.takes)
+
+    def poll(self) -> SimpleNamespace:
+        """Return what select.poll does."""
+        registered: list[int] = []
+
+        def ipoll(timeout_ms: int) -> Iterator[int]:
+            self.waits.append(timeout_ms)
+            if self.arrived if registered == [1] else self.reads:
+                yield 1
+
+        return SimpleNamespace(register=lambda stream, events: registered.append(events), ipoll=ipoll)
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    made = Wire()
+    stream = SimpleNamespace(buffer=made)
+    with (
+        patch.object(serialport, "select", SimpleNamespace(poll=made.poll, POLLIN=1, POLLOUT=4)),
+        patch.object(serialport, "sys", SimpleNamespace(stdin=stream, stdout=stream)),
+    ):
+        yield made
+
+
+def test_bytes_come_one_by_one_and_none_is_minus_one(wire: Wire) -> None:
+    port = serialport.SerialPort()
+    wire.arrived += b"\x00\xff"
+    assert [port.get() for _ in range(4)] == [0, 255, -1, -1]
+    assert set(wire.waits) == {0}
+
+
+def test_a_byte_goes_when_the_host_reads(wire: Wire) -> None:
+    port = serialport.SerialPort()
+    assert port.put(7) is True
+    wire.reads = False
+    assert port.put(8) is False
+    assert wire.sent == b"\x07"
+    assert set(wire.waits) == {0}
+
+
+def test_a_frame_goes_whole_or_it_is_said(wire: Wire) -> None:
+    """With the output off; a host that stalls is given 200 ms."""
+    port = serialport.SerialPort()
+    assert port.put_all(memoryview(b"frame")) is True
+    wire.takes = 3
+    assert port.put_all(memoryview(b"frame")) is False
+    wire.reads = False
+    assert port.put_all(memoryview(b"frame")) is False
+    assert wire.sent == b"framefra"
+    assert wire.waits == [200] * 3
