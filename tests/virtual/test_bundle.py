@@ -5,7 +5,7 @@ import subprocess
 import sys
 import zipfile
 
-from workbench import Bench
+from workbench import CEILING_S, Bench
 
 from ionto_host.board.mpremote_link import Prompt
 from ionto_sim.client import VirtualPico
@@ -21,7 +21,7 @@ def test_mip_installs_the_bundle(tmp_path):
         assert paths[-1] == "main.py"
         for arguments in (["mip", "install", "--target=/", "package.json"], ["reset"]):
             command = [sys.executable, "-m", "mpremote", "connect", pico.port, *arguments]
-            done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
+            done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=CEILING_S)
             assert done.returncode == 0, done.stdout + done.stderr
         bench = Bench(pico, tmp_path)
         assert all(row["ok"] for row in bench.ionto("selftest")["results"])

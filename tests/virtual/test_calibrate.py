@@ -50,7 +50,7 @@ def test_it_makes_the_board_agree_with_the_meter_and_an_interruption_leaves_the_
         with suppress(KeyboardInterrupt):
             broken = PicoMeter(bench.pico, 1_500, KeyboardInterrupt())
             calibrate(device, broken, told.append, lambda *_: True, (1_000, 3_000))
-        bench.pico.wait(current_below_ua=10, for_us=10_000)
+        bench.wait(current_below_ua=10, for_us=10_000)
         assert device.read_calibration() == held
     header = bench.ionto("logs", "pull")["logs"]
     assert len(header) >= 6 and all(log["verified"] for log in header)

@@ -16,9 +16,9 @@ def test_a_session_with_reports_from_start_to_report_page(bench):
     refused = bench.ionto("comfort", "stinging", "--to-ma", "2.5", code=4)["error"]
     assert (refused["value"], refused["high"]) == (2_500, 1_999)
     assert bench.ionto("comfort", "stinging", "--lower")["to_ma"] == 1.5
-    bench.pico.wait(current_below_ua=1_520, for_us=500_000, timeout_s=30)
+    bench.wait(current_below_ua=1_520, for_us=500_000)
     bench.pico.press_start(ms=2_500)
-    bench.pico.wait(current_below_ua=1_140, for_us=500_000, timeout_s=30)
+    bench.wait(current_below_ua=1_140, for_us=500_000)
     assert bench.ionto("status")["target_ua"] == 1_125
     assert bench.ionto("comfort", "pain")["state"] in ("RAMP_DOWN", "DONE")
     assert bench.wait_state("DONE", "FAULT").outcome_name == "pain"

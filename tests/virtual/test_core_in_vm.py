@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from workbench import CEILING_S
 
 import ionto
 
@@ -13,7 +14,7 @@ PACKAGE_PARENT = Path(ionto.__file__).parents[1]
 
 
 def trace(*python):
-    done = subprocess.run([*python, TRACE, PACKAGE_PARENT], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*python, TRACE, PACKAGE_PARENT], capture_output=True, text=True, timeout=CEILING_S)
     assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout.splitlines()
 

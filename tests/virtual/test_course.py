@@ -39,7 +39,7 @@ def play(bench, ionto, event):
     before_uc = bench.pico.meter().charge_uc
     ionto("start")
     if event:
-        bench.pico.wait(charge_above_uc=before_uc + 10_000, timeout_s=30)
+        bench.wait(charge_above_uc=before_uc + 10_000)
     if event == "lifted":
         bench.pico.set_load("open")
     elif event == "stinging":

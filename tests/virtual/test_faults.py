@@ -3,7 +3,6 @@
 2 ms to detect plus 110 ms for the dead-man at its worst tolerance bound every cut; most are far faster.
 """
 
-import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ CEILING_UA = 5_960
 
 def cut(bench, mark):
     """Return the meter's reading since `mark` once the current has gone for good."""
-    bench.pico.wait(current_below_ua=10, for_us=200_000, timeout_s=20)
+    bench.wait(current_below_ua=10, for_us=200_000)
     reading = bench.pico.since(mark)
     assert reading.t_below_us is not None
     return reading
@@ -46,7 +45,7 @@ def test_electrode_lift_and_recontact(bench):
     assert reading.t_below_us < 5_000
     assert latched(bench) == "OPEN_CIRCUIT"
     bench.pico.fault("electrode_lift", on=False, mark="contact")
-    bench.pico.wait(current_below_ua=10, for_us=300_000, timeout_s=20)
+    bench.wait(current_below_ua=10, for_us=300_000)
     again = bench.pico.since("contact")
     assert again.peak_ua < 10, "current returned by itself"
     assert again.charge_uc < 0.1
@@ -163,8 +162,7 @@ def test_a_latched_fault_survives_maintenance(bench):
     bench.pico.fault("pwm_stuck_high")
     name = latched(bench)
     bench.ionto("maintenance")
-    bench.mpremote("reset")
-    time.sleep(0.5)
+    bench.booted_after(lambda: bench.mpremote("reset"))
     assert latched(bench) == name
 
 
@@ -197,7 +195,7 @@ def test_loop_hung(bench):
     bench.pico.fault("loop_hung", mark="hang")
     reading = cut(bench, "hang")
     assert reading.t_below_us < 110_000
-    bench.pico.wait(boots=2, timeout_s=20)
+    bench.wait(boots=2)
     assert latched(bench) == "UNPLANNED_RESET"
     assert bench.ionto("info")["reset_cause"] == "watchdog"
     assert bench.pico.since("hang").charge_uc < 4_000 * 0.110 * 1.1
@@ -212,7 +210,7 @@ def test_firmware_exception(bench):
     bench.pico.fault("firmware_exception", mark="raise")
     reading = cut(bench, "raise")
     assert reading.t_below_us < 20_000
-    bench.pico.wait(boots=2, timeout_s=20)
+    bench.wait(boots=2)
     assert latched(bench) == "UNPLANNED_RESET"
 
 
@@ -235,7 +233,7 @@ def test_power_cut(bench):
     bench.start_and_hold()
     bench.pico.power_cut(mark="cut")
     bench.pico.power_on()
-    bench.pico.wait(boots=2, timeout_s=20)
+    bench.wait(boots=2)
     status = bench.wait_state("IDLE")
     assert not status.flag(1)
     assert bench.pico.since("cut").charge_uc < 2_000 * 0.110
@@ -303,13 +301,13 @@ def test_a_cut_that_does_not_cut_is_a_second_fault(bench):
     bench.pico.fault("sink_stuck_high")
     status = bench.wait_state("FAULT")
     assert status.fault_name.startswith("OVER_CURRENT")
-    time.sleep(0.3)
+    bench.pass_us(300_000)
     status = bench.ionto("status", code=5)
     assert status["second_fault"] == "CURRENT_WHEN_OFF" and status["current_when_off"]
     assert bench.ionto("clear", code=4)["error"]["name"] == "CAUSE_REMAINS"
     bench.pico.fault("highside_short", on=False)
     bench.pico.fault("sink_stuck_high", on=False)
-    bench.pico.wait(current_below_ua=10, for_us=200_000, timeout_s=20)
+    bench.wait(current_below_ua=10, for_us=200_000)
     bench.ionto("clear")
     assert outcome(bench) == "fault"
 
@@ -327,8 +325,8 @@ def test_a_reset_never_moves_the_relay_under_current(bench, how):
         bench.pico.power_on()
     else:
         bench.pico.fault("loop_hung")
-    bench.pico.wait(boots=boots + 1, timeout_s=20)
-    bench.pico.wait(current_below_ua=10, for_us=500_000, timeout_s=20)
+    bench.wait(boots=boots + 1)
+    bench.wait(current_below_ua=10, for_us=500_000)
     status = bench.pico.status()
     assert not status["relay_reversed"], "the coil is off at last"
     assert bench.pico.meter().hot_switches == 0

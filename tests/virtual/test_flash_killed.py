@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+from workbench import CEILING_S
 
 from ionto_host import cli
 
@@ -69,7 +70,9 @@ def test_killed_at_any_point_the_next_run_completes_it(used, capsys):
         with used.device() as device:
             device.enter_maintenance()
         used.mpremote("fs", "cp", __file__, f":{OLD}", "+", "fs", "cp", __file__, ":/boot.py")
-        killed = subprocess.run([sys.executable, "-c", KILLED, point, used.pico.port], capture_output=True, timeout=60)
+        killed = subprocess.run(
+            [sys.executable, "-c", KILLED, point, used.pico.port], capture_output=True, timeout=CEILING_S
+        )
         assert killed.returncode == -signal.SIGKILL, killed
         assert used.pico.meter().now_ua < 10
         assert cli.main(["flash", "--port", used.pico.port, "--json"]) == 0, point

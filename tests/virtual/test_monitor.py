@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from workbench import CEILING_S
 
 from ionto_host.device.answers import Status
 from ionto_host.monitor.watching import Gap, watch
@@ -14,7 +15,7 @@ def test_the_monitor_survives_unplug_and_replug(bench_with):
     """The session goes on without the computer; the monitor says so, finds the board again and sees the end."""
     bench = bench_with(speed=2)
     bench.start_and_hold(current_ma=2, dose_ma_min=2)
-    looks = watch(bench.pico.port, interval_s=0.05, timeout_s=120)
+    looks = watch(bench.pico.port, interval_s=0.05, timeout_s=CEILING_S)
     assert isinstance(next(looks), Status)
     before = next(looks)
     bench.pico.unplug()
@@ -38,6 +39,6 @@ def test_other_commands_get_through_while_a_monitor_looks(bench_with):
         bench.ionto("pause")
         assert bench.wait_state("PAUSED")
         bench.ionto("abort")
-        out, err = monitor.communicate(timeout=60)
+        out, err = monitor.communicate(timeout=CEILING_S)
     assert monitor.returncode == 0 and "aborted" in out, out + err
     assert "PAUSED" in err and "not seen" not in err

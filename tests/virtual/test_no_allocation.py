@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from workbench import CEILING_S
 
 import ionto
 from ionto import protocol
@@ -20,7 +21,7 @@ def test_ticks_of_a_session_run_with_the_heap_locked(waveform):
         [sys.executable, "-m", "micropython_unix", SCRIPT, Path(ionto.__file__).parents[1], waveform],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=CEILING_S,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     words = done.stdout.split()

@@ -11,6 +11,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from workbench import CEILING_S
 
 from ionto import protocol
 from verification.campaign.catalogue import CEILING_UA, NOMINAL_DEAD_MAN_MS
@@ -94,7 +95,7 @@ class Sessions(RuleBasedStateMachine):
     def the_chip_resets(self):
         boots = self.rig.pico.status()["boots"]
         self.rig.pico.reset()
-        self.rig.pico.wait(boots=boots + 1, timeout_s=20)
+        self.rig.pico.wait(boots=boots + 1, timeout_s=CEILING_S)
 
     @rule()
     def the_strap_comes_off_for_a_while(self):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from workbench import Bench, run_tool
+from workbench import CEILING_S, Bench, run_tool
 
 from ionto_host.bench.benchfile import MeterSpec
 from ionto_host.bench.instruments import ScpiMeter
@@ -92,7 +92,7 @@ def test_the_whole_tool_by_url(bench, served):
     assert findings["board"] == findings["firmware"] == "ok"
     remote.ionto("maintenance")
     command = [sys.executable, "-m", "mpremote", "connect", remote.url, "fs", "rm", ":/lib/ionto_pack.mpy"]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, check=True, capture_output=True, timeout=CEILING_S)
     assert "/lib/ionto_pack.mpy" in remote.ionto("flash")["written"]
 
 
@@ -150,7 +150,7 @@ def test_the_meter_as_a_multimeter_on_the_network(bench):
         bench.pico.set_speed(1)
         assert meter.read_ua() == pytest.approx(bench.pico.meter().now_ua, rel=0.01)
         meter.close()
-        with socket.create_connection(("127.0.0.1", int(resource.split("::")[2])), timeout=10) as raw:
+        with socket.create_connection(("127.0.0.1", int(resource.split("::")[2])), timeout=CEILING_S) as raw:
             raw.sendall(b"VOLT?\r\nCONF:CURR:DC 0.01\nSYST:ERR?\nsystem:error:next?\n")
             with raw.makefile() as lines:
                 assert [lines.readline(), lines.readline()] == ['-113,"Undefined header"\n', '0,"No error"\n']

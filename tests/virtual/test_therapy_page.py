@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from workbench import simulator
+from workbench import CEILING_S, simulator
 
 from ionto_host import cli
 from ionto_host.cli import common
@@ -64,7 +64,7 @@ def begin(folder):
     for words in (["dose", "new", path, *BENCH], ["dose", "push", path], ["start"]):
         assert cli.main(words) == 0
     with simulators.connect(None) as pico:
-        pico.wait(current_above_ua=1_900, for_us=500_000, timeout_s=60)
+        pico.wait(current_above_ua=1_900, for_us=500_000, timeout_s=CEILING_S)
 
 
 @pytest.mark.hazard("HAZ-36")

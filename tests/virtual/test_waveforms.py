@@ -76,12 +76,10 @@ def test_the_kept_dose_survives_power_off_and_counts_its_starts(bench_with):
         bench.pico.power_cut()
         bench.pico.power_on()
         bench.pico.unplug()
-        bench.pico.wait(
-            pin=["LED_READY", 1], for_us=200_000
-        )  # a START that is pressed from power-on counts for nothing
+        bench.wait(pin=["LED_READY", 1], for_us=200_000)  # a START that is pressed from power-on counts for nothing
         bench.pico.press_start(ms=2_500)
-        bench.pico.wait(current_above_ua=1_900, timeout_s=30)
-        bench.pico.wait(current_below_ua=10, for_us=1_000_000, timeout_s=30)
+        bench.wait(current_above_ua=1_900)
+        bench.wait(current_below_ua=10, for_us=1_000_000)
         bench.pico.plug()
         status = bench.wait_state("DONE")
         assert (status.outcome_name, status.starts_left) == ("complete", left)

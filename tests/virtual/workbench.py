@@ -29,7 +29,10 @@ starts = {starts}
 """
 
 
-def run_tool(*arguments, code=0, timeout_s=60, env=None):
+CEILING_S = 300  # of wall time, for what takes seconds: a safety net, never what a test waits for
+
+
+def run_tool(*arguments, code=0, timeout_s=CEILING_S, env=None):
     """Run `ionto` as a user would; return (stdout, stderr) after checking its exit code."""
     command = [sys.executable, "-m", "ionto_host", *map(str, arguments)]
     done = subprocess.run(
@@ -55,12 +58,40 @@ class Bench:
         out, _ = run_tool("--port", self.pico.port, "--json", *arguments, **options)
         return json.loads(out) if out.strip() else None
 
-    def mpremote(self, *arguments, timeout_s=30):
+    def ionto_with_a_press(self, *arguments):
+        """Run `ionto --json` as `ionto` does, and press START when it says that this needs a hand on the board."""
+        command = [sys.executable, "-m", "ionto_host", "--port", self.pico.port, "--json", *map(str, arguments)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            said = next((line for line in process.stderr if "needs a hand" in line), "")
+            self.pico.press_start(200)
+            out, err = process.communicate(timeout=CEILING_S)
+        assert said and process.returncode == 0, out + err
+        return json.loads(out) if out.strip() else None
+
+    def mpremote(self, *arguments, timeout_s=CEILING_S):
         """Run the stock `mpremote` on this board; return its output."""
         command = [sys.executable, "-m", "mpremote", "connect", self.pico.port, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=patient(timeout_s))
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def wait(self, **when):
+        """Wait until `when` holds on the virtual Pico (SimClient.wait); return the virtual time in us."""
+        return self.pico.wait(timeout_s=CEILING_S, **when)
+
+    def pass_us(self, us):
+        """Wait until `us` of virtual time have passed."""
+        self.wait(t_us=self.pico.status()["t_us"] + us)
+
+    def booted_after(self, act):
+        """Do `act` and wait until the board has booted once more."""
+        boots = self.pico.status()["boots"]
+        act()
+        self.wait(boots=boots + 1)
+
+    def says(self, text):
+        """Wait until the console has `text`."""
+        wait_until(lambda: text in self.pico.console, CEILING_S)
 
     def device(self):
         """Return the Python API's client for this board."""
@@ -79,9 +110,9 @@ class Bench:
         self.push(**dose)
         self.ionto("start")
         full_ua = dose.get("current_ma", 2) * 1000
-        self.pico.wait(current_above_ua=0.98 * full_ua, for_us=for_us, timeout_s=30)
+        self.pico.wait(current_above_ua=0.98 * full_ua, for_us=for_us, timeout_s=CEILING_S)
 
-    def wait_state(self, *states, timeout_s=30):
+    def wait_state(self, *states, timeout_s=CEILING_S):
         """Return the status once its state is one of `states`."""
         end = time.monotonic() + patient(timeout_s)
         with self.device() as device:
@@ -99,8 +130,8 @@ def simulator(folder, *options):
     command = [sys.executable, "-m", "ionto_host", "sim", "--speed", "max", "--load", "2000", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
     try:
-        wait_until(simulators.running, 30)
+        wait_until(simulators.running, CEILING_S)
         yield Paths(folder / "sims" / "default")
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=CEILING_S)

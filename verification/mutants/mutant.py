@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import cosmic_ray.ast
 import parso.tree
@@ -59,6 +60,7 @@ class Places:
         tree = ast.parse(source)
         self._functions: list[tuple[int, int, str]] = []
         self._statements: list[tuple[int, int]] = []
+        self._unread: set[int] = set()
         self._walk(tree, "")
 
     def _walk(self, node: ast.AST, name: str) -> None:
@@ -67,6 +69,8 @@ class Places:
             if isinstance(child, (ast.FunctionDef, ast.ClassDef)):
                 inner = f"{name}.{child.name}" if name else child.name
                 self._functions.append((child.lineno, child.end_lineno or child.lineno, inner))
+            if _is_for_type_checkers(child):
+                self._unread.update(range(child.lineno, _last(child) + 1))
             if isinstance(child, ast.stmt):
                 self._statements.append((child.lineno, _head_end(child)))
             self._walk(child, inner)
@@ -77,10 +81,25 @@ class Places:
             1
         ]
 
+    def is_read(self, line: int) -> bool:
+        """Return False for a line that type checkers alone read."""
+        return line not in self._unread
+
     def statement(self, line: int) -> tuple[int, int]:
         """Return the first and the last line of the statement at `line`; of a compound one, of its head."""
         around = [(first, last) for first, last in self._statements if first <= line <= last]
         return max(around, default=(line, line))
+
+
+def _is_for_type_checkers(node: ast.AST) -> TypeGuard[ast.If | ast.Assign]:
+    named = node.test if isinstance(node, ast.If) else node.targets[0] if isinstance(node, ast.Assign) else None
+    return isinstance(named, ast.Name) and named.id == "TYPE_CHECKING"
+
+
+def _last(node: ast.If | ast.Assign) -> int:
+    """Return the last line of an assignment, or of what an `if` is about; an `else` is not."""
+    body = node.body[-1] if isinstance(node, ast.If) else node
+    return body.end_lineno or node.lineno
 
 
 def _head_end(statement: ast.stmt) -> int:
@@ -120,7 +139,7 @@ def _changes(source: str, file: str) -> Iterator[Mutant]:
             if text == source[start:end]:
                 continue
             before, after, first, last = _difference(lines, node, source[:start], text, source[end:])
-            if operators.is_left_out(before):
+            if not places.is_read(first):
                 continue
             statement = places.statement(first)
             key = Key(file, places.function(first), before, after)

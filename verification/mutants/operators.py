@@ -1,4 +1,4 @@
-"""How mutants are made: cosmic-ray's operators, a few of our own, and what is left out because it cannot matter.
+"""How mutants are made: cosmic-ray's operators, and a few of our own.
 
 An operator says how often it can change a node of the parso tree, and changes it. What it gets is a copy.
 """
@@ -79,11 +79,6 @@ _OWN = (
     # cosmic-ray has none that deletes a statement.
     Maker("DeleteStatement", lambda node: int(_does_something(node)), lambda node, index: "pass"),
 )
-
-
-def is_left_out(line: str) -> bool:
-    """Say that a change of `line` is none of the program: type checkers alone read it."""
-    return line.startswith(("TYPE_CHECKING =", "if TYPE_CHECKING"))
 
 
 def _all() -> tuple[Maker, ...]:

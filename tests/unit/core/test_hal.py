@@ -499,3 +499,15 @@ def test_a_reading_fits_the_status_record(variant: str) -> None:
                     assert 0 <= reading.sense_ua <= 0x7FFF
                     assert reading.load_mv >= 0 and reading.drain_mv >= 0
                     assert max(reading.rail_mv, reading.vsys_mv, reading.load_mv, reading.drain_mv) <= 0xFFFF
+
+
+@pytest.mark.hazard("HAZ-06")
+def test_a_stuck_bus_is_clocked_no_faster_than_100_khz() -> None:
+    """Against clocks that a sensor which holds the bus cannot follow: 5 us for each half of one."""
+    with board() as (_, hal, chip):
+        chip.acts.clear()
+        before_us = chip.now_us
+        hal.recover_sensor()
+        clocks = [level for kind, number, level in chip.acts if (kind, number) == ("pin", pins.I2C_SCL)]
+        assert clocks.count(0) >= 1
+        assert chip.now_us - before_us >= 5 * (len(clocks) - 1)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ionto import faults, kernel, limits, protocol
+from ionto import calibration, faults, kernel, limits, protocol
 from ionto import sessionlog_format as fmt
 from ionto.limits import Limits
 
@@ -180,3 +180,16 @@ def test_a_block_that_is_sent_has_the_order_of_its_fields() -> None:
 def test_records_of_the_log_have_the_size_of_their_fields() -> None:
     assert struct.calcsize(fmt.SAMPLE_FORMAT) == fmt.SAMPLE_BYTES == 24
     assert struct.calcsize(fmt.EVENT_FORMAT) == fmt.EVENT_BYTES
+
+
+@pytest.mark.hazard("HAZ-03")
+def test_a_calibration_may_be_so_far_off_and_no_further() -> None:
+    """Against a trim that hides a broken sensor: 2 % and 10 uA, checked to 0.5 %."""
+    assert calibration.FIELDS == (
+        ("gain_ppm", -20_000, 20_000),
+        ("residual_before_ppm", 0, 1_000_000),
+        ("residual_ppm", 0, 5_000),
+        ("time_unix_s", 1_700_000_000, 4_102_444_800),
+        ("zero_ua", -10, 10),
+    )
+    assert (calibration.MAX_METER_CHARS, calibration.UNITY_Q15) == (40, 1 << 15)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from plant import Device, device, dose_fields
 
-from ionto import faults, protocol
+from ionto import faults, kernel, protocol, ui
 from ionto import sessionlog_format as fmt
 
 LONG = {"current_ua": 2_000, "dose_uc": 60_000}
@@ -156,3 +156,61 @@ def test_a_pause_gives_a_session_the_time_that_its_ramps_cost_and_no_more() -> N
             ends.append((end["planned_on_ms"], end["on_ms"]))
     assert ends[1][0] - ends[0][0] == ends[2][0] - ends[1][0] == 1_020
     assert all(abs(later[1] - before[1] - 1_020) <= 250 for before, later in zip(ends, ends[1:], strict=False))
+
+
+def test_every_cycle_of_a_session_is_in_a_sample() -> None:
+    """Against a cycle that the log leaves out, as the one that an event ends: each is counted in one window."""
+    with device() as board:
+        board.hal.bench_strap = True
+        board.run(2)
+        board.start(dose_uc=8_000)
+        board.until(protocol.RAMP_UP)
+        cycles = 0
+        while board.state != protocol.DONE:
+            board.run(1)
+            cycles += 1
+        board.run(350)
+        rows = [row for name, content in board.log() if name == "samples" for row in content]
+        assert sum(row["cycles"] for row in rows) == cycles + 125, "and of the tail"
+
+
+@pytest.mark.hazard("HAZ-33")
+def test_the_buzzer_falls_silent_ten_seconds_after_a_fault_and_the_light_stays() -> None:
+    with device() as board:
+        board.hold(**LONG)
+        board.plant.load_ohm = 1e12
+        board.until(protocol.FAULT)
+        heard: list[tuple[bool, bool]] = []
+        for _ in range(8):  # each the length of a pattern
+            bits = 0
+            for _ in range(2_048):
+                board.run(1)
+                bits |= board.hal.lights
+            heard.append((bool(bits & ui.SOUND), bool(bits & ui.FAULT)))
+        assert [sound for sound, _ in heard[:4] + heard[6:]] == [True] * 4 + [False] * 2
+        assert all(light for _, light in heard)
+
+
+@pytest.mark.hazard("HAZ-23")
+def test_the_time_that_is_told_is_never_more_than_the_time_limit_leaves() -> None:
+    """A current that was lowered may not have time for its dose: then the limit and the last ramp are what is left."""
+    with device() as board:
+        board.hold(current_ua=2_000, dose_uc=20_000, max_extension_pct=0)
+        least_ua = board.status()["least_ua"]
+        told = protocol.STINGING.to_bytes(1, "little") + least_ua.to_bytes(2, "little")
+        assert board.code(protocol.COMFORT, told) == 0
+        board.run(200)
+        plan = board.app.session.block
+        left_ms = plan[kernel.S_MAX_ON_MS] - plan[kernel.S_ON_MS] + 1_000
+        assert 0 <= left_ms - board.status()["remaining_ms"] <= 30
+
+
+@pytest.mark.hazard("HAZ-23")
+@pytest.mark.parametrize("variant", ["A", "B"])
+def test_the_guards_give_a_session_a_sixteenth_more_than_the_longest_that_is_allowed(variant: str) -> None:
+    with device(variant) as board:
+        board.hal.bench_strap = True
+        board.run(2)
+        board.start()
+        longest_ms = board.build.max_session_ms
+        assert board.app.guards.block[kernel.G_TIME_LIMIT_MS] == longest_ms + longest_ms // 16

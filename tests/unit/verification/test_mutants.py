@@ -75,6 +75,11 @@ def test_equal_lines_of_a_function_are_told_apart() -> None:
     assert [each.key.nth for each in mutants_of(source, FILE)] == [1, 2]
 
 
+def test_what_type_checkers_alone_read_has_no_mutants() -> None:
+    source = "TYPE_CHECKING = 0\nif TYPE_CHECKING:\n    LEAST = 1 + 2\nelse:\n    LEAST = 4\n"
+    assert {each.key.line for each in mutants_of(source, FILE)} == {"LEAST = 4"}
+
+
 def entry(**changes: Any) -> dict[str, Any]:
     """Return an entry of the file of equivalents, a good one but for `changes`."""
     known = {"file": FILE, "function": "unused", "line": "return not count", "mutated": "return count"}

@@ -269,15 +269,15 @@ def test_random_bytes(data: bytes) -> None:
 
 
 def test_speed() -> None:
-    """A full log decodes well under 0.3 s, and a hostile one of the same size does not hang."""
+    """A full log decodes well under 0.3 s of the processor's time, and a hostile one of the same size does not hang."""
     data = make_log(1_400)
-    began = time.monotonic()
+    began = time.process_time()
     assert sessionfile.decode(data).verified
-    assert time.monotonic() - began < 0.3
+    assert time.process_time() - began < 0.3
     hostile = HEAD + bytes([layout.RECORD_MARK, layout.END, 1, 0, 0xFF, 0x0F, 0x7B]) * 9_000
-    began = time.monotonic()
+    began = time.process_time()
     sessionfile.decode(hostile)
-    assert time.monotonic() - began < 3.0
+    assert time.process_time() - began < 3.0
 
 
 def test_events_are_told_in_words() -> None:
