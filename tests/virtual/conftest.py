@@ -41,7 +41,7 @@ def bench_with(flashed_files, tmp_path):
         options = {"load": 2000, "speed": "max", "bench_strap": True, **settings}
         pico = VirtualPico(state_dir=tmp_path / f"pico{len(started)}", firmware=flashed_files, **options)
         started.append(pico)
-        return Bench(pico, tmp_path)
+        return Bench(pico, tmp_path, options["speed"])
 
     yield start
     for pico in started:

@@ -12,6 +12,7 @@ from ionto_host.patience import patient
 from ionto_host.transport import simulators
 from ionto_sim.client import wait_until
 from ionto_sim.config import Paths
+from ionto_sim.errors import SimCommandError
 
 BENCH_DOSE = """\
 schema = 1
@@ -29,6 +30,7 @@ starts = {starts}
 """
 
 
+_HOLDING = "full current"  # a mark
 CEILING_S = 300  # of wall time, for what takes seconds: a safety net, never what a test waits for
 
 
@@ -49,8 +51,9 @@ def run_tool(*arguments, code=0, timeout_s=CEILING_S, env=None):
 class Bench:
     """A virtual Pico with the tools of its user around it."""
 
-    def __init__(self, pico, folder):
+    def __init__(self, pico, folder, speed="max"):
         self.pico = pico
+        self.speed = speed
         self.folder = folder
 
     def ionto(self, *arguments, **options):
@@ -61,7 +64,9 @@ class Bench:
     def ionto_with_a_press(self, *arguments):
         """Run `ionto --json` as `ionto` does, and press START when it says that this needs a hand on the board."""
         command = [sys.executable, "-m", "ionto_host", "--port", self.pico.port, "--json", *map(str, arguments)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        environment = {**os.environ, "IONTO_PATIENCE": "20"}  # how long it tries again for
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(command, text=True, env=environment, **pipes) as process:
             said = next((line for line in process.stderr if "needs a hand" in line), "")
             self.pico.press_start(200)
             out, err = process.communicate(timeout=CEILING_S)
@@ -106,11 +111,24 @@ class Bench:
         return self.ionto("dose", "push", path)
 
     def start_and_hold(self, for_us=300_000, **dose):
-        """Start a session and wait until the full current has flowed for `for_us` of virtual time."""
+        """Start a session and wait until the full current has flowed for `for_us` of virtual time.
+
+        At that moment the virtual Pico falls back to real time, until the caller has been told: a dose that lasts half
+        a minute is over in half a second at full speed, and on a busy machine no test would come in time.
+        """
         self.push(**dose)
-        self.ionto("start")
         full_ua = dose.get("current_ma", 2) * 1000
-        self.pico.wait(current_above_ua=0.98 * full_ua, for_us=for_us, timeout_s=CEILING_S)
+        slow_down = {"cmd": "all", "do": [{"cmd": "mark", "name": _HOLDING}, {"cmd": "speed", "speed": 1.0}]}
+        self.pico.at(slow_down, current_above_ua=0.98 * full_ua, for_us=for_us)
+        self.ionto("start")
+        wait_until(self._is_holding, CEILING_S)
+        self.pico.set_speed(self.speed)
+
+    def _is_holding(self):
+        try:
+            return self.pico.since(_HOLDING)
+        except SimCommandError:
+            return None
 
     def wait_state(self, *states, timeout_s=CEILING_S):
         """Return the status once its state is one of `states`."""

@@ -30,8 +30,10 @@ _UNKNOWN_CPU_S = 60.0
 _WALL_S = 1_800  # nothing here waits for anything: a safety net
 _MEMORY_BYTES = 6 << 30
 _TIMED_OUT = (signal.SIGPROF, signal.SIGALRM)
-_UNUSED = ("cacheprovider", "xdist", "faulthandler", "ionto_bench")  # plugins
+# Plugins that have nothing to say here; that of the hazards would put a mutant's results into its record.
+_UNUSED = ("cacheprovider", "xdist", "faulthandler", "ionto_bench", "verification.hazards.plugin")
 _OPTIONS = ["--quiet", "--tb=no", "--rootdir=.", *(part for name in _UNUSED for part in ("-p", f"no:{name}"))]
+_OPTIONS += ["-o", "markers=hazard"]
 _PRELOADED = ("hypothesis.stateful", "numpy", "click", "rich.progress", "serial")  # what tests spend their start on
 
 
@@ -119,9 +121,13 @@ class Measured:
 def _settle_hypothesis() -> None:
     """Let Hypothesis try the same examples every time, tell a failure as it is found, and look at no clock."""
     phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
-    checks = list(hypothesis.HealthCheck)
+    check = hypothesis.HealthCheck
     settings = hypothesis.settings(
-        deadline=None, derandomize=True, database=None, phases=phases, suppress_health_check=checks
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=phases,
+        suppress_health_check=[check.too_slow, check.data_too_large, check.filter_too_much],
     )
     hypothesis.settings.register_profile("mutants", settings)
     hypothesis.settings.load_profile("mutants")

@@ -137,3 +137,110 @@ def test_the_shunt_register_is_positive_up_to_its_middle(raw: int, current_ua: i
     kernel.take(reading, measure, raw.to_bytes(2, "big"), 1, 1, 0, 0)
     assert reading[kernel.R_CURRENT_UA] == current_ua
     assert reading[kernel.R_FULL_SCALE] == (raw != 0xFFFF)
+
+
+@pytest.mark.hazard("HAZ-03")
+@pytest.mark.parametrize("lag_ua", [1_000, -1_000, 1, -1, 0])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_two_measurements_may_differ_by_a_quarter_of_what_the_current_lags(lag_ua: int, sign: int) -> None:
+    """Rising as well as falling: 60 uA, a sixteenth of the set-point, and a quarter of the lag; one more is counted."""
+    allowed_ua = 60 + 2_000 // 16 + abs(lag_ua) // 4
+    counted = []
+    for difference_ua in (allowed_ua - 1, allowed_ua):
+        guards, reading = Guards(A), Reading()
+        guards.begin(A.max_dose_uc, A.max_session_ms)
+        guards.block[kernel.G_ENVELOPE] = 2_000 - lag_ua
+        reading.fresh = reading.sensor_ok = reading.bench_strap = True
+        reading.current_ua, reading.sense_ua = 1_950, 1_950 + sign * difference_ua
+        reading.drain_mv, reading.load_mv, reading.rail_mv = 10_000, 4_000, 24_000
+        assert guards.step(1_000, reading, 2_000, True) == faults.NONE
+        counted.append(guards.block[kernel.G_DISAGREE])
+    assert counted == [0, 1]
+
+
+def test_a_count_is_exact_whatever_the_cycles_take() -> None:
+    """Charge to the pC and time to the us; of a cycle that is longer than 60 ms no more than 60 ms are counted."""
+    made, cycles = block(5), [(1_000, 1_000), (1_234, 1_001), (999, 2_500), (4_000, 70_000), (1, 1), (3, 999)]
+    for current_ua, dt_us in cycles:
+        kernel.count(made, 1, current_ua, dt_us)
+    charge_pc = sum(current_ua * min(dt_us, 60_000) for current_ua, dt_us in cycles)
+    us = sum(min(dt_us, 60_000) for _, dt_us in cycles)
+    assert list(made) == [0, charge_pc // 1_000_000, charge_pc % 1_000_000, us // 1_000, us % 1_000]
+
+
+@pytest.mark.hazard("HAZ-22")
+def test_the_guards_count_every_cycle_to_the_last_microcoulomb() -> None:
+    """1 mA by one measurement, 2 by the other: 1 and 2 uC a cycle, at once and not one cycle later."""
+    guards, reading = Guards(A), Reading()
+    guards.begin(A.max_dose_uc, A.max_session_ms)
+    reading.fresh = reading.sensor_ok = reading.bench_strap = True
+    reading.current_ua, reading.sense_ua, reading.rail_mv = 1_000, 2_000, 24_000
+    for cycle in range(1, 4):
+        guards.step(1_000, reading, 1_000, True)
+        assert (guards.charge_uc, guards.sense_charge_uc) == (cycle, 2 * cycle)
+        assert guards.block[kernel.G_COUNT + kernel.C_MS] == cycle
+
+
+def delivering(**cells: int) -> tuple[array, array]:
+    """Return the blocks of a session, with `cells`, and of a reading, in the middle of a long dose of 1 mA."""
+    far = {"s_dose_uc": 1_000_000, "s_next_uc": 1_000_000, "s_max_on_ms": 1_000_000, "s_next_on_ms": 1_000_000}
+    steps = {"s_target_ua": 1_000, "s_goal_ua": 1_000, "s_full_ua": 1_000, "s_steady": 1, "s_min_vsys_mv": 3_300}
+    ramps = {"s_ramp_up_us": 500_000, "s_ramp_down_us": 250_000}
+    plan = block(kernel.S_SIZE, **{**far, **steps, **ramps, **cells})
+    return plan, block(kernel.R_SIZE, r_current_ua=1_000, r_drain_mv=10_000, r_vsys_mv=3_900, r_rail_mv=24_000)
+
+
+@pytest.mark.hazard("HAZ-09")
+def test_a_ramp_rises_and_falls_by_the_same_step_in_every_cycle() -> None:
+    """2 uA a ms up, 4 uA down, to the end of both; then the 20 cycles in which the filter settles."""
+    plan, reading = delivering()
+    ups = []
+    while kernel.advance(plan, reading, 1_000, kernel.UP) != kernel.E_TOP:
+        ups.append(plan[kernel.S_SETPOINT_UA])
+    assert ups == list(range(2, 1_000, 2))
+    assert plan[kernel.S_SETPOINT_UA] == 1_000
+    downs, plan[kernel.S_RAMP_ACC] = [], 0
+    while kernel.advance(plan, reading, 1_000, kernel.DOWN) != kernel.E_BOTTOM:
+        downs.append(plan[kernel.S_SETPOINT_UA])
+    assert downs == [*range(996, 0, -4), *[0] * 19]
+
+
+def test_a_session_counts_every_cycle_with_current() -> None:
+    plan, reading = delivering(s_setpoint_ua=1_000)
+    for cycle in range(1, 4):
+        assert kernel.advance(plan, reading, 1_000, kernel.HOLDING) == kernel.E_NONE
+        counted = (kernel.S_CHARGE_UC, kernel.S_ON_MS, kernel.S_T_MS)
+        assert [plan[cell] for cell in counted] == [cycle] * 3
+    assert kernel.advance(plan, reading, 1_000, kernel.REST) == kernel.E_NONE
+    assert [plan[kernel.S_CHARGE_UC], plan[kernel.S_ON_MS], plan[kernel.S_T_MS]] == [3, 3, 4]
+
+
+@pytest.mark.hazard("HAZ-26")
+def test_the_fiftieth_cycle_in_a_row_with_a_low_supply_ends_the_session() -> None:
+    plan, reading = delivering(s_setpoint_ua=1_000)
+    reading[kernel.R_VSYS_MV] = 3_299
+    for low_cycles in (49, 50):
+        events = [kernel.advance(plan, reading, 1_000, kernel.HOLDING) for _ in range(low_cycles)]
+        assert events == [kernel.E_NONE] * 49 + [kernel.E_BATTERY] * (low_cycles - 49)
+        reading[kernel.R_VSYS_MV] = 3_300
+        assert kernel.advance(plan, reading, 1_000, kernel.HOLDING) == kernel.E_NONE
+        reading[kernel.R_VSYS_MV] = 3_299
+
+
+@pytest.mark.parametrize(
+    ("cells", "event"),
+    [
+        ({"s_charge_uc": 998, "s_dose_uc": 1_000, "s_next_uc": 1_000}, kernel.E_NONE),
+        ({"s_charge_uc": 999, "s_dose_uc": 1_000, "s_next_uc": 1_000}, kernel.E_DOSE),
+        ({"s_charge_uc": 899, "s_ramp_down_uc": 100, "s_dose_uc": 1_000, "s_next_uc": 1_000}, kernel.E_DOSE),
+        ({"s_on_ms": 998, "s_max_on_ms": 1_000, "s_next_on_ms": 1_000}, kernel.E_NONE),
+        ({"s_on_ms": 999, "s_max_on_ms": 1_000, "s_next_on_ms": 1_000}, kernel.E_TIME),
+        ({"s_on_ms": 999, "s_next_on_ms": 1_000}, kernel.E_TURN),
+        ({"s_charge_uc": 899, "s_ramp_down_uc": 100, "s_next_uc": 1_000}, kernel.E_TURN),
+        ({"s_charge_uc": 898, "s_ramp_down_uc": 100, "s_next_uc": 1_000}, kernel.E_NONE),
+    ],
+)
+def test_what_ends_a_stretch_ends_it_in_the_cycle_that_reaches_it(cells: dict[str, int], event: int) -> None:
+    """The cycle adds 1 uC and 1 ms to what was there before."""
+    plan, reading = delivering(s_setpoint_ua=1_000, **cells)
+    assert kernel.advance(plan, reading, 1_000, kernel.HOLDING) == event

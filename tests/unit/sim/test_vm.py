@@ -102,6 +102,12 @@ def with_main(source: str, **settings: Any) -> VirtualPico:
     return VirtualPico(firmware={"main.py": (PRELUDE + source).encode()}, **{"load": 1000, **settings})
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no answer of a virtual Pico be too late on a busy machine."""
+    monkeypatch.setenv("IONTO_PATIENCE", "20")
+
+
 # REPL and host tools.
 
 
