@@ -30,6 +30,7 @@ _HISTORY = 64
 _UNLIMITED_NA = 1 << 40
 _OPEN_REFERENCE = 1.294  # 3.3 V through R1 into the filter, of 2.5 V: the limiter holds the ceiling
 _SETTLED_V = 0.002
+_WOUND_UP_NV = 500_000  # a set-point that the sink's amplifier strives for while no current can flow
 _ADC_PER_V = 4096 / 3.3
 _SLOW_BEAT_EDGES = 10
 _OPEN_TAPS = {"drain_sense_open": DRAIN, "rail_sense_open": RAIL, "sns_sense_open": SNS}
@@ -91,6 +92,7 @@ class Circuit:
         self._shunt_ohm = round(shunt)
         self._offset_nv = round(values["opamp_offset_v"] * 1e9)
         self._ceiling_na = _UNLIMITED_NA if "limiter_failed" in faults else round(values["ceiling_ua"] * 1e3)
+        self._closing_most_na = _UNLIMITED_NA if "limiter_failed" in faults else round(values["closing_ua"] * 1e3)
         self._high_ohm = values["high_ohm"] + values["lead_ohm"]
         self._sink_ohm = values["sink_ohm"]
         self._inner_ohm = self._high_ohm + self._sink_ohm + values["sense_ohm"] + values["shunt_ohm"]
@@ -237,7 +239,8 @@ class Circuit:
         stop = self.stop_pressed or "stop_broken" in faults
         on = (gate and not stop) or "highside_short" in faults
         on = on and self.supply.powered and not self._interrupted and now_us >= self._relay_done_us
-        if on and not self.on:
+        closing = on and not self.on
+        if closing:
             self._wake(now_us)
         elif self.on and not on:
             self._sleep(now_us)
@@ -247,6 +250,8 @@ class Circuit:
         if on:
             self.current_na = self._present_na()
             self._choose(now_us)
+            if closing:
+                self.meter.spike(self._closing_na())
         else:
             self.current_na = 0
             self.mode = OFF
@@ -362,10 +367,19 @@ class Circuit:
             current = (nanovolt + self._offset_nv) * self._gain >> 24
         return max(self._leak_na, min(current, self._ceiling_na))
 
+    def _closing_na(self) -> int:
+        """Return the current of the microseconds in which the output closes on a sink that is full on."""
+        if self._forced_na is None and self.filter.value() < _WOUND_UP_NV:
+            return self.current_na
+        return max(self.current_na, min(self._through(), self._closing_most_na))
+
+    def _through(self) -> int:
+        """Return the most that the rail drives right now, whatever the load's capacitor holds, in nA."""
+        return int((self.supply.rail_v - self.load.volt) * 1e9 / (self.load.series_ohm + self._inner_ohm))
+
     def _present_na(self) -> int:
         """Return the current that flows right now, by set-point, limiter and compliance."""
-        most = (self.supply.rail_v - self.load.volt) * 1e9 / (self.load.series_ohm + self._inner_ohm)
-        return max(0, min(self._limit(self.filter.value()), int(most)))
+        return max(0, min(self._limit(self.filter.value()), self._through()))
 
     def _piece(self, until_us: int) -> None:
         """Go on by one piece while something limits or moves."""

@@ -30,7 +30,11 @@ _CLOSE_S = 2.0
 
 @dataclass(frozen=True)
 class MeterReading:
-    """The independent meter since it was made: virtual time us, current uA, charge uC."""
+    """The independent meter since it was made: virtual time us, current uA, charge uC.
+
+    `peak_ua` is the greatest current that lasted; `spike_ua` the greatest of any instant, such as the microseconds in
+    which the output closes and the sink's amplifier has not yet followed.
+    """
 
     t_us: int
     now_ua: float
@@ -40,6 +44,7 @@ class MeterReading:
     on_us: int
     last_on_us: int
     hot_switches: int
+    spike_ua: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ class Meter:
         self.on_us = 0
         self.last_on_us = -1
         self.hot_switches = 0
+        self.spike_na = 0  # at any instant; the peak is of what lasts
         self._window_na = 0
         self._marks = []  # [name, t_us, signed_fc, absolute_fc, peak_na until the next mark, on_us]
 
@@ -36,6 +37,11 @@ class Meter:
         if peak_na > FLOWING_NA:
             self.on_us += end_us - start_us
             self.last_on_us = end_us
+
+    def spike(self, current_na: int) -> None:
+        """Take note of a current that flows for microseconds, and carries no charge worth counting."""
+        if current_na > self.spike_na:
+            self.spike_na = current_na
 
     def mark(self, name: str) -> None:
         """Remember now as `name`; a name used again moves."""
@@ -64,6 +70,7 @@ class Meter:
             "on_us": self.on_us,
             "last_on_us": self.last_on_us,
             "hot_switches": self.hot_switches,
+            "spike_ua": max(self.spike_na, self.peak_na) / 1e3,
         }
 
     def read_mark(self, name: str) -> dict:
@@ -102,6 +109,7 @@ class Meter:
         "on_us",
         "last_on_us",
         "hot_switches",
+        "spike_na",
         "_marks",
     )
 
@@ -113,5 +121,5 @@ class Meter:
     def restore(self, state: dict) -> None:
         """Take over what `dump` returned."""
         for name in self._PLAIN:
-            setattr(self, name, state[name])
+            setattr(self, name, state.get(name, 0))
         self._window_na = abs(self.now_na)

@@ -35,6 +35,7 @@ _VARIANTS = {
         "high_ohm": 252.0,
         "sink_ohm": 24.0,
         "ceiling_ua": 5136.0,
+        "closing_ua": 4930.0,  # for microseconds, when the output closes on a sink that is full on
         "rail_uf": 1.1,
         "rail_bleed_kohm": 696.0,  # the boost's divider and the ADC's
     },
@@ -44,6 +45,7 @@ _VARIANTS = {
         "high_ohm": 50.5,
         "sink_ohm": 17.4,
         "ceiling_ua": 27320.0,
+        "closing_ua": 15_000.0,
         "rail_uf": 4.8,
         "rail_bleed_kohm": 293.0,
     },

@@ -30,8 +30,22 @@ _TAPS = {DRAIN: "adc_drain", RAIL: "adc_rail", SNS: "adc_sns", VSYS: "vsys"}
 _LOW_BATTERY_V = 2.9
 _LOW_REFERENCE_V = 0.6275  # of U6: the rail at 15 V
 
-# The fault switches of `ionto_sim.faults` that change the circuit; the others are told to pins, load or battery.
-FAULTS: Mapping[str, mutations.Mutation] = {
+
+def _faults(drawing: Drawing) -> dict[str, mutations.Mutation]:
+    """Return the fault switches of `ionto_sim.faults` that change the circuit; the others are told to pins and load.
+
+    The high side has the one transistor of its variant, and as many limiters as the drawing.
+    """
+    fitted = drawing.parts
+    high_side, drain, source = ("Q2", "3", "2") if "Q2" in fitted else ("Q12", "2", "3")
+    limiters = [mutations.open_pin(ref, "3") for ref in ("Q4", "Q9") if ref in fitted]
+    found = dict(_ALIKE)
+    found["highside_short"] = mutations.short(high_side, drain, source)
+    found["limiter_failed"] = mutations.together(*limiters)
+    return found
+
+
+_ALIKE: Mapping[str, mutations.Mutation] = {
     "sink_stuck_high": mutations.fail("U4", "A stuck high"),
     "sink_stuck_low": mutations.fail("U4", "A stuck low"),
     "sense_short": mutations.short("R9", "1", "2"),
@@ -41,8 +55,6 @@ FAULTS: Mapping[str, mutations.Mutation] = {
     "pwm_stuck_high": mutations.fail("U3", "reference"),
     "pwm_stuck_low": mutations.fail("U3", "ground"),
     "q3_short": mutations.short("Q3", "2", "3"),
-    "highside_short": mutations.short("Q2", "2", "3"),
-    "limiter_failed": mutations.open_pin("Q4", "3"),
     "boost_dead": mutations.fail("U6", "dead"),
     "rail_high": mutations.fail("U6", "over voltage"),
     "drain_sense_open": mutations.open_pin("R33", "1"),
@@ -66,6 +78,7 @@ class SpiceCircuit:
         self.charge_fc = 0
         self._variant = variant
         self._engine: Engine | None = None
+        self._faults: dict[str, mutations.Mutation] = {}
         self._base_us = 0
         self._now_us = 0
         self._seen = 0.0  # of the load's integral
@@ -85,7 +98,8 @@ class SpiceCircuit:
     def begin(self, now_us: int) -> None:
         """Give the circuit its power, so that it rests at `now_us`."""
         drawing = Drawing.read(self._variant)
-        deck = drawing.deck(armed=list(FAULTS.values()), settings=self._first())
+        self._faults = _faults(drawing)
+        deck = drawing.deck(armed=list(self._faults.values()), settings=self._first())
         self._engine = engine = Engine(deck)
         self._shunt = engine.watch(drawing.pin_node("U5", "IN+"), drawing.pin_node("U5", "IN-"))
         self._base_us = now_us - _REST_US
@@ -136,8 +150,9 @@ class SpiceCircuit:
         before, self.current_na = self.current_na, round(abs(flow.now()) * 1e9)
         self.charge_fc += abs(charge_fc)
         sign = -1 if charge_fc < 0 else 1
-        peak_na = round(flow.take_peak() * 1e9)
-        self.meter.feed(self._now_us - step_us, self._now_us, abs(charge_fc), peak_na, self.current_na, sign)
+        lasting_na = max(before, self.current_na, abs(charge_fc) // step_us)
+        self.meter.spike(round(flow.take_peak() * 1e9))
+        self.meter.feed(self._now_us - step_us, self._now_us, abs(charge_fc), lasting_na, self.current_na, sign)
         is_reversed = engine.value("k1_arm1") > 0.5
         if is_reversed != self.reversed:
             self.reversed = is_reversed
@@ -296,8 +311,8 @@ class SpiceCircuit:
         if (name in self.faults) == on:
             return
         (self.faults.add if on else self.faults.discard)(name)
-        if name in FAULTS:
-            (engine.switch if on else engine.unswitch)(FAULTS[name])
+        if name in self._faults:
+            (engine.switch if on else engine.unswitch)(self._faults[name])
         elif name == "rail_low":
             engine.set("VU6_ref", _LOW_REFERENCE_V if on else 1.233)
         self._follow_faults(now_us)

@@ -62,3 +62,14 @@ def test_state_survives_dump_and_restore() -> None:
     other.restore(meter.dump())
     assert other.read() == meter.read()
     assert other.read_mark("second") == meter.read_mark("second")
+
+
+def test_a_spike_is_told_apart_from_what_lasts():
+    meter = Meter()
+    meter.feed(0, 1000, 2_000_000 * 1000, 2_000_000, 2_000_000, 1)
+    meter.spike(4_900_000)
+    meter.spike(3_000_000)
+    assert (meter.read()["peak_ua"], meter.read()["spike_ua"]) == (2000, 4900)
+    again = Meter()
+    again.restore(meter.dump())
+    assert again.read()["spike_ua"] == 4900
