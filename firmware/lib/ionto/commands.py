@@ -27,6 +27,15 @@ _STATUS_BYTES = struct.calcsize(protocol.STATUS_FORMAT)
 _STATUS_SIZES = bytearray([struct.calcsize(code) for _, code in protocol.STATUS_FIELDS])
 # While current flows only these are answered; they build nothing on the heap (HELLO sends what it built at rest).
 _LIVE = (protocol.HELLO, protocol.STATUS, protocol.PAUSE, protocol.ABORT, protocol.COMFORT)
+# These write to flash: they wait for the end of the current that flowed last, and are refused when it does not end.
+_WRITING = (
+    protocol.DOSE_PUSH,
+    protocol.START,
+    protocol.SET_LIMITS,
+    protocol.CALIBRATION,
+    protocol.LOG_DELETE,
+    protocol.LOG_VERIFIED,
+)
 _COMFORT_BYTES = struct.calcsize(protocol.COMFORT_FORMAT)
 _ERROR_BYTES = struct.calcsize(protocol.ERROR_FORMAT)
 
@@ -40,7 +49,7 @@ class Commands:
         self._session = parts.session
         self._keeper = keeper
         self._desk = desk
-        self.link = UsbLink(port, self.handle, self.reject)
+        self.link = UsbLink(port, self.handle, self.reject, self.may_handle)
         self._handlers = {
             protocol.HELLO: self._hello,
             protocol.STATUS: self._status,
@@ -69,6 +78,11 @@ class Commands:
         self._pack_status = self._send_status
         self._test_sequence = -1
         self._identity = b""
+
+    def may_handle(self, kind: int) -> bool:
+        """Return False while a request of type `kind` has to wait: at most `quiet.GIVE_UP_MS`, and in no session."""
+        session = self._session
+        return session.output_on or kind not in _WRITING or session.running or self._parts.quiet.over()
 
     def handle(self, kind: int, sequence: int, buffer: bytearray, start: int, length: int) -> None:
         """Answer one request: `length` payload bytes at `buffer[start]`."""
@@ -300,6 +314,9 @@ class Commands:
             return faults.BAD_PAYLOAD
         log_id, chain = struct.unpack_from(protocol.LOG_VERIFIED_FORMAT, buffer, start)
         self._log_path(log_id)
+        code = self._desk.may_write()
+        if code:
+            return code
         return faults.NONE if self._log.verified(log_id, chain) else faults.OTHER_LOG
 
 

@@ -94,9 +94,13 @@ class Desk:
 
     # At rest.
 
+    def may_write(self) -> int:
+        """Return why flash may not have its turn now, or 0."""
+        return faults.CURRENT_REMAINS if self._parts.quiet.current_remains() else faults.NONE
+
     def take_dose(self, plan: "Dose") -> int:
         """Keep `plan` (validated) on flash and take it for the next start."""
-        code = self._session.may_load()
+        code = self._session.may_load() or self.may_write()
         if code:
             return code
         if not self._keeper.make_room():  # told while a computer is there
@@ -112,7 +116,7 @@ class Desk:
         session, parts = self._session, self._parts
         if self._keeper.busy():
             return faults.WRONG_STATE
-        code = session.may_start(self._reading)
+        code = session.may_start(self._reading) or self.may_write()
         dose = session.dose
         if code or dose is None:
             return code or faults.NO_DOSE
@@ -148,8 +152,9 @@ class Desk:
 
     def set_limits(self, wanted: dict) -> int:
         """Set the settable limits in `wanted` {field: value}; may raise Refusal."""
-        if self._occupied():
-            return faults.WRONG_STATE
+        code = self._may_change()
+        if code:
+            return code
         hand = self._parts.hand
         self._parts.settings.change(wanted, hand.there(self._reading.block))
         hand.used()
@@ -157,17 +162,20 @@ class Desk:
 
     def set_calibration(self, wanted: dict) -> int:
         """Keep the calibration `wanted` ({} for none); may raise Refusal."""
-        if self._occupied():
-            return faults.WRONG_STATE
+        code = self._may_change()
+        if code:
+            return code
         hand = self._parts.hand
         self._parts.calibration.change(wanted, hand.there(self._reading.block))
         hand.used()
         self._parts.calibrate()
         return faults.NONE
 
-    def _occupied(self) -> bool:
-        """Return True while a session, its log or a self-test needs the numbers as they are."""
-        return self._keeper.busy() or self._session.state == SELF_TESTING
+    def _may_change(self) -> int:
+        """Return why the numbers have to stay, or 0: for a session, its log or a self-test; or flash has to wait."""
+        if self._keeper.busy() or self._session.state == SELF_TESTING:
+            return faults.WRONG_STATE
+        return self.may_write()
 
     def clear_fault(self) -> int:
         """Clear a latched fault whose cause is gone. Without one there is nothing to do, and nothing is done."""

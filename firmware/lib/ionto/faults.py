@@ -39,6 +39,7 @@ NO_STARTS_LEFT = const(40)
 LIMITS_EXCEEDED = const(41)
 OTHER_LOG = const(42)
 EVENTS_FULL = const(43)
+CURRENT_REMAINS = const(44)
 
 FAULT_BAND = const(100)
 SENSOR_STALE = const(100)

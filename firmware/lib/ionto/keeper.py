@@ -41,6 +41,7 @@ class Keeper:
         self._hal = parts.hal
         self._board = parts.board
         self._log = parts.log
+        self._quiet = parts.quiet
         self._reading = parts.reading
         self._session = parts.session
         self.old_logs = OldLogs(parts)
@@ -78,10 +79,12 @@ class Keeper:
         if self._session.may_turn:
             self._turn_relay()
         todo = self.todo
-        if todo == WRITE_TEST:
-            self._write_test_record()
-        elif todo == BEGIN:
+        if todo == BEGIN:
             self._begin()
+        elif todo == NOTHING or not self._quiet.over():
+            pass  # flash has its turn when no current flows
+        elif todo == WRITE_TEST:
+            self._write_test_record()
         elif todo == FLUSH:
             self._flush()
         if not cycle % _RECOVER_MS:
@@ -92,7 +95,7 @@ class Keeper:
         reading, boot = self._reading, self._parts.boot
         if not (reading.fresh and reading.sensor_ok):
             reading.sensor_ok = self._hal.recover_sensor()
-        if self.old_logs.waiting() and not self.busy() and not self._session.may_load():
+        if self.old_logs.waiting() and self._quiet.zero and not self.busy() and not self._session.may_load():
             self.old_logs.examine()
         if boot.unplanned and cycle >= _STABLE_MS:
             boot.unplanned = 0
@@ -216,9 +219,11 @@ class Keeper:
         return summary
 
     def delete(self, log_id: int) -> None:
-        """Delete log `log_id`; the open one is refused."""
+        """Delete log `log_id`; the open one is refused, and every one while current flows."""
         if self.log_open and log_id == self._log.log_id:
             raise faults.Refusal(faults.WRONG_STATE, "log", log_id)
+        if self._quiet.current_remains():
+            raise faults.Refusal(faults.CURRENT_REMAINS, "log", log_id)
         self._log.delete(log_id)
 
     # The relay.

@@ -40,6 +40,7 @@ class Loop:
         self._guards = parts.guards
         self._hand = parts.hand
         self._log = parts.log
+        self._quiet = parts.quiet
         self._reading = parts.reading
         self._selftest = parts.selftest
         self._session = parts.session
@@ -131,6 +132,7 @@ class Loop:
         setpoint_ua = session.block[kernel.S_SETPOINT_UA]
         session.step(dt_us, reading, self._guards.step(dt_us, reading, setpoint_ua, output_on))
         self._follow()
+        self._quiet.step(session.output_on, reading.block)
         self._hal.set_duty(self._controller.block[K_DUTY])
         if self._keeper.todo == TAIL:
             self._keeper.count_tail(dt_us)
@@ -152,6 +154,7 @@ class Loop:
         state = session.state
         if state in _POWERED_UP:
             self._hand.used()  # a press is for the one act after it
+            self._quiet.disturbed()
             hal.power_up()
         elif state not in _STILL_POWERED:
             hal.cut_off()

@@ -8,6 +8,7 @@ from ionto.guards import Guards
 from ionto.hand import Hand
 from ionto.keptdose import KeptDose
 from ionto.pins import PWM_TOP
+from ionto.quiet import Quiet
 from ionto.reading import Reading
 from ionto.selftest import SelfTest
 from ionto.session import Session
@@ -48,6 +49,7 @@ class Parts:
         self.calibration = Calibration()
         self.calibrate()
         self.hand = Hand()
+        self.quiet = Quiet()
         self.reading = Reading()
         self.reading.start_pressed = True  # until it is seen released: a stuck button starts nothing
         self.guards = Guards(limits)

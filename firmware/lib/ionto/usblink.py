@@ -25,12 +25,21 @@ _RECEIVE, _LOOK, _CHECK, _PASS_ON = range(4)
 class UsbLink:
     """The device end of the protocol; `handle(kind, sequence, buffer, start, length)` gets every good request.
 
+    A request that is not `ready(kind)` is kept and asked about again in the next cycle; what came behind it waits.
+
     The work is cut into pieces, so that a control cycle on the RP2040 has room for one and ends in its millisecond.
     Nothing here allocates or waits.
     """
 
-    def __init__(self, port: "SerialPort", handle: "Callable[..., None]", reject: "Callable[[int, int], None]"):
+    def __init__(
+        self,
+        port: "SerialPort",
+        handle: "Callable[..., None]",
+        reject: "Callable[[int, int], None]",
+        ready: "Callable[[int], bool]",
+    ):
         self._port = port
+        self._ready = ready
         self._handle = handle
         self._reject = reject
         self._table = crc.make_table()
@@ -85,7 +94,7 @@ class UsbLink:
         elif stage == _CHECK:
             self._check()
         else:
-            self._pass_on()
+            return self._pass_on()
         return True
 
     def _send(self) -> bool:
@@ -150,10 +159,14 @@ class UsbLink:
             self._reject(rx[2], rx[3])
             self._drop(1)
 
-    def _pass_on(self) -> None:
+    def _pass_on(self) -> bool:
         rx = self._rx
+        if not self._ready(rx[2]):
+            self._quiet = 0
+            return False
         self._handle(rx[2], rx[3], rx, protocol.HEADER_BYTES, self._need - protocol.OVERHEAD_BYTES)
         self._drop(self._need)
+        return True
 
     def _drop(self, count: int) -> None:
         """Forget `count` bytes and all up to the next possible sync."""

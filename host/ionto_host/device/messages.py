@@ -89,6 +89,10 @@ MESSAGES: dict[int, Message] = {
         "so much has happened in this session that its log has room for its end only",
         "It goes on to its end by itself; `ionto comfort pain` or `ionto abort` end it now.",
     ),
+    faults.CURRENT_REMAINS: Message(
+        "a current is still measured although the output is off; nothing is written to flash before it has ended",
+        "Try again in a second. If it stays, disconnect the load: `ionto status` shows what is measured.",
+    ),
     faults.SENSOR_STALE: Message("the current sensor gave no fresh sample in time", _SERVICE),
     faults.SENSOR_STUCK: Message("the current sensor gives the same value whatever flows", _SERVICE),
     faults.SENSOR_CONFIG: Message(

@@ -40,7 +40,8 @@ class Wire:
         self.rejected: list[tuple[int, int]] = []
         self.budget = budget
         self.answering = answering
-        self.link = UsbLink(self.port, self._handle, self._reject)
+        self.ready = True
+        self.link = UsbLink(self.port, self._handle, self._reject, lambda kind: self.ready)
 
     def _handle(self, kind: int, sequence: int, buffer: bytearray, start: int, length: int) -> None:
         payload = bytes(buffer[start : start + length])
@@ -395,3 +396,15 @@ class LinkMachine(RuleBasedStateMachine):
 
 TestLinkMachine = LinkMachine.TestCase
 TestLinkMachine.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+
+
+def test_a_request_that_has_to_wait_is_kept_and_taken_once() -> None:
+    """For longer than a frame that stops arriving is kept; what came behind it comes after it."""
+    wire = Wire()
+    wire.ready = False
+    wire.port.to_device.extend(request(3, 1, bytes(100)) + request(2, 2))
+    wire.poll(300)
+    assert wire.handed == []
+    wire.ready = True
+    wire.poll(QUIET_POLLS)
+    assert wire.handed == [(3, 1, bytes(100)), (2, 2, b"")]
