@@ -63,9 +63,10 @@ def cut(bench, mark, within_us):
 
 def with_main(files, main):
     """Return the board's `files` with another main.py, in its manifest too: the self-test refuses a changed file."""
-    manifest = json.loads(files[firmware_files.MANIFEST_PATH])
+    manifest = firmware_files.manifest_body(files[firmware_files.MANIFEST_PATH])
     manifest["files"][firmware_files.MAIN_PATH] = hashlib.sha256(main).hexdigest()
-    changed = {firmware_files.MAIN_PATH: main, firmware_files.MANIFEST_PATH: json.dumps(manifest).encode()}
+    text = firmware_files.manifest_text(manifest)
+    changed = {firmware_files.MAIN_PATH: main, firmware_files.MANIFEST_PATH: text}
     return {**files, **changed}
 
 

@@ -1,4 +1,4 @@
-"""Files on flash that are trusted: what the board keeps, with a CRC-32, and the firmware against its manifest.
+"""Files on flash that are trusted: what the board keeps, and the firmware's manifest, each with a CRC-32.
 
 A kept file is replaced as a whole or not at all. The firmware's files are compared before every session, by SHA-256:
 the CRC-32 of the modules, checked at boot (ionto_pack), keeps damaged ones from being imported; this finds what changed
@@ -26,8 +26,10 @@ def read_checked(path: str) -> "Any":
     """Return what `write_checked` put into the file `path`, None when it is damaged. Raises OSError for no file."""
     with open(path, "rb") as stream:
         body, _, checksum = stream.read().partition(b"\n")
+    if checksum != _checksum(body):
+        return None
     try:
-        return json.loads(body) if checksum == _checksum(body) else None
+        return json.loads(body)
     except ValueError:
         return None
 
@@ -54,15 +56,24 @@ def _checksum(body: bytes) -> bytes:
 
 def check(feed: "Callable[[], None]") -> tuple:
     """Return (number of files that are right, path of the first that is not, or ""). `feed` is called in between."""
-    try:
-        with open(MANIFEST_PATH, "rb") as stream:
-            wanted = json.loads(stream.read())["files"]
-    except (OSError, ValueError, KeyError):
-        return 0, MANIFEST_PATH
+    wanted = _wanted()
     for right, path in enumerate(sorted(wanted)):
         if _digest(path, feed) != wanted[path]:
             return right, path
     return len(wanted), "" if wanted else MANIFEST_PATH
+
+
+def _wanted() -> dict:
+    """Return {path: SHA-256 as hex digits} of the manifest; {} when it is not there, damaged, or of another shape."""
+    try:
+        manifest = read_checked(MANIFEST_PATH)
+    except OSError:
+        return {}
+    wanted = manifest.get("files") if isinstance(manifest, dict) else None
+    if not isinstance(wanted, dict):
+        return {}
+    sound = all(isinstance(path, str) and isinstance(digest, str) for path, digest in wanted.items())
+    return wanted if sound else {}
 
 
 def manifest_digest(feed: "Callable[[], None]") -> str:

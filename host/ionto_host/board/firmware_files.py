@@ -9,10 +9,12 @@ import json
 import struct
 import subprocess
 import tempfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import ionto
 import ionto_pack
@@ -89,14 +91,28 @@ class Bundle:
         return replace(self, files=files)
 
     def manifest(self) -> FirmwareFile:
-        """Return the manifest: version, architecture and the SHA-256 of every file; written last."""
+        """Return the manifest: version, architecture and the SHA-256 of every file, and a line of its CRC-32."""
         body = {
             "firmware": self.firmware,
             "architecture": self.architecture,
             "mpy": self.mpy_version,
             "files": {item.path: item.digest for item in self.files},
         }
-        return FirmwareFile(MANIFEST_PATH, json.dumps(body, sort_keys=True, separators=(",", ":")).encode())
+        return FirmwareFile(MANIFEST_PATH, manifest_text(body))
+
+
+def manifest_text(body: dict[str, Any]) -> bytes:
+    """Return the manifest `body` as it stands on a board: JSON, and a line of its CRC-32 (`ionto.files`)."""
+    text = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+    return text + b"\n%08x" % zlib.crc32(text)
+
+
+def manifest_body(data: bytes) -> dict[str, Any]:
+    """Return what a manifest on a board says; ValueError when it is none. Older ones have no CRC-32."""
+    body = json.loads(data.partition(b"\n")[0])
+    if not isinstance(body, dict):
+        raise ValueError("the manifest is no JSON object")
+    return body
 
 
 @dataclass(frozen=True)

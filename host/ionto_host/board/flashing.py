@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from ionto_host.board.firmware_files import (
     Bundle,
     FirmwareFile,
     build,
+    manifest_body,
 )
 from ionto_host.board.mpremote_link import Implementation, Prompt, wait_for_prompt
 from ionto_host.board.tracebacks import readable
@@ -177,8 +177,8 @@ def _look(prompt: Prompt, force: bool) -> tuple[Implementation, Bundle, Plan]:
 def _installed_version(prompt: Prompt) -> str:
     """Return the firmware version that the board's manifest names, "" without one."""
     try:
-        return str(json.loads(prompt.read(MANIFEST_PATH) or b"{}").get("firmware", ""))
-    except (ValueError, AttributeError):
+        return str(manifest_body(prompt.read(MANIFEST_PATH) or b"{}").get("firmware", ""))
+    except ValueError:
         return ""
 
 

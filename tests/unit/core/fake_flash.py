@@ -90,7 +90,13 @@ def installed() -> dict[str, bytes]:
     """Return a firmware as `ionto flash` leaves it, and the settings of a board that has booted before."""
     firmware = {"/main.py": b"main", "/lib/ionto/modules.pack": bytes(5_000)}
     manifest = {"files": {path: hashlib.sha256(data).hexdigest() for path, data in firmware.items()}}
-    return firmware | {files.MANIFEST_PATH: json.dumps(manifest).encode()}
+    return firmware | {files.MANIFEST_PATH: checked(manifest)}
+
+
+def checked(content: Any) -> bytes:
+    """Return JSON and a line of its CRC-32, as the board keeps what it has to trust."""
+    body = json.dumps(content).encode()
+    return body + b"\n%08x" % zlib.crc32(body)
 
 
 class _File:
