@@ -10,7 +10,7 @@ LABGRID := .venv-labgrid
 LABGRID_STAMP := $(LABGRID)/.installed
 FIRMWARE := $(wildcard firmware/*.py firmware/lib/*.py firmware/lib/ionto/*.py)
 
-.PHONY: help demo course test faults mutants emu bench spice hardware check trace benchmark labgrid dist docs clean
+.PHONY: help demo course test faults fmea mutants emu bench spice hardware check trace benchmark labgrid dist docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ test: $(STAMP) ## unit and property tests, the core in the MicroPython VM, end t
 faults: $(STAMP) ## every single fault in every state of a session: build/faults.json; and every cut of every flash operation
 	IONTO_EVERY_CUT=1 $(BIN)/python -m pytest -n auto tests/unit/core/test_app_powercut.py
 	$(BIN)/python -m verification.campaign
+
+fmea: $(STAMP) ## every fault that the drawing allows, in ngspice with the firmware in the loop: build/fmea.json, build/fmea.html
+	$(BIN)/python -m verification.fmea
 
 mutants: $(STAMP) ## 400 small changes of the firmware, each of which a core test has to notice: build/mutants.json (half an hour)
 	$(BIN)/python -m verification.mutants

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 HANGS_S = 120.0
 _CHUNK = 1 << 16
+_DIED = "died"  # the one key of what a copy says that has failed
 Item = TypeVar("Item")
 Emit = Callable[[dict[str, Any]], None]
 
@@ -78,7 +79,7 @@ def _fork(item: Any, work: Callable[[Any, Emit], None]) -> _Child:
         work(item, lambda content: _write(into, content))
         code = 0
     except Exception as error:  # told to the original, where it fails the row
-        _write(into, {"error": f"{type(error).__name__}: {error}"})
+        _write(into, {_DIED: f"{type(error).__name__}: {error}"})
         code = 0
     finally:
         os._exit(code)  # no clean-up of what belongs to the original
@@ -97,7 +98,7 @@ def _take(running: dict[int, _Child], pipe: int) -> Iterator[Answer]:
     for line in lines:
         content = json.loads(line)
         child.answers += 1
-        yield Answer(child.item, content, content.get("error", ""))
+        yield Answer(child.item, content, content.get(_DIED, ""))
     if not data:
         del running[pipe]
         os.close(pipe)

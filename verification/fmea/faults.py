@@ -13,6 +13,7 @@ from itertools import combinations, pairwise
 
 from hardware.breadboard import layout as breadboard_layout
 from ionto_sim.spice import quantity
+from ionto_sim.spice.drawing import Drawing
 from ionto_sim.spice.netlist import Netlist, natural
 from verification.fmea import typical
 from verification.fmea.changes import DOWN, UP, Change, Failed, Node, Opened, Scaled, bridged
@@ -70,6 +71,7 @@ class Circuit:
 
     def __init__(self, netlist: Netlist, variant: str = "A"):
         self.netlist = netlist
+        self._drawing = Drawing(netlist, variant)
         self.values = {
             reference: value
             for reference, component in netlist.components.items()
@@ -82,6 +84,11 @@ class Circuit:
         self.nodes: dict[str, list[Node]] = {}
         for node, net in self.net_of.items():
             self.nodes.setdefault(net, []).append(node)
+
+    def failures(self, reference: str) -> tuple[str, ...]:
+        """Return the names of the failures that the circuit's model knows of a part."""
+        model = self._drawing.part(reference).model
+        return tuple(model.failures or ()) if model else ()
 
     @property
     def parts(self) -> list[str]:
@@ -205,8 +212,8 @@ def _leaky(circuit: Circuit, reference: str) -> Iterator[Fault]:
 
 
 def _typical(circuit: Circuit, reference: str) -> Iterator[Fault]:
-    for how in typical.FAILURES.get(reference, ()):
-        yield Fault(f"{reference}:{how}", Failed(reference, how), reference)
+    for how in (*circuit.failures(reference), *typical.outside(reference)):
+        yield Fault(f"{reference}:{how.replace(' ', '_')}", Failed(reference, how), reference)
 
 
 def _leaks(circuit: Circuit) -> Iterator[Fault]:

@@ -32,17 +32,28 @@ def label(fault: str, moment: str) -> str:
     return f"{fault} at {moment}"
 
 
-def read(path: Path = PATH) -> dict[str, tuple[str, ...]]:
-    """Return the listed violations."""
+Entry = tuple[tuple[str, ...], str]  # what is violated, and the figures in words
+
+
+def read_entries(path: Path = PATH) -> dict[str, Entry]:
+    """Return the listed violations with their figures."""
     if not path.exists():
         return {}
-    return {key: tuple(entry["violates"]) for key, entry in json.loads(path.read_text(encoding="utf-8")).items()}
+    table = json.loads(path.read_text(encoding="utf-8"))
+    return {key: (tuple(entry["violates"]), entry["figures"]) for key, entry in table.items()}
 
 
-def write(entries: Iterable[tuple[str, tuple[str, ...], str]], path: Path = PATH) -> None:
-    """Write the list from (row, violations, figures in words)."""
-    table = {key: {"violates": list(violations), "figures": words} for key, violations, words in sorted(entries)}
-    lines = [f"{json.dumps(key)}: {json.dumps(entry)}" for key, entry in table.items()]
+def read(path: Path = PATH) -> dict[str, tuple[str, ...]]:
+    """Return the listed violations."""
+    return {key: violations for key, (violations, _) in read_entries(path).items()}
+
+
+def write(entries: Mapping[str, Entry], path: Path = PATH) -> None:
+    """Write the list, a line a row."""
+    lines = [
+        f"{json.dumps(key)}: {json.dumps({'violates': list(violations), 'figures': words})}"
+        for key, (violations, words) in sorted(entries.items())
+    ]
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 

@@ -26,7 +26,7 @@ class Moment:
     state: int
     after_ms: int = 0
     watch_ms: int = 400
-    least_ms: int = 120
+    least_ms: int = 80
     what: str = ""
 
 
@@ -37,34 +37,34 @@ class Session:
     name: str
     dose: Mapping[str, object]
     moments: tuple[Moment, ...]
-    pauses: bool = False
 
 
-START = Moment("START", protocol.IDLE, 0, 1_100, 1_100, "there before START is pressed")
+START = Moment("START", protocol.IDLE, 0, 800, 800, "there before START is pressed")
 HOLD_4 = Moment("HOLD_4MA", protocol.HOLD, 100, what="holding 4 mA, relay operated")
+SELF_TEST = Moment("SELF_TEST", protocol.SELF_TESTING, 300, what="the self-test's small current flows")
 
-STRONG = Session(
-    "strong",
-    # Reversed first, so that the relay is operated while most of the faults are tried.
-    {"current_ua": 4_000, "dose_uc": 16_000, "polarity": -1, "reversal": "half"},
-    (
-        START,
-        Moment("SELF_TEST", protocol.SELF_TESTING, 300, what="the self-test's small current flows"),
-        Moment("RAMP_UP", protocol.RAMP_UP, 500, what="half-way up to 4 mA"),
-        HOLD_4,
-        Moment("REVERSING", protocol.REVERSING, 60, 700, 120, "output off, before the relay moves"),
-        Moment("RAMP_DOWN", protocol.RAMP_DOWN, 500, what="half-way down from 4 mA"),
+# Reversed first, so that the relay is operated while most of the faults are tried.
+_STRONG = {"current_ua": 4_000, "dose_uc": 20_000, "polarity": -1, "reversal": "half"}
+SESSIONS = (
+    Session("4 mA", _STRONG, (START, HOLD_4)),
+    Session(
+        "0.5 mA",
+        {"current_ua": 500, "dose_uc": 8_000},
+        (
+            Moment("HOLD_05MA", protocol.HOLD, 100, what="holding 0.5 mA, relay at rest"),
+            Moment("PAUSED", protocol.PAUSED, 100, 120, 120, "paused by a person, output off"),
+        ),
+    ),
+    Session(
+        "4 mA, the other moments",
+        _STRONG,
+        (
+            SELF_TEST,
+            Moment("RAMP_UP", protocol.RAMP_UP, 500, what="half-way up to 4 mA"),
+            Moment("RAMP_DOWN", protocol.RAMP_DOWN, 500, what="half-way down from 4 mA"),
+            Moment("REVERSING", protocol.REVERSING, 60, 700, 80, "output off, before the relay moves"),
+        ),
     ),
 )
-WEAK = Session(
-    "weak",
-    {"current_ua": 500, "dose_uc": 4_000},
-    (
-        Moment("HOLD_05MA", protocol.HOLD, 100, what="holding 0.5 mA, relay at rest"),
-        Moment("PAUSED", protocol.PAUSED, 100, 150, 150, "paused by a person, output off"),
-    ),
-    pauses=True,
-)
-SESSIONS = (STRONG, WEAK)
 MOMENTS = {moment.name: moment for session in SESSIONS for moment in session.moments}
 NAMES = (*MOMENTS, *FROZEN)

@@ -5,6 +5,7 @@ A row is valid for the sources that made it: the drawing, its models, the firmwa
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from collections.abc import Iterable
@@ -18,21 +19,35 @@ _SOURCES = (
     "firmware/lib/ionto",
     "host/ionto_sim/spice",
     "hardware/schematics/exports/iontopico.net",
-    *(f"verification/fmea/{name}.py" for name in ("bench", "changes", "mutations", "moments", "runner", "trace")),
+    *(
+        f"verification/fmea/{name}.py"
+        for name in ("bench", "changes", "chip", "disk", "moments", "mutations", "runner", "trace", "typical")
+    ),
 )
 Key = tuple[str, str]
 
 
 def digest(root: Path = ROOT) -> str:
-    """Return what tells one state of the sources from another, 16 hex digits."""
+    """Return what tells one state of the sources from another, 16 hex digits; words about them change nothing."""
     total = hashlib.sha256()
     for name in _SOURCES:
         path = root / name
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in files:
             if file.is_file() and "__pycache__" not in file.parts:
-                total.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+                total.update(file.relative_to(root).as_posix().encode() + b"\0" + _meaning(file))
     return total.hexdigest()[:16]
+
+
+def _meaning(file: Path) -> bytes:
+    """Return a file's content, of Python without comments, docstrings and layout."""
+    if file.suffix != ".py":
+        return file.read_bytes()
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return ast.dump(tree).encode()
 
 
 def read(sources: str, path: Path = KEPT) -> dict[Key, dict[str, Any]]:

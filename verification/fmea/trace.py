@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 OFF_UA = 10.0
+PROBE_UA = 60.0  # a self-test tries to pass up to this much with its output off, on purpose
 SHARE, LEAST_UA = 0.05, 50.0  # delivered against what is asked or told: 5 % or 50 uA, whichever is more
 
 
@@ -65,13 +66,13 @@ class Trace:
         on = next((at for at, point in enumerate(reversed(self.points)) if point.output_on and point.live), None)
         return len(self.points) if on is None else on
 
-    def figures(self, settle_ms: int, dead_man_ms: int) -> Figures:
-        """Return the figures. `settle_ms`: how far the filter lags; `dead_man_ms`: when off has to be off."""
+    def figures(self, settle_ms: int, dead_man_ms: int, off_ua: float = OFF_UA) -> Figures:
+        """Return the figures. `settle_ms`: the filter's lag; `dead_man_ms`: when off has to be under `off_ua`."""
         found = Figures(watched_ms=len(self.points))
         if not self.points:
             return found
         self._current(found)
-        self._cut(found, dead_man_ms)
+        self._cut(found, dead_man_ms, off_ua)
         self._against_asked(found, settle_ms)
         self._against_told(found)
         return found
@@ -84,7 +85,7 @@ class Trace:
         found.told_end_ua, found.asked_end_ua = last[-1].told_ua, last[-1].asked_ua
         found.wrong_pole_ms = sum(point.load_ua * point.pole < -OFF_UA for point in points)
 
-    def _cut(self, found: Figures, dead_man_ms: int) -> None:
+    def _cut(self, found: Figures, dead_man_ms: int, off_ua: float) -> None:
         """Note the worst of all the stretches in which the output is to be off; a self-test has several."""
         start = None
         for at, point in enumerate(self.points):
@@ -95,11 +96,11 @@ class Trace:
                 start = at
                 if at or not point.live:
                     found.cut_ms = float(at) if found.cut_ms is None else found.cut_ms
-            if abs(point.load_ua) > OFF_UA and found.dark_ms is not None:
+            if abs(point.load_ua) > off_ua and found.dark_ms is not None:
                 found.dark_ms = max(found.dark_ms, float(at + 1 - start))
-            if at - start >= dead_man_ms:
+            if at - start >= dead_man_ms and abs(point.load_ua) > off_ua:
                 found.off_ua = max(found.off_ua, abs(point.load_ua))
-        if start is not None and abs(self.points[-1].load_ua) > OFF_UA:
+        if start is not None and abs(self.points[-1].load_ua) > off_ua:
             found.dark_ms = None
 
     def _against_asked(self, found: Figures, settle_ms: int) -> None:
