@@ -64,6 +64,7 @@ _OFF_SAMPLES = const(2)
 _OFF_COUNT_MS = const(1_000)
 _CHARGE_SHIFT = const(8)  # dose + 0.4 %
 _SENSE_CHARGE_SHIFT = const(4)  # dose + 6 %: what the independent measurement can promise
+_LONGEST_FLOW_MS = const(125)  # the dead-man, 110 ms at its worst, and the set-point's filter
 _NO_RAW = const(0x7FFF)
 
 
@@ -95,6 +96,15 @@ class Guards:
     def late_max_us(self) -> int:
         """The longest cycle with current, in us, since `forget_lateness`."""
         return self.block[kernel.G_LATE_MAX_US]
+
+    def most_uc(self, setpoint_ua: int, dt_us: int) -> int:
+        """Return the most charge (uC) that `dt_us` without a sample can have passed: what the guards had let through.
+
+        Longer than the dead-man and the filter take at their worst, none flows.
+        """
+        block = self.block
+        most_ua = setpoint_ua + (setpoint_ua >> block[kernel.G_OVER_SHIFT]) + block[kernel.G_OVER_UA]
+        return most_ua * min(dt_us // 1_000 + 1, _LONGEST_FLOW_MS) // 1_000 + 1
 
     def forget_lateness(self) -> None:
         """Begin to look for the longest cycle: a session starts."""

@@ -9,6 +9,7 @@ from ionto.guards import VERDICTS
 from ionto.keeper import TAIL
 from ionto.kernel import K_DUTY, R_FRESH, REST, cycle
 from ionto.protocol import SELF_TESTING
+from ionto.sessionlog_format import GAP
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _CHECK_TURN = const(64)
 _WORD_TURNS = const(0x3F)  # twice a round
 _WORD_TURN = const(32)
 _PRESS_TURN = const(16)
+_WORD = const(0xFFFF)
 _CYCLE_MASK = const(0x3FFFFFFF)  # keeps the count a small integer
 _POWERED_UP = (protocol.SELF_TESTING, protocol.RAMP_UP)
 _STILL_POWERED = (protocol.HOLD, protocol.RAMP_DOWN, protocol.ARMED)
@@ -101,13 +103,24 @@ class Loop:
         session, reading = self._session, self._reading
         self._log.sample(session.block, reading.block, session.state)
         verdict = found & kernel.FOUND_VERDICT
-        if verdict:
+        if verdict == kernel.V_LATE:
+            self._count_gap(dt_us)
+            session.fail(faults.LATE_LOOP, reading)
+        elif verdict:
             kernel.count_tail(session.block, reading.block, dt_us)
             session.fail(self._cause(VERDICTS[verdict]), reading)
         else:
             session.happened(found >> kernel.FOUND_EVENT_SHIFT, reading)
             self._keep_room()
         self._follow()
+
+    def _count_gap(self, dt_us: int) -> None:
+        """The loop was late by `dt_us` in all: count its end, log the gap and the most that can have flowed."""
+        session = self._session
+        setpoint_ua, before_uc = session.setpoint_ua, session.charge_uc
+        kernel.count_tail(session.block, self._reading.block, dt_us)
+        most_uc = self._guards.most_uc(setpoint_ua, dt_us)
+        self._log.event(session.t_ms, GAP, min(dt_us // 1_000, _WORD), most_uc, session.charge_uc - before_uc)
 
     def _keep_room(self) -> None:
         """End a session whose log has room left for its end only: no event is ever dropped."""

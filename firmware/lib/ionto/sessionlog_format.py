@@ -57,6 +57,9 @@ POLARITY = const(6)  # the relay was set; code: 1 pole +, 2 pole -; a: charge_uc
 SETTINGS = const(7)  # code: place in ionto.settings.FIELDS; a: old value, b: new value; before the session began
 SECOND_FAULT = const(8)  # code: fault found after the first; a: current_ua, b: first fault
 COMFORT = const(9)  # a person reports; code: protocol.TINGLING ...; a: current_ua, b: new target_ua, 0 for as before
+GAP = const(
+    10
+)  # the loop was late with current flowing; code: how late, ms; a: most that can have flowed, uC, b: counted, uC
 EVENT_NAMES = {
     STATE_CHANGED: "state",
     FAULT_LATCHED: "fault",
@@ -67,4 +70,5 @@ EVENT_NAMES = {
     SETTINGS: "settings",
     SECOND_FAULT: "second_fault",
     COMFORT: "comfort",
+    GAP: "gap",
 }

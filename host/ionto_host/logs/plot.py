@@ -46,6 +46,7 @@ _MARKED = (
     layout.STATE_CHANGED,
     layout.FAULT_LATCHED,
     layout.SECOND_FAULT,
+    layout.GAP,
     layout.CONTACT_LIMITED,
     layout.POLARITY,
     layout.COMFORT,

@@ -58,6 +58,8 @@ class Event(NamedTuple):
             return _describe_comfort(self)
         if self.event == layout.SETTINGS:
             return _describe_setting(self)
+        if self.event == layout.GAP:
+            return f"gap of {self.code} ms without a sample, {self.value_b} to {self.value_a} uC"
         return f"{self.name}, code {self.code}"
 
 
