@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from plant import Board, Device, device
+from plant import OPEN_OHM, Board, Device, device
 
 from ionto import bootmode, faults, limits, protocol
 
@@ -86,3 +86,48 @@ def test_a_measurement_that_is_stuck_adds_no_charge_after_the_cut(stuck: str) ->
         board.run(350)
         assert board.plant.current_ua == 0
         assert board.log()[-1][1]["charge_uc"] == pytest.approx(board.plant.charge_uc, abs=20)
+
+
+@pytest.mark.hazard("HAZ-08", "HAZ-19")
+@pytest.mark.parametrize(
+    ("vbus", "strap", "code"),
+    [
+        (False, False, faults.OPEN_CIRCUIT),
+        (False, True, faults.OPEN_CIRCUIT),
+        (True, True, faults.OPEN_CIRCUIT),
+        (True, False, faults.USB_APPEARED),
+    ],
+)
+def test_a_current_that_ends_is_put_down_to_the_computer_only_where_the_interlock_acts(
+    vbus: bool, strap: bool, code: int
+) -> None:
+    """Against a wrong cause: the interlock cuts when there is a computer and no strap, and then alone."""
+    with device() as board:
+        board.hold(**LONG)
+        board.plant.load_ohm = OPEN_OHM
+        board.run(1)
+        board.hal.vbus, board.hal.bench_strap = vbus, strap
+        board.until(protocol.FAULT, most=10)
+        assert board.app.session.fault == code
+
+
+@pytest.mark.hazard("HAZ-20", "HAZ-29")
+def test_a_button_that_is_closed_at_boot_is_no_hand() -> None:
+    """Against a stuck button: it counts as pressed until it was read open, and a board reads it every 8 ms only."""
+    with device(booted=False) as board:
+        read = board.hal.read
+
+        def read_late(reading: Any) -> None:
+            pressed = reading.start_pressed
+            read(reading)
+            if board.plant.now_us < 8_000:
+                reading.start_pressed = pressed
+
+        board.hal.read, board.hal.start_pressed = read_late, True
+        board.run(3_000)
+        assert board.code(protocol.MAINTENANCE) == faults.NEEDS_HAND
+        board.hal.start_pressed = False
+        board.run(50)
+        board.hal.start_pressed = True
+        board.run(60)
+        assert board.code(protocol.MAINTENANCE) == faults.NONE

@@ -7,9 +7,9 @@ import json
 from typing import Any
 
 import pytest
-from plant import Device, device, dose_fields
+from plant import OPEN_OHM, Device, Flash, device, dose_fields
 
-from ionto import faults, kernel, protocol, ui
+from ionto import faults, kernel, protocol, settings, ui
 from ionto import sessionlog_format as fmt
 
 LONG = {"current_ua": 2_000, "dose_uc": 60_000}
@@ -214,3 +214,66 @@ def test_the_guards_give_a_session_a_sixteenth_more_than_the_longest_that_is_all
         board.start()
         longest_ms = board.build.max_session_ms
         assert board.app.guards.block[kernel.G_TIME_LIMIT_MS] == longest_ms + longest_ms // 16
+
+
+@pytest.mark.hazard("HAZ-26")
+def test_the_reading_that_trips_counts_among_the_least_of_the_supplies() -> None:
+    """The supply falls in the very cycle whose current is the fault: no other cycle has seen it."""
+    with device() as board:
+        board.hold(**LONG)
+        board.plant.forced_ua = 5_610.0
+        board.plant.nominal_rail_mv, board.plant.vsys_mv = 22_000, 3_600
+        board.run(1)
+        assert board.app.session.fault == faults.OVER_CURRENT_ABSOLUTE
+        board.plant.nominal_rail_mv, board.plant.vsys_mv = 24_000, 3_900
+        board.run(400)
+        end = board.log()[-1][1]
+        assert (end["min_rail_mv"], end["min_vsys_mv"]) == (22_000, 3_600)
+
+
+@pytest.mark.hazard("HAZ-10")
+def test_without_a_load_the_self_test_says_the_greatest_number_it_has() -> None:
+    with device(load_ohm=OPEN_OHM) as board:
+        board.hal.bench_strap = True
+        board.run(2)
+        board.start()
+        board.until(protocol.FAULT)
+        board.run(350)
+        (row,) = [row for row in board.log()[-1][1]["selftest"] if row[0] == "load present"]
+        assert row == ["load present", False, 1_000_000, "ohm", None, 200_000]
+
+
+def test_many_changes_of_a_limit_are_told_as_one_from_the_first_value_to_the_last() -> None:
+    """Thirty-two are kept one by one; then a change joins the last one of its limit, and no limit is left out."""
+    with device() as board:
+        board.hal.bench_strap = True
+        board.run(2)
+        for at in range(40):
+            name, value = ("max_current_ua", 3_000 + at) if at % 2 else ("max_dose_uc", 600_000 + at)
+            assert board.code(protocol.SET_LIMITS, json.dumps({name: value}).encode()) == 0
+        board.hold()
+        board.finish()
+        events = [row for name, content in board.log() if name == "events" for row in content]
+        rows = [(row["code"], row["value_a"], row["value_b"]) for row in events if row["event"] == fmt.SETTINGS]
+        places = {name: at for at, (name, _) in enumerate(settings.FIELDS)}
+        for name, last in (("max_current_ua", 3_039), ("max_dose_uc", 600_038)):
+            mine = [row[1:] for row in rows if row[0] == places[name]]
+            assert mine[-1][1] == last
+            assert all(before[1] == after[0] for before, after in zip(mine, mine[1:], strict=False)), "a chain"
+        assert len(rows) == 32
+
+
+@pytest.mark.hazard("HAZ-32")
+def test_a_log_of_another_format_is_kept_and_one_that_never_began_is_not() -> None:
+    """Against a log of another firmware that is taken for an empty one, and deleted at boot."""
+    flash = Flash()
+    other = b"IONTOLOG" + (9).to_bytes(2, "little") + bytes(30)
+    flash.files["/logs/000001.ilog"] = other
+    with device(flash=flash) as board:
+        board.run(1_500)
+        assert board.flash.files["/logs/000001.ilog"] == other
+    flash = Flash()
+    flash.files["/logs/000001.ilog"] = b"IONTO"
+    with device(flash=flash) as board:
+        board.run(1_500)
+        assert "/logs/000001.ilog" not in board.flash.files
