@@ -9,16 +9,12 @@ from array import array
 
 from ionto.compat import micropython, ptr8, ptr32
 
-_made = []  # the table, once somebody has asked for it
-
 
 def make_table() -> "array":
-    """Return the 256-entry table that the functions of this module and of ionto.frames take: one for all."""
-    if not _made:
-        table = array("I", bytes(1024))
-        _fill(table)
-        _made.append(table)
-    return _made[0]
+    """Return the 256-entry table that the functions of this module and of ionto.frames take."""
+    table = array("I", bytes(1024))
+    _fill(table)
+    return table
 
 
 @micropython.viper

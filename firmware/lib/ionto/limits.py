@@ -150,26 +150,26 @@ def for_variant(variant: str) -> Limits:
     raise ValueError("variant must be A or B, got %r" % (variant,))
 
 
-# (left, relation, right, why): left < right in every build, or the limits contradict each other.
+# (left, right): left < right in every build, or the limits contradict each other.
 RELATIONS = (
-    ("probe_ua", "min_current_ua", "the self-test is gentler than any dose"),
-    ("min_current_ua", "max_current_ua", "a range"),
-    ("max_current_ua", "trip_current_ua", "a legal dose never trips the guard"),
-    ("trip_current_ua", "full_scale_ua", "the guard trips before the set-point path is at its end"),
-    ("full_scale_ua", "hardware_ceiling_ua", "the limiter does not disturb regulation"),
-    ("min_dose_uc", "max_dose_uc", "a range"),
-    ("min_area_mm2", "max_area_mm2", "a range"),
-    ("min_ramp_ms", "max_ramp_ms", "a range"),
-    ("max_ramp_ms", "max_session_ms", "a session holds its ramps"),
-    ("min_rail_mv", "max_rail_mv", "a range"),
+    ("probe_ua", "min_current_ua"),  # the self-test is gentler than any dose
+    ("min_current_ua", "max_current_ua"),  # a range
+    ("max_current_ua", "trip_current_ua"),  # a legal dose never trips the guard
+    ("trip_current_ua", "full_scale_ua"),  # the guard trips before the set-point path is at its end
+    ("full_scale_ua", "hardware_ceiling_ua"),  # the limiter does not disturb regulation
+    ("min_dose_uc", "max_dose_uc"),  # a range
+    ("min_area_mm2", "max_area_mm2"),  # a range
+    ("min_ramp_ms", "max_ramp_ms"),  # a range
+    ("max_ramp_ms", "max_session_ms"),  # a session holds its ramps
+    ("min_rail_mv", "max_rail_mv"),  # a range
 )
 
 
 def broken_relations(limits: Limits) -> list:
     """Return the relations that `limits` breaks, each as a sentence; an empty list for a sound table."""
     broken = [
-        "%s must be less than %s: %s" % (left, right, why)
-        for left, right, why in RELATIONS
+        "%s must be less than %s" % (left, right)
+        for left, right in RELATIONS
         if getattr(limits, left) >= getattr(limits, right)
     ]
     range_ua = limits.pga_range_mv * 1_000_000 // limits.shunt_mohm

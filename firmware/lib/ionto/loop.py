@@ -158,7 +158,6 @@ class Loop:
             self._changed()
         self._controller.step(kernel.drive_ua(session.block), self._reading.block[kernel.R_CURRENT_UA])
 
-    @micropython.native
     def _changed(self) -> None:
         """Act on a new state: the output first. Every current begins here, and none begins without an open log."""
         hal, session = self._hal, self._session

@@ -217,7 +217,6 @@ class Session:
         block[kernel.S_NEXT_UC] = next_uc
         block[kernel.S_NEXT_ON_MS] = min(next_on_ms, block[kernel.S_MAX_ON_MS])
 
-    @micropython.native
     def pause(self) -> int:
         """Ramp down and wait; the charge is kept. A ramp down to a reversal is one to a pause then."""
         if self.state in _CAN_PAUSE:
@@ -365,7 +364,6 @@ class Session:
         self._go(IN_MAINTENANCE)
         return faults.NONE
 
-    @micropython.native
     def fail(self, code: int, reading: Reading) -> None:
         """Latch `code`, output off. The first fault stays the one that is shown; another one is kept beside it."""
         if self.state == FAULT:
@@ -408,7 +406,6 @@ class Session:
         """Return the set-point for the controller: with the dither that makes a stuck sensor visible."""
         return kernel.drive_ua(self.block)
 
-    @micropython.native
     def happened(self, event: int, reading: Reading) -> None:
         """Act on what `kernel.advance` reports."""
         if event == kernel.E_STOP:
@@ -443,7 +440,6 @@ class Session:
         else:
             self._go(IDLE if self._only_test else ARMED)
 
-    @micropython.native
     def _happened_turn(self) -> None:
         """A stretch is over: turn, unless what is left of the dose could not hold its own two ramps."""
         block = self.block
@@ -472,7 +468,6 @@ class Session:
         self._settled = -1
         self._go(REVERSING)
 
-    @micropython.native
     def _step_reversing(self, reading: Reading) -> None:
         """Output off: wait for zero current, let the relay move, let it settle, ramp up with the other pole."""
         block = reading.block
@@ -501,7 +496,6 @@ class Session:
         self.block[kernel.S_STEADY] = 1
         self._go(RAMP_UP)
 
-    @micropython.native
     def _begin_ramp_down(self, outcome: int) -> None:
         self._after_ramp = outcome
         self.block[kernel.S_STEADY] = 1
@@ -509,7 +503,6 @@ class Session:
         self.block[kernel.S_SETTLE] = 0
         self._go(RAMP_DOWN)
 
-    @micropython.native
     def _go(self, state: int) -> None:
         self._note(STATE_CHANGED, state, self.state, self.charge_uc)
         self.state = state

@@ -10,7 +10,7 @@ import os
 import struct
 from array import array
 
-from ionto import crc, frames, kernel
+from ionto import frames, kernel
 from ionto import sessionlog_format as fmt
 from ionto.compat import const, micropython
 from ionto.files import read_checked, write_checked
@@ -20,13 +20,13 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MAX_SAMPLES = const(1_200)
+_MAX_SAMPLES = const(1_080)
 _FOLD_FROM = const(1_000)  # samples held when two begin to be made one; even
-_FOLD_UNITS = const(4)  # merged or moved with each new sample: done before the rest of the buffer is full
+_FOLD_UNITS = const(8)  # merged or moved with each new sample: 501 + n while n come: done at the 72nd
 _MAX_EVENTS = const(400)  # a session with all its reversals twice, and hundreds of requests and changes of contact
 _MIN_PERIOD_MS = const(100)
 _MAX_PERIOD_MS = const(12_800)  # whose sums fit 31 bits; 3.5 h of samples
-_RECORD_MAX_BYTES = const(3_584)  # an arm record with the longest dose
+_PAYLOAD_MAX_BYTES = const(3_542)  # an arm record with the longest dose
 _RESERVE = const(24)  # event slots for the end of a session: 5 states, 2 faults, a relay, requests, a press
 _MAX_CUT_SHORT = const(8)
 _EFBIG = const(27)
@@ -103,13 +103,11 @@ class SessionLog:
 
     def __init__(self, folder: str):
         self.folder = folder
-        self._table = crc.make_table()
         self._samples = bytearray(_MAX_SAMPLES * fmt.SAMPLE_BYTES)
         self._events = bytearray(_MAX_EVENTS * fmt.EVENT_BYTES)
         self._sample = array("i", [0] * kernel.L_SIZE)
         self._event = array("i", [0] * _EVENT_CELLS)
         self.window = array("i", [0] * kernel.W_SIZE)
-        self._record = bytearray(_RECORD_MAX_BYTES)
         self.book = Book(folder)
         self.log_id = 0
         self.reset()
@@ -214,24 +212,18 @@ class SessionLog:
         return self.folder + "/" + file_name(log_id)
 
     def _append(self, path: str, mode: str, kind: int, payload: "bytes | memoryview") -> None:
-        record = self._record
         length = len(payload)
-        if length > _RECORD_MAX_BYTES - fmt.RECORD_OVERHEAD_BYTES:
+        if length > _PAYLOAD_MAX_BYTES:
             raise OSError(_EFBIG)
-        struct.pack_into(fmt.RECORD_HEAD_FORMAT, record, 0, fmt.RECORD_MARK, kind, self._sequence & 0xFFFF, length)
-        end = fmt.RECORD_HEAD_BYTES + length
-        record[fmt.RECORD_HEAD_BYTES : end] = payload
-        view = memoryview(record)
-        link = hashlib.sha256(self._chain)
-        link.update(view[:end])
-        chain = link.digest()
-        record[end : end + fmt.CHAIN_BYTES] = chain
-        end += fmt.CHAIN_BYTES
-        crc.store(self._table, record, 0, end)
+        head = struct.pack(fmt.RECORD_HEAD_FORMAT, fmt.RECORD_MARK, kind, self._sequence & 0xFFFF, length)
+        record = head + payload
+        chain = hashlib.sha256(self._chain + record).digest()
+        record += chain
+        record += struct.pack("<I", binascii.crc32(record))
         with open(path, mode) as stream:
             if mode == "wb":
                 stream.write(file_head())
-            stream.write(view[: end + 4])
+            stream.write(record)
         self._sequence += 1
         self._chain = chain
 
