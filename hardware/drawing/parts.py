@@ -86,7 +86,7 @@ RESISTORS = {
     "R16": _resistor("330", "330R", "protects the heartbeat pin"),
     "R17": _resistor("750k", "750K", "bleeds the pump, with R48: the dead-man's time"),
     "R18": _resistor("47k", "47K", "VBUS to the interlock's gate"),
-    "R19": _resistor("100k", "100K", "interlock's gate low without VBUS"),
+    "R19": _resistor("220k", "220K", "interlock's gate low without VBUS"),
     "R20": _resistor("150", "150R", "lead resistor", "33", "33R"),
     "R21": _resistor("150", "150R", "lead resistor", "33", "33R"),
     "R22": _resistor("4.99M", "4M99", "drain divider, top, with R54"),
@@ -121,8 +121,15 @@ RESISTORS = {
     "R52": _resistor("1k", "1K", "protects the base of Q9"),
     "R53": _resistor("28.0", "28R", "Rlim of variant B, parallel to R51", "fit"),
     "R54": _resistor("4.99M", "4M99", "drain divider, top, after R22"),
+    "R55": _precise("10", "10R0", "shunt of the INA226"),
+    "R56": _resistor("3.32", "3R32", "shunt of the INA226 in variant B, parallel to R55", "fit"),
+    "R57": _resistor("100k", "100K", "the Pico sees and tries the interlock through it"),
     "R58": _resistor("100k", "100K", "lets Q10 conduct without a computer"),
     "R59": _resistor("2.7k", "2K7", "1.1 mA through the STOP contact keeps it clean"),
+    "R60": _resistor("100k", "100K", "pole sense: whatever U9 does, it leaks at most 0.25 mA"),
+    "R61": _resistor("100k", "100K", "pole sense, other input"),
+    "R62": _resistor("1k", "1K", "limits the current of the pole sense pin"),
+    "R63": _resistor("10k", "10K", "relay coil to its sense pin"),
 }
 CAPACITORS = {
     "C1": _capacitor("100n", "GRM31C5C1H104JA01L", "set-point filter", "C0G, 50 V", "5%", "1206"),
@@ -153,6 +160,9 @@ CAPACITORS = {
     "C22": _capacitor("1u", "GRM21BR71H105KA12L", "holds the relay past the dead-man", size="0805"),
     "C23": _capacitor("47n", "GRM21B5C1H473JA01L", "pump capacitor, after C4", "C0G, 50 V", "5%", "0805"),
     "C24": _capacitor("1n", "GRM1885C1H102JA01D", "EMI, after C6", "C0G, 50 V", "5%"),
+    "C26": _capacitor("100n", _BYPASS, "bypass of U7"),
+    "C27": _capacitor("100n", _BYPASS, "bypass of U8"),
+    "C28": _capacitor("100n", _BYPASS, "bypass of U9"),
     "C25": _capacitor("4.7p", "GRM1885C1H4R7CA01D", "feed-forward of the boost's feedback", "C0G, 50 V", "0.25pF"),
 }
 SEMICONDUCTORS = {
@@ -172,6 +182,9 @@ SEMICONDUCTORS = {
     "D10": Part("D", "1N4148W", "buzzer's free-wheeling diode", "1N4148W-7-F", "-", "100 V, 0.3 A", "SOD-123", 1),
     "D11": Part(
         "D_Schottky", "SS14", "blows the fuse when the battery is reversed", "SS14", "-", "40 V, 1 A", "SMA", 2
+    ),
+    "D13": Part(
+        "BAS70", "BAS70", "VBUS feeds the interlock, never the other way", "BAS70,215", "-", "70 V, 70 mA", "SOT-23", 1
     ),
     "D14": Part(
         "Clamp_Dual",
@@ -291,6 +304,36 @@ SEMICONDUCTORS = {
         "0.5 %, 100 uV",
         "3 to 5.5 V",
         "SOT-23-8",
+        3,
+    ),
+    "U7": Part(
+        "INA226",
+        "INA226",
+        "second current monitor, high side, address 41h",
+        "INA226AIDGSR",
+        "0.1 %, 10 uV",
+        "36 V, 2.7 to 5.5 V",
+        "VSSOP-10",
+        3,
+    ),
+    "U8": Part(
+        "FRAM_I2C",
+        "MB85RC256V",
+        "record that survives, 32 KiB, address 50h",
+        "MB85RC256VPNF-G-JNERE1",
+        "-",
+        "2.7 to 5.5 V",
+        "SOIC-8",
+        3,
+    ),
+    "U9": Part(
+        "INA190",
+        "INA190A5",
+        "tells which way the current flows in the lead of E+",
+        "INA190A5IDCKR",
+        "gain 500, 15 uV",
+        "-0.2 to 40 V",
+        "SC-70-6",
         3,
     ),
     "U6": Part(

@@ -415,6 +415,54 @@ INA219 = _chip(
     ),
     text_x=1.0,
 )
+INA226 = _chip(
+    "INA226",
+    "Current and voltage monitor with I2C, 36 V, VSSOP-10",
+    (-7, -9, 7, 9),
+    (
+        Pin("10", "IN+", "input", -9, 6, 0, 2.0),
+        Pin("8", "VBUS", "input", -9, 2, 0, 2.0),
+        Pin("9", "IN-", "input", -9, -6, 0, 2.0),
+        Pin("4", "SDA", "bidirectional", 9, 6, 180, 2.0),
+        Pin("5", "SCL", "input", 9, 3, 180, 2.0),
+        Pin("3", "ALERT", "open_collector", 9, 0, 180, 2.0),
+        Pin("2", "A0", "input", 9, -3, 180, 2.0),
+        Pin("1", "A1", "input", 9, -6, 180, 2.0),
+        Pin("6", "VS", "power_in", 0, 11, 270, 2.0),
+        Pin("7", "GND", "power_in", 0, -11, 90, 2.0),
+    ),
+    text_x=1.0,
+)
+INA190 = _chip(
+    "INA190",
+    "Current-sense amplifier, -0.2 to 40 V, SC-70-6",
+    (-6, -5, 6, 5),
+    (
+        Pin("4", "IN+", "input", -8, 3, 0, 2.0),
+        Pin("5", "IN-", "input", -8, -3, 0, 2.0),
+        Pin("6", "OUT", "output", 8, 0, 180, 2.0),
+        Pin("3", "VS", "power_in", 0, 7, 270, 2.0),
+        Pin("2", "GND", "power_in", -2, -7, 90, 2.0),
+        Pin("1", "REF", "input", 2, -7, 90, 2.0),
+    ),
+    text_x=1.0,
+)
+FRAM = _chip(
+    "FRAM_I2C",
+    "Ferroelectric memory with I2C, SOIC-8",
+    (-6, -7, 6, 7),
+    (
+        Pin("1", "A0", "input", -8, 4, 0, 2.0),
+        Pin("2", "A1", "input", -8, 1, 0, 2.0),
+        Pin("3", "A2", "input", -8, -2, 0, 2.0),
+        Pin("7", "WP", "input", -8, -5, 0, 2.0),
+        Pin("5", "SDA", "bidirectional", 8, 4, 180, 2.0),
+        Pin("6", "SCL", "input", 8, 0, 180, 2.0),
+        Pin("8", "VDD", "power_in", 0, 9, 270, 2.0),
+        Pin("4", "VSS", "power_in", 0, -9, 90, 2.0),
+    ),
+    text_x=1.0,
+)
 BOOST = _chip(
     "Boost_SOT23",
     "Boost converter on six pads: MT3608 has VIN on 5, TPS61040's pin 5 in SOT-23-5 lies on pad 6",
@@ -667,8 +715,7 @@ FLAG = Symbol(
 )
 ALL = (
     RESISTOR, CAPACITOR, INDUCTOR, FUSE, DIODE, SCHOTTKY, BAS70, BAS70_04, ZENER, LED, BATTERY, REFERENCE, CLAMP, NMOS,
-    NMOS_SOT223, PMOS, PMOS_SOT223,
-    PNP, NPN, OPAMP, SWITCH_1G3157, INA219, BOOST, PICO, RELAY, BUTTON_NO, BUTTON_NC, SLIDE, STRAP, STRAP_2X2, JACK,
-    BUZZER, TEST_POINT, *SUPPLIES, GROUND, FLAG,
+    NMOS_SOT223, PMOS, PMOS_SOT223, PNP, NPN, OPAMP, SWITCH_1G3157, INA219, INA226, INA190, FRAM, BOOST, PICO, RELAY,
+    BUTTON_NO, BUTTON_NC, SLIDE, STRAP, STRAP_2X2, JACK, BUZZER, TEST_POINT, *SUPPLIES, GROUND, FLAG,
 )  # fmt: skip
 BY_NAME = {symbol.name: symbol for symbol in ALL}

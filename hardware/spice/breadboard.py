@@ -14,11 +14,11 @@ BLOCKS = ("power", "pwm_average", "setpoint", "sink", "high_side", "dead_man", "
 
 # Values that differ from the board's, in ohm and farad. The PWM pin itself drives the filter: 13k instead of 20k brings
 # 3.3 V to the 1.00 V that 2.5 V gives there. BAT85 drop less than BAS70: smaller R17 keeps the dead-man below 110 ms.
-# The second parts of the board are bridged (R50, R51, R54, C23) or left out (R48, R49, R59, Q9).
+# The second parts of the board are bridged (R50, R51, R54, R55, C23) or left out (R48, R49, R59, Q9).
 VALUES: Mapping[str, float] = {
     "R5": 13e3, "R1": 0.1, "R17": 360e3, "C4": 22e-9, "R14": 220e3, "R15": 180e3, "R22": 10e6,
-    **dict.fromkeys(("R50", "R51", "R54"), 1e-3), **dict.fromkeys(("R48", "R49", "R59"), 1e12),
-    "C23": 1.0, "vbe_q9_v": 5.0,
+    **dict.fromkeys(("R50", "R51", "R55"), 0.1), "R54": 1e3, **dict.fromkeys(("R48", "R49", "R59"), 1e12),
+    "C23": 1e-3, "vbe_q9_v": 5.0,
 }  # fmt: skip
 MODELS: Mapping[str, str] = {
     "sink_fet": "ZVNL110A",

@@ -14,7 +14,7 @@ TABLE = "numbers to meet"
 FAULT = "single faults"
 LIMITS = "firmware limits"
 ADR = "docs/adr/0006"
-SECOND = "docs/adr/0008"
+SECOND = "docs/adr/0011"
 
 
 @dataclass(frozen=True)

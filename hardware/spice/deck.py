@@ -41,6 +41,8 @@ REST: Mapping[str, float | str] = {
     "reference_v": 2.5,
     "heartbeat": 0.0,
     "vbus": 0.0,
+    "interlock_pin": 0.0,
+    "interlock_pin_ohm": 1e9,
     "relay": 0.0,
     "relay_pin": 0.0,
     "relay_pin_ohm": 40.0,

@@ -21,7 +21,10 @@ REFERENCE_V = 2.5
 COLD_BASE_V = 0.6905  # base-emitter voltage at which one limiter alone holds at 0 C, from its SPICE runs
 E9_PULL_DOWN_OHM = 8_200.0  # RP2350 erratum E9
 RELAY_HOLD_MS = (87, 93)  # time constant: in SPICE held 134 to 309 ms, past the dead-man, under limits.RELAY_MS
-LOGIC_V, SCHOTTKY_V = 3.3, 0.35
+LOGIC_V, LOGIC_HIGH_V, SCHOTTKY_V = 3.3, 2.0, 0.35
+BUS = {"SDA": "I2C_SDA", "SCL": "I2C_SCL"}
+INA226_FULL_V = 81.92e-3
+POLE_GAIN = 500 * 2.3e6 / (2.3e6 + 200e3)  # of U9, with R60 and R61 before its 2.3 Mohm
 BOOST_FEEDBACK_V = {"TPS61040": 1.233, "MT3608": 0.6}
 RAIL_V = 24.0
 _SCALE = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6}
@@ -166,6 +169,49 @@ def sensor_address(netlist: Netlist) -> list[str]:
     return wrong + _between(netlist, {"R37": ("I2C_SDA", "3V3"), "R38": ("I2C_SCL", "3V3")})
 
 
+def second_measurement(netlist: Netlist) -> list[str]:
+    """The INA226 measures before relay and leads, its bus pin on the rail's side, at its own address."""
+    expected = {"IN+": "HS_DRAIN", "VBUS": "HS_DRAIN", "IN-": "HS_OUT", "A0": "3V3", "A1": "GND"}
+    wrong = _pins_on(netlist, {("U7", pin): net for pin, net in {**expected, **BUS}.items()})
+    codes = {"GND": 0, "3V3": 1, "I2C_SDA": 2, "I2C_SCL": 3}
+    low, high = (codes.get(netlist.net_of("U7", pin), -64) for pin in ("A0", "A1"))
+    if 0x40 + low + 4 * high != pins.INA226_ADDRESS:
+        wrong.append(f"the INA226 does not answer at {pins.INA226_ADDRESS:#x}")
+    for variant, limits in _variants():
+        full_ua = INA226_FULL_V / parallel_ohm(netlist, "HS_DRAIN", "HS_OUT", variant) * 1e6
+        if not 1.05 * limits.hardware_ceiling_ua < full_ua < 2 * limits.hardware_ceiling_ua:
+            wrong.append(f"the INA226 reads up to {full_ua:.0f} uA in {variant}")
+    others = netlist.parts_on("HS_OUT") - {"R55", "R56", "U7", "K1", "TP9"}
+    return wrong + [f"{name} is on HS_OUT, behind the second measurement" for name in sorted(others)]
+
+
+def pole(netlist: Netlist) -> list[str]:
+    """The pole is told by the current in the lead of E+, at the electrode's side of the relay; U9 can leak little."""
+    wrong = _between(netlist, {"R60": ("OUT_A", netlist.net_of("U9", "IN+")), "R20": ("OUT_A", "E_PLUS")})
+    wrong += _between(netlist, {"R61": ("E_PLUS", netlist.net_of("U9", "IN-"))})
+    wrong += _between(netlist, {"R62": (netlist.net_of("U9", "OUT"), "POLE_SENSE")})
+    wrong += _pins_on(netlist, {("U9", "REF"): "GND", ("U9", "VS"): "3V3", ("U9", "GND"): "GND"})
+    wrong += _between(netlist, {"R63": ("RELAY_COIL", "RELAY_SENSE")})
+    most_v = number(netlist.components["D3"].value) * 1.05
+    least = min(value_of(netlist, name) for name in ("R60", "R61"))
+    if most_v / least > 0.3e-3:
+        wrong.append(f"U9 may leak {most_v / least * 1e3:.1f} mA from an electrode")
+    for variant, limits in _variants():
+        high_v = limits.probe_ua * 1e-6 * value_of(netlist, "R20", variant) * POLE_GAIN
+        if high_v < LOGIC_HIGH_V:
+            wrong.append(f"the self-test's current makes {high_v:.2f} V at POLE_SENSE in {variant}")
+    return wrong
+
+
+def memory(netlist: Netlist) -> list[str]:
+    """The FRAM is on the bus at the firmware's address, never write-protected."""
+    wrong = _pins_on(
+        netlist, {("U8", pin): net for pin, net in {"VDD": "3V3", "VSS": "GND", "WP": "GND", **BUS}.items()}
+    )
+    low = sum(bit for pin, bit in (("A0", 1), ("A1", 2), ("A2", 4)) if netlist.net_of("U8", pin) == "3V3")
+    return wrong + ([] if 0x50 + low == pins.FRAM_ADDRESS else [f"the FRAM is not at {pins.FRAM_ADDRESS:#x}"])
+
+
 def shunt(netlist: Netlist) -> list[str]:
     """The shunt is what the firmware divides by, 0.1 %, and the INA219 sits across it."""
     wrong = _pins_on(netlist, {("U5", "IN+"): "SHUNT_HI", ("U5", "IN-"): "GND"})
@@ -251,8 +297,8 @@ def high_side(netlist: Netlist) -> list[str]:
 
     Its gate stays within 20 V also when one of R14 and R49 is open, or one of R15 and R50 shorted.
     """
-    expected = {("Q2", "S"): "HS_SRC", ("Q2", "G"): "HS_GATE", ("Q2", "D"): "HS_OUT", ("Q3", "D"): "Q3_D"}
-    expected |= {("Q12", "S"): "HS_SRC", ("Q12", "G"): "HS_GATE", ("Q12", "D"): "HS_OUT"}
+    expected = {("Q2", "S"): "HS_SRC", ("Q2", "G"): "HS_GATE", ("Q2", "D"): "HS_DRAIN", ("Q3", "D"): "Q3_D"}
+    expected |= {("Q12", "S"): "HS_SRC", ("Q12", "G"): "HS_GATE", ("Q12", "D"): "HS_DRAIN"}
     wrong = _pins_on(netlist, {**expected, ("Q3", "G"): "PUMP"}) + _either(netlist, "Q2", "Q12")
     wrong += _between(netlist, dict.fromkeys(("R14", "R49"), ("HS_GATE", "HS_SRC")))
     wrong += _between(netlist, {"R15": ("HS_GATE", "HS_DRIVE"), "R50": ("HS_DRIVE", "Q3_D")})
@@ -278,10 +324,10 @@ def limiter(netlist: Netlist) -> list[str]:
 
 
 def series_resistance(netlist: Netlist) -> list[str]:
-    """What the firmware takes off the load's voltage is both limiters and both lead resistors."""
+    """What the firmware takes off the load's voltage is both limiters, the INA226's shunt and both lead resistors."""
     wrong = _between(netlist, {"R20": ("OUT_A", "E_PLUS"), "R21": ("OUT_B", "E_MINUS")})
     for variant, limits in _variants():
-        ohm = sum(parallel_ohm(netlist, top, bottom, variant) for top, bottom in LIMITERS)
+        ohm = sum(parallel_ohm(netlist, top, bottom, variant) for top, bottom in (*LIMITERS, ("HS_DRAIN", "HS_OUT")))
         ohm += value_of(netlist, "R20", variant) + value_of(netlist, "R21", variant)
         wrong += _near(f"limiters and leads in {variant}, ohm", ohm, limits.series_ohm, 0.005)
     return wrong
@@ -327,16 +373,28 @@ def stop(netlist: Netlist) -> list[str]:
 
 
 def interlock(netlist: Netlist) -> list[str]:
-    """VBUS shorts the pump; only the bench strap takes that out, and no pin of the Pico reaches it."""
+    """VBUS shorts the pump; only the bench strap takes that out. A pin of the Pico sees it, can do it, not undo it."""
     wrong = _pins_on(netlist, {("Q5", "D"): "PUMP", ("Q5", "S"): "GND", ("Q5", "G"): "INTERLOCK_GATE"})
-    wrong += _between(netlist, {"R18": ("VBUS", "INTERLOCK_GATE"), "R19": ("INTERLOCK_GATE", "GND")})
+    wrong += _pins_on(netlist, {("D13", "A"): "VBUS", ("D13", "K"): "USB_FED"})
+    expected = {
+        "R18": ("USB_FED", "INTERLOCK_GATE"),
+        "R19": ("INTERLOCK_GATE", "GND"),
+        "R57": ("INTERLOCK_GATE", "INTERLOCK_SENSE"),
+    }
+    wrong += _between(netlist, expected)
     strap = {("JP1", "1"): "INTERLOCK_GATE", ("JP1", "2"): "GND", ("JP1", "3"): "BENCH_STRAP", ("JP1", "4"): "GND"}
     wrong += _pins_on(netlist, strap)
     if PICO in netlist.parts_on("INTERLOCK_GATE"):
         wrong.append("the Pico is on INTERLOCK_GATE")
-    top, bottom = value_of(netlist, "R18"), value_of(netlist, "R19")
-    gate_v = 4.4 * bottom / (top + bottom)
-    return wrong + ([] if gate_v >= 2.0 else [f"at 4.4 V of VBUS the gate of Q5 has {gate_v:.2f} V, less than 2 V"])
+    top, bottom, pin = (value_of(netlist, name) for name in ("R18", "R19", "R57"))
+    held = 1 / (1 / bottom + 1 / pin)
+    gate_v = {
+        "at 4.4 V of VBUS, pin low,": (4.4 - SCHOTTKY_V) * held / (top + held),
+        "without VBUS, pin high,": LOGIC_V * bottom / (pin + bottom),
+    }
+    return wrong + [
+        f"{when} the gate of Q5 has {volt:.2f} V, less than 2 V" for when, volt in gate_v.items() if volt < 2
+    ]
 
 
 def measurements(netlist: Netlist) -> list[str]:
@@ -435,9 +493,9 @@ def purchasing(netlist: Netlist) -> list[str]:
 
 
 CHECKS: tuple[Check, ...] = (
-    net_names, firmware_pins, heartbeat_neighbours, sensor_address, shunt, sense, precision, set_point, amplifier,
-    sink_transistor, pull_downs, high_side, limiter, series_resistance, dead_man, stop, interlock, measurements, relay,
-    relay_hold, rail, clamps, straps, purchasing,
+    net_names, firmware_pins, heartbeat_neighbours, sensor_address, second_measurement, pole, memory, shunt, sense,
+    precision, set_point, amplifier, sink_transistor, pull_downs, high_side, limiter, series_resistance, dead_man, stop,
+    interlock, measurements, relay, relay_hold, rail, clamps, straps, purchasing,
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ionto import faults, pins
 
 _BANDS = ("FAULT_BAND",)
-_BUS_SETTINGS = ("I2C_BUS", "I2C_FREQ_HZ", "INA219_ADDRESS", "PWM_FREQ_HZ", "PWM_TOP")
+_BUS_SETTINGS = ("I2C_BUS", "I2C_FREQ_HZ", "INA219_ADDRESS", "INA226_ADDRESS", "FRAM_ADDRESS", "PWM_FREQ_HZ", "PWM_TOP")
 
 
 def fault_names() -> dict[int, str]:

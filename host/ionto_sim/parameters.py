@@ -32,7 +32,7 @@ _VARIANTS = {
     "A": {
         "sense_ohm": 191.0,
         "lead_ohm": 300.0,
-        "high_ohm": 252.0,
+        "high_ohm": 262.0,
         "sink_ohm": 24.0,
         "ceiling_ua": 5136.0,
         "closing_ua": 4930.0,  # for microseconds, when the output closes on a sink that is full on
@@ -42,7 +42,7 @@ _VARIANTS = {
     "B": {
         "sense_ohm": 191.0 * 35.7 / (191.0 + 35.7),
         "lead_ohm": 66.0,
-        "high_ohm": 50.5,
+        "high_ohm": 53.0,
         "sink_ohm": 17.4,
         "ceiling_ua": 27320.0,
         "closing_ua": 15_000.0,

@@ -101,7 +101,18 @@ MISTAKES: dict[str, tuple[Callable[[Netlist], Netlist], set[str]]] = {
     "guard pin wired": (lambda b: moved(b, "A1", "GP3", "BUZZER"), {"firmware_pins", "heartbeat_neighbours"}),
     "SDA and SCL swapped": (lambda b: swapped(b, "A1", "GP4", "GP5"), {"firmware_pins"}),
     "two pins swapped": (lambda b: swapped(b, "A1", "GP6", "GP7"), {"firmware_pins"}),
-    "a pin that the firmware does not know": (lambda b: moved(b, "A1", "GP20", "BUZZER"), {"firmware_pins"}),
+    "a pin that the firmware does not know": (lambda b: moved(b, "A1", "GP21", "BUZZER"), {"firmware_pins"}),
+    "pole and relay sense swapped": (lambda b: swapped(b, "A1", "GP18", "GP19"), {"firmware_pins"}),
+    "second monitor at the first's address": (lambda b: moved(b, "U7", "A0", "GND"), {"second_measurement"}),
+    "second monitor turned round": (lambda b: swapped(b, "U7", "IN+", "IN-"), {"second_measurement"}),
+    "its bus pin behind the shunt": (lambda b: moved(b, "U7", "VBUS", "HS_OUT"), {"second_measurement"}),
+    "its shunt ten times smaller": (lambda b: valued(b, "R55", "1"), {"second_measurement"}),
+    "a leak behind it": (lambda b: bridged(b, "HS_OUT", "GND", "100k"), {"second_measurement"}),
+    "pole sensed before the relay": (lambda b: moved(moved(b, "R60", "1", "HS_DRAIN"), "R61", "1", "HS_OUT"), {"pole"}),
+    "pole sense turned round": (lambda b: swapped(b, "U9", "IN+", "IN-"), {"pole"}),
+    "pole sense that can leak": (lambda b: valued(b, "R60", "1k"), {"pole"}),
+    "memory at another address": (lambda b: moved(b, "U8", "A0", "3V3"), {"memory"}),
+    "memory write-protected": (lambda b: moved(b, "U8", "WP", "3V3"), {"memory"}),
     "drain of B's sink on pin 3, as of a SOT-23": (lambda b: swapped(b, "Q11", "2", "3"), {"sink_transistor"}),
     "high side of B as of a SOT-23": (lambda b: swapped(b, "Q12", "2", "3"), {"high_side"}),
     "A's sink fitted in B too": (lambda b: valued(b, "Q1", Value_B=""), {"sink_transistor"}),
@@ -132,9 +143,11 @@ MISTAKES: dict[str, tuple[Callable[[Netlist], Netlist], set[str]]] = {
     "STOP shorted": (lambda b: shorted(b, "STOP_LOOP", "GND"), {"stop"}),
     "STOP sensed without its diode": (lambda b: swapped(b, "D6", "K", "A"), {"stop"}),
     "interlock off the pump": (lambda b: moved(b, "Q5", "D", "PUMP_AC"), {"interlock"}),
-    "interlock fed from VSYS": (lambda b: moved(b, "R18", "1", "VSYS"), {"interlock"}),
+    "interlock fed from VSYS": (lambda b: moved(b, "D13", "A", "VSYS"), {"interlock"}),
+    "interlock fed without its diode": (lambda b: moved(b, "R18", "1", "VBUS"), {"interlock"}),
+    "interlock's pin too strong": (lambda b: valued(b, "R57", "10k"), {"interlock"}),
     "firmware on the interlock": (lambda b: moved(b, "A1", "GP20", "INTERLOCK_GATE"), {"interlock", "firmware_pins"}),
-    "interlock divider upside down": (lambda b: valued(valued(b, "R18", "100k"), "R19", "47k"), {"interlock"}),
+    "interlock divider upside down": (lambda b: valued(valued(b, "R18", "220k"), "R19", "47k"), {"interlock"}),
     "bench strap poles swapped": (lambda b: swapped(b, "JP1", "1", "3"), {"interlock"}),
     "pump fed past its capacitor": (lambda b: bridged(b, "HEARTBEAT", "PUMP", "1k"), {"dead_man"}),
     "pump capacitors as large as the store": (
@@ -231,7 +244,7 @@ def test_bill_of_materials_counts_every_part() -> None:
     by_first = {row[0]: dict(zip(bom.HEADER, row, strict=True)) for row in rows}
     assert (by_first["R10"]["Value"], by_first["R10"]["B value"]) == ("omit", "35.7")
     assert (by_first["R20 R21"]["Value"], by_first["R20 R21"]["B value"]) == ("150", "33")
-    assert by_first["R11"]["B value"] == ""
+    assert by_first["R11 R55"]["B value"] == ""
 
 
 def test_pinout_is_of_this_netlist() -> None:

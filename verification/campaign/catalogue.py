@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-CEILING_UA = 5_960  # one limiter alone at 0 C, every part at its worst (docs/adr/0008)
+CEILING_UA = 5_960  # one limiter alone at 0 C, every part at its worst (docs/adr/0011)
 NOMINAL_DEAD_MAN_MS = 60
 WORST_DEAD_MAN_MS = 110
 DETECT_MS = 2.0  # two samples

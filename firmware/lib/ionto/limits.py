@@ -102,7 +102,7 @@ def variant_a() -> Limits:
         dither_min_ua=500,  # so that the dither stays under 1 %
         shunt_mohm=10_000,
         probe_ua=40,  # of the self-test: ten steps of the ADC at V(SNS)
-        series_ohm=542,  # two limiters of 121 and two leads of 150, between rail and drain beside the load
+        series_ohm=552,  # two limiters of 121, shunt of 10 and two leads of 150, between rail and drain beside the load
         sense_mohm=201_000,  # Rs + shunt, seen by V(SNS)
         pga_range_mv=80,  # PGA /2: 8 mA at 10 ohm
         min_rail_mv=20_000,
@@ -132,7 +132,7 @@ def variant_b() -> Limits:
         dither_min_ua=1_000,
         shunt_mohm=10_000,
         probe_ua=200,
-        series_ohm=111,  # two limiters of 22.7 and two leads of 33
+        series_ohm=114,  # two limiters of 22.7, shunt of 2.5 and two leads of 33
         sense_mohm=40_080,  # 191 in parallel with 35.7, plus the shunt
         pga_range_mv=320,  # PGA /8: 32 mA at 10 ohm
         min_rail_mv=20_000,

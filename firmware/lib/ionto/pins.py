@@ -17,6 +17,9 @@ LED_CURRENT = const(14)
 LED_FAULT = const(15)
 BUZZER = const(16)
 LOOP_TIMING = const(17)  # spare: high while a control step runs, for an oscilloscope
+POLE_SENSE = const(18)  # high: current flows out of E+; means nothing without current
+RELAY_SENSE = const(19)  # high: the coil of the polarity relay is driven
+INTERLOCK_SENSE = const(20)  # input: high while VBUS holds the output off; driven high it does so without VBUS
 HEARTBEAT = const(22)  # neighbours are GND and RUN, so a bridge to the PWM pin cannot feed the pump
 VBUS_SENSE = const(24)  # high: a computer is plugged in
 LED_BOARD = const(25)
@@ -28,5 +31,7 @@ ADC_VSYS = const(29)
 I2C_BUS = const(0)
 I2C_FREQ_HZ = const(400_000)
 INA219_ADDRESS = const(0x40)
+INA226_ADDRESS = const(0x41)
+FRAM_ADDRESS = const(0x50)
 PWM_FREQ_HZ = const(30_518)
 PWM_TOP = const(4095)  # 125 MHz / 4096 = 30.518 kHz

@@ -6,6 +6,10 @@ from ..page import Page, Point
 from ..shapes import Anchor
 
 _NOTE = """\
+U7 measures the current before relay and leads, U5 after the load: a leak between them is the difference. Its bus pin
+is on the rail's side of the shunt, so that its 29 uA do not pass it. U9 about R20: POLE_SENSE is high while current
+flows out of E+; whatever fails in it, at most 0.25 mA leak past R60, R61. RELAY_SENSE: how long the coil is held.
+
 At rest E+ is the positive electrode. The firmware moves the relay only with the output disabled for 120 ms and the
 current at 0: contacts that open under current spark and wear.
 C22 holds the relay past the dead-man: a Pico that resets lets go of POLARITY_RELAY while current may still flow for
@@ -27,19 +31,27 @@ def build(page: Page) -> None:
     """Draw the sheet."""
     _contacts(page)
     _leads(page)
+    _second_measurement(page)
+    _pole(page)
     page.note(_NOTE, (14, 122))
 
 
 def _contacts(page: Page) -> None:
-    page.block("Polarity", 32, 28, 124, 116)
+    page.block("Polarity", 32, 22, 124, 116)
     relay = page.add("K1", 100, 70)
     page.port("DRAIN", (30, 37), "left", "passive")
-    page.port("HS_OUT", (30, 43), "left", "input")
+    page.port("HS_DRAIN", (30, 43), "left", "input")
     page.wire((30, 37), (109, 37), relay["5"])
     page.wire(relay["2"], (95, 37))
-    page.wire((30, 43), (105, 43), relay["7"])
+    shunt = page.add("R55", 46, 43, turn=90, shown=("Reference", "Value", "Tolerance"))
+    page.wire((30, 43), shunt["1"])
+    page.wire(shunt["2"], (105, 43), relay["7"])
+    shunt_b = page.add("R56", 46, 51, turn=90)
+    page.wire((41, 43), (41, 51), shunt_b["1"])
+    page.wire(shunt_b["2"], (51, 51), (51, 43))
+    page.label("HS_OUT", (56, 43))
     page.wire(relay["4"], (99, 43))
-    page.probe("TP10", (46, 37))
+    page.probe("TP10", (58, 37))
     _coil(page, relay["1"], relay["8"])
     _hold(page)
 
@@ -52,6 +64,10 @@ def _coil(page: Page, plus: Point, minus: Point) -> None:
     page.rail("3V3", (84, 50))
     page.wire(driver["3"], plus)
     page.label("RELAY_COIL", (81, 62))
+    see = page.add("R63", 56, 62, turn=90)
+    page.wire((80, 62), see["2"])
+    page.wire(see["1"], (30, 62))
+    page.port("RELAY_SENSE", (30, 62), "left", "output")
     wheel = page.add("D2", 80, 70, anchors=(Anchor(-1.8, 0.9, "right"), Anchor(-1.8, -0.9, "right")))
     page.wire((91, 62), (80, 62), wheel["1"])
     page.wire(wheel["2"], (80, 82), (91, 82))
@@ -84,8 +100,57 @@ def _hold(page: Page) -> None:
         page.ground(part["2"], 1)
 
 
+def _second_measurement(page: Page) -> None:
+    """Draw the INA226 about its shunt in the way to the relay; its bus pin is on the side of the rail."""
+    page.block("Second measurement, 41h", 126, 14, 204, 64)
+    monitor = page.add("U7", 160, 46)
+    page.wire((38, 43), (38, 27), (146, 27), (146, 40), monitor["10"])
+    page.label("HS_DRAIN", (128, 27))
+    page.wire((146, 40), (146, 44), monitor["8"])
+    page.wire((105, 43), (140, 43), (140, 52), monitor["9"])
+    page.probe("TP9", (118, 43))
+    page.wire(monitor["6"], (160, 22))
+    page.rail("3V3", (160, 22))
+    bypass = page.add("C26", 170, 28)
+    page.wire((160, 25), bypass["1"])
+    page.ground(bypass["2"], 1)
+    page.ground(monitor["7"], 1)
+    page.nothing(monitor["3"])
+    page.wire(monitor["2"], (178, 49), (178, 48))
+    page.rail("3V3", (178, 48))
+    page.wire(monitor["1"], (174, 52))
+    page.ground((174, 52), 2)
+    for net, y, shape in (("I2C_SDA", 40, "bidirectional"), ("I2C_SCL", 43, "input")):
+        page.wire((169, y), (188, y))
+        page.port(net, (188, y), "right", shape)
+
+
+def _pole(page: Page) -> None:
+    """Draw the amplifier about R20: its output is high while current flows out of E+."""
+    page.block("Pole", 126, 100, 204, 127)
+    amplifier = page.add("U9", 164, 112, anchors=(Anchor(6.4, -3.0, "left"), Anchor(6.4, -4.7, "left")))
+    first = page.add("R60", 146, 109, turn=90)
+    second = page.add("R61", 146, 115, turn=90)
+    page.wire((134, 80), (134, 109), first["1"])
+    page.wire((150, 80), (150, 104), (138, 104), (138, 115), second["1"])
+    page.wire(first["2"], amplifier["4"])
+    page.wire(second["2"], amplifier["5"])
+    page.wire(amplifier["3"], (164, 103))
+    page.rail("3V3", (164, 103))
+    bypass = page.add("C28", 176, 106)
+    page.wire((164, 103), bypass["1"])
+    page.ground(bypass["2"], 1)
+    page.wire(amplifier["2"], (162, 121))
+    page.wire(amplifier["1"], (166, 121), (162, 121))
+    page.rail("GND", (162, 121))
+    series = page.add("R62", 184, 112, turn=90)
+    page.wire(amplifier["6"], series["1"])
+    page.wire(series["2"], (190, 112))
+    page.port("POLE_SENSE", (190, 112), "right", "output")
+
+
 def _leads(page: Page) -> None:
-    page.block("Leads and electrodes", 126, 66, 204, 106)
+    page.block("Leads and electrodes", 126, 66, 204, 99)
     for name, jack, net, pin, y in (("R20", "J2", "OUT_A", (107, 77), 80), ("R21", "J3", "OUT_B", (97, 77), 94)):
         lead = page.add(name, 142, y, turn=90)
         page.wire(pin, (pin[0], y), lead["1"])

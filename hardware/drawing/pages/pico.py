@@ -13,9 +13,10 @@ _LEFT = (
 )  # fmt: skip
 _RIGHT = (
     ("ADC_SNS", "34", "input"), ("ADC_RAIL", "32", "input"), ("ADC_DRAIN", "31", "input"),
-    ("HEARTBEAT", "29", "output"), ("BUZZER", "21", "output"),
+    ("HEARTBEAT", "29", "output"), ("BUZZER", "21", "output"), ("INTERLOCK_SENSE", "26", "bidirectional"),
+    ("RELAY_SENSE", "25", "input"), ("POLE_SENSE", "24", "input"),
 )  # fmt: skip
-_OPEN = ("1", "2", "5", "24", "25", "26", "27", "30", "35", "37")
+_OPEN = ("1", "2", "5", "27", "30", "35", "37")
 _NOTE = """Placed for safety, not for the layout:
 - PWM_SETPOINT (pin 4) lies between GND and GP3, and
   GP3 stays open as a guard.
@@ -60,7 +61,28 @@ def build(page: Page) -> None:
     page.label("LOOP_TIMING", (x + 6, y))
     page.probe("TP12", (x + 20, y))
     _supply(page, module["40"][0])
+    _memory(page)
     page.note(_NOTE, (152, 88))
+
+
+def _memory(page: Page) -> None:
+    page.block("Record that survives, 50h", 164, 20, 221, 78)
+    memory = page.add("U8", 192, 56)
+    for pin in "1237":
+        x, y = memory[pin]
+        page.wire((x, y), (178, y))
+    page.wire((178, 52), (178, 63))
+    page.rail("GND", (178, 63))
+    page.ground(memory["4"], 1)
+    page.wire(memory["8"], (192, 40))
+    page.rail("3V3", (192, 40))
+    bypass = page.add("C27", 208, 44)
+    page.wire((192, 41), bypass["1"])
+    page.ground(bypass["2"], 1)
+    for net, pin in (("I2C_SDA", "5"), ("I2C_SCL", "6")):
+        x, y = memory[pin]
+        page.wire((x, y), (x + 2, y))
+        page.label(net, (x + 2, y))
 
 
 def _supply(page: Page, x: float) -> None:

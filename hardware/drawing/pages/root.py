@@ -14,7 +14,7 @@ B   0 to 25 mA, tap water (dose at most 18 mA)
 Value     what A fits.
 Value_B   what B fits instead; "fit" marks a part that A
           leaves out (crossed out: R10, R13, R26, R53,
-          Q11, Q12).
+          R56, Q11, Q12).
           "omit": B leaves it out (Q1, Q2).
 No Value_B: the same part in both.
 
@@ -25,6 +25,7 @@ _NUMBERS = (
     ("limiters, 0 to 55 C", "4.7 to 5.6 mA", "25 to 30 mA"),
     ("dead-man", "60 ms, 110 ms at the worst", ""),
     ("shunt R11, monitor U5", "10 ohm, address 40h", ""),
+    ("shunt R55, monitor U7", "10 ohm, 41h", "2.49 ohm"),
     ("rail", "24.0 V, clamped at 27 V", ""),
 )
 _RAILS = (
@@ -32,11 +33,11 @@ _RAILS = (
 )
 
 _INSIDE = (
-    ("pico", "Raspberry Pi Pico\nMicroPython, 1 kHz", (3, 60)),
+    ("pico", "Raspberry Pi Pico\nMicroPython, 1 kHz\nFRAM", (3, 60)),
     ("safety", "dead-man, USB interlock,\nSTOP, limiter", (19, 9.5)),
     ("power", "cell, 24 V boost,\nrail divider", (22, 4)),
     ("set_point", "2.5 V x duty x 0.4", (17, 8.5)),
-    ("output", "relay, lead resistors\nJ2 E+, J3 E-", (18, 9)),
+    ("output", "second measurement,\nrelay, pole sense,\nJ2 E+, J3 E-", (20, 14)),
     ("sink", "op-amp and FET,\nRs, shunt, INA219", (20, 18)),
     ("user", "three lights, buzzer,\nSTART, straps", (23, 16)),
 )
@@ -70,8 +71,14 @@ def build(page: Page, children: dict[str, Page]) -> None:
 def _chain(page: Page, boxes: dict[str, SheetBox]) -> None:
     """Draw the nets between the analogue blocks."""
     output, sink, pico = boxes["output"], boxes["sink"], boxes["pico"]
-    page.wire(boxes["safety"]["HS_OUT"], output["HS_OUT"])
-    page.label("HS_OUT", (170, 64))
+    page.wire(boxes["safety"]["HS_DRAIN"], output["HS_DRAIN"])
+    page.label("HS_DRAIN", (170, 64))
+    for net, x in (("RELAY_SENSE", 184), ("POLE_SENSE", 192)):
+        y = pico[net][1]
+        page.wire(pico[net], (x, y), (x, output[net][1]), output[net])
+        page.label(net, (pico[net][0] + 6, y))
+    for net, x in (("I2C_SDA", 205), ("I2C_SCL", 208)):
+        page.wire((x, sink[net][1]), (x, output[net][1]), output[net])
     page.wire(pico["POLARITY_RELAY"], (188, pico["POLARITY_RELAY"][1]), (188, 70), output["POLARITY_RELAY"])
     page.label("POLARITY_RELAY", (pico["POLARITY_RELAY"][0] + 6, pico["POLARITY_RELAY"][1]))
     page.wire(output["DRAIN"], (198, 78), (198, 112), sink["DRAIN"])
@@ -84,6 +91,7 @@ def _boxes(children: dict[str, Page]) -> dict[str, SheetBox]:
     top = 56
     rows = (
         (64, "HEARTBEAT", "output"), (68, "STOP_SENSE", "input"), (72, "BENCH_STRAP", "input"),
+        (76, "INTERLOCK_SENSE", "bidirectional"), (102, "RELAY_SENSE", "input"), (108, "POLE_SENSE", "input"),
         (90, "BOOST_ENABLE", "output"), (94, "ADC_RAIL", "input"), (105, "POLARITY_RELAY", "output"),
         (117, "PWM_SETPOINT", "output"), (130, "I2C_SDA", "bidirectional"), (134, "I2C_SCL", "output"),
         (138, "ADC_SNS", "input"), (142, "ADC_DRAIN", "input"), (156, "LED_READY", "output"),
@@ -103,12 +111,15 @@ def _boxes(children: dict[str, Page]) -> dict[str, SheetBox]:
         "pico": SheetBox(children["pico"], 24, top, 44, 130, pico_pins),
         "power": box("power", 120, 84, 16, "BOOST_ENABLE ADC_RAIL"),
         "safety": box(
-            "safety", 120, 58, 18, "HEARTBEAT STOP_SENSE BENCH_STRAP", ("HS_OUT", "output", "right", 64)
+            "safety", 120, 58, 21, "HEARTBEAT STOP_SENSE BENCH_STRAP INTERLOCK_SENSE",
+            ("HS_DRAIN", "output", "right", 64),
         ),
         "set_point": box("set_point", 120, 111, 12, "PWM_SETPOINT", ("SETPOINT", "output", "right", 117)),
         "output": box(
-            "output", 212, 58, 26, "", ("HS_OUT", "input", "left", 64), ("POLARITY_RELAY", "input", "left", 70),
-            ("DRAIN", "passive", "left", 78),
+            "output", 212, 58, 40, "", ("HS_DRAIN", "input", "left", 64), ("POLARITY_RELAY", "input", "left", 70),
+            ("DRAIN", "passive", "left", 78), ("RELAY_SENSE", "output", "left", 82),
+            ("POLE_SENSE", "output", "left", 86),
+            ("I2C_SDA", "bidirectional", "left", 90), ("I2C_SCL", "input", "left", 94),
         ),
         "sink": box(
             "sink", 212, 106, 42, "I2C_SDA I2C_SCL ADC_SNS ADC_DRAIN", ("DRAIN", "passive", "left", 112),

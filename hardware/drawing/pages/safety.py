@@ -22,7 +22,8 @@ STOP is in series with Q3, no firmware between. D6 lets STOP_SENSE see the loop 
 or pulled low cannot stand in for the switch. R59 sends 1.1 mA through the contact: 60 uA do not keep it clean.
 
 Interlock. VBUS turns on Q5, which shorts PUMP. It keeps a computer and an output apart; it does not isolate.
-Bench strap: pole 1-2 takes the interlock out, pole 3-4 tells the firmware. A pin cannot do the first."""
+INTERLOCK_SENSE reads Q5's gate when a computer is there; driven high it tries Q5 without one; driven low it
+leaves 2.4 V there, enough for Q5. Bench strap: pole 1-2 takes the interlock out, pole 3-4 tells the firmware."""
 
 
 _RIGHT = (Anchor(-0.4, -3.4, "left"), Anchor(-0.4, -5.1, "left"))  # of a transistor whose left side is taken
@@ -66,9 +67,12 @@ def _dead_man(page: Page) -> None:
 
 def _interlock(page: Page) -> None:
     page.block("USB interlock and bench strap", 12, 112, 112, 148)
-    page.rail("VBUS", (32, 119))
-    top = page.add("R18", 40, 121, turn=90)
-    page.wire((32, 119), (32, 121), top["1"])
+    page.rail("VBUS", (17, 119))
+    once = page.add("D13", 23, 121, turn=270)
+    page.wire((17, 119), (17, 121), once["1"])
+    top = page.add("R18", 38, 121, turn=90)
+    page.wire(once["3"], top["1"])
+    page.label("USB_FED", (27, 121))
     short = page.add("Q5", 101, 121)
     page.wire(top["2"], short["1"])
     page.label("INTERLOCK_GATE", (81, 121))
@@ -79,10 +83,14 @@ def _interlock(page: Page) -> None:
         part = page.add(name, x, 126)
         page.wire((x, 121), part["1"])
         page.ground(part["2"])
+    see = page.add("R57", 54, 137, turn=90)
+    page.wire((64, 121), (64, 137), see["2"])
+    page.wire(see["1"], (32, 137))
+    page.port("INTERLOCK_SENSE", (32, 137), "left", "bidirectional")
     strap = page.add("JP1", 78, 132, anchors=(Anchor(0, -4.2), Anchor(0, -5.9)))
     page.wire((70, 121), (70, 130), strap["1"])
-    page.wire(strap["3"], (68, 134), (68, 142), (30, 142))
-    page.port("BENCH_STRAP", (30, 142), "left", "output")
+    page.wire(strap["3"], (68, 134), (68, 143), (30, 143))
+    page.port("BENCH_STRAP", (30, 143), "left", "output")
     page.wire(strap["2"], (87, 130), (87, 137))
     page.wire(strap["4"], (87, 134))
     page.rail("GND", (87, 137))
@@ -114,9 +122,8 @@ def _switch(page: Page) -> None:
     page.wire((154, 52), (182, 52), switch_b["3"])
     page.wire(switch_b["2"], (182, 70))
     page.wire(switch["3"], (154, 70), (196, 70))
-    page.label("HS_OUT", (158, 70))
-    page.probe("TP9", (188, 70))
-    page.port("HS_OUT", (196, 70), "right", "output")
+    page.label("HS_DRAIN", (158, 70))
+    page.port("HS_DRAIN", (196, 70), "right", "output")
 
 
 def _limiters(page: Page) -> None:

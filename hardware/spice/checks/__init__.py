@@ -13,6 +13,7 @@ from hardware.spice.checks import (
     lift,
     power,
     relay,
+    second_measurement,
     second_parts,
     setpoint,
     start,
@@ -32,6 +33,7 @@ MODULES = (
     relay,
     faults,
     second_parts,
+    second_measurement,
     breadboard,
 )
 ALL: tuple[Check, ...] = tuple(check for module in MODULES for check in module.CHECKS)

@@ -33,9 +33,11 @@ def loaded(board: Board, ohm: float | None = None) -> Deck:
     return board.deck().plus(load(LOAD_OHM[board.variant] if ohm is None else ohm))
 
 
-def duty_sweep(deck: Deck, start: float = 0.0, stop: float = 1.0, step: float = 0.05) -> Waves:
+def duty_sweep(
+    deck: Deck, start: float = 0.0, stop: float = 1.0, step: float = 0.05, saved: tuple[str, ...] = SAVED
+) -> Waves:
     """Return the operating points of the held `deck` over the duty."""
-    return sweep(held(deck), "Vduty", start, stop, step, SAVED)
+    return sweep(held(deck), "Vduty", start, stop, step, saved)
 
 
 def current_ma(deck: Deck, duty: float) -> float:

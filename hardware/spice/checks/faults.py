@@ -28,7 +28,7 @@ _LINES: Mapping[str, tuple[str, ...]] = {
     "sink FET short": (short("DRAIN", "SNS"),),
     "Rs short": (short("SNS", "SHUNT_HI"),),
     "shunt short": (short("SHUNT_HI", "0", 1e-3),),
-    "high-side FET short": (short("HS_SRC", "HS_OUT"),),
+    "high-side FET short": (short("HS_SRC", "HS_DRAIN"),),
     "Q3 short": (short("Q3_D", "STOP_LOOP"),),
 }
 _SETTINGS: Mapping[str, Mapping[str, float | str]] = {
@@ -172,7 +172,7 @@ CHECKS = (
         still_cut,
     ),
     Check("single fault", "op-amp stuck low", Limit(high=3.0), "uA", FAULT, "4 mA asked", stuck_low),
-    Check("single fault", "shunt shorted", around(5.14, 0.005), "mA", SECOND, _HOW + ": the limiters", shunt_shorted),
+    Check("single fault", "shunt shorted", around(5.11, 0.005), "mA", SECOND, _HOW + ": the limiters", shunt_shorted),
     Check("single fault", "shunt shorted: INA219 shows", Limit(high=10.0), "uA", FAULT, _HOW, shunt_shorted_reading),
     Check(
         "single fault",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from hardware.spice import measure
 from hardware.spice.board import Board
-from hardware.spice.check import ADR, TABLE, Check, Found, Limit
+from hardware.spice.check import ADR, SECOND, TABLE, Check, Found, Limit
 from hardware.spice.checks.common import SAVED, duty_of, loaded
 from hardware.spice.engine import Waves, transient
 from hardware.spice.spread import COLD_C, ROOM_C, WARM_C, corner
-from hardware.spice.stimuli import heartbeat, pulses, step
+from hardware.spice.stimuli import LOGIC_V, heartbeat, pulses, step
 
 _PLUG_S = 100.3e-3
 _UNPLUG_S = 120.3e-3
@@ -70,6 +70,29 @@ def strapped(board: Board) -> Found:
     return {"VBUS 5 V": float(measure.shunt_ua(waves)[-1]) / 1e3}
 
 
+def tried(board: Board) -> Found:
+    """Return the time from INTERLOCK_SENSE driven high to below 10 uA without a computer, live heartbeat, in ms."""
+    beats, _ = heartbeat(44)
+    pin = pulses([(_PLUG_S, LOGIC_V), (_UNPLUG_S, 0.0)])
+    deck = loaded(board).plus(heartbeat=beats, duty=duty_of(board, 4.0), interlock_pin=pin, interlock_pin_ohm=40.0)
+    found = {}
+    for name, temp, ends in (
+        ("27 C", ROOM_C, {}),
+        ("Q5 late, 0 C", COLD_C, {"high": ("vth_q5_v", "C17", "R57", "C5")}),
+    ):
+        waves = transient(deck.plus(**corner(board, **ends)).at(temp), _END_S, 1e-4, SAVED)
+        found[name] = _off_ms(waves, _PLUG_S)
+    return found
+
+
+def held_down(board: Board) -> Found:
+    """Return the current with VBUS of 4.4 V and INTERLOCK_SENSE driven low, in uA: a pin cannot undo the interlock."""
+    beats, last_s = heartbeat(30)
+    deck = loaded(board).plus(heartbeat=beats, duty=duty_of(board, 4.0), vbus=4.4, interlock_pin_ohm=40.0)
+    waves = transient(deck.plus(**corner(board, high=("vth_q5_v",))).at(COLD_C), last_s, 1e-4, SAVED)
+    return {"Q5 late, 0 C": float(measure.shunt_ua(waves).max())}
+
+
 def stop(board: Board) -> Found:
     """Return the time from the STOP loop opening to below 10 uA with a live heartbeat, in ms."""
     found = {}
@@ -99,6 +122,8 @@ CHECKS = (
         off_at_corners,
     ),
     Check("interlock", "on again after unplugging", Limit(8.0, 24.0), "ms", TABLE, "heartbeat goes on", again),
+    Check("interlock", "tried by its pin", Limit(high=2.0), "ms", SECOND, "GP20 high, no computer", tried),
+    Check("interlock", "VBUS, its pin held low", Limit(high=10.0), "uA", SECOND, "4.4 V, live heartbeat", held_down),
     Check(
         "interlock", "current with bench strap", Limit(low=3.9), "mA", "bench strap", "INTERLOCK_GATE to GND", strapped
     ),

@@ -153,6 +153,36 @@ VALUES: Mapping[str, Model] = {
         "R{ref}_vs {4} {3} 3.3k",
         *(f"R{{ref}}_leak{pin} {{{pin}}} {{3}} 100meg" for pin in "5678"),
     ),
+    # Second monitor: its supply, its bus pin, 10 uA into each input at 24 V.
+    "INA226": model(
+        "R{ref}_vs {6} {7} 10k",
+        "R{ref}_bus {8} {7} 830k",
+        "R{ref}_in {10} {7} 2.4meg",
+        "R{ref}_in2 {9} {7} 2.4meg",
+        *(f"R{{ref}}_leak{pin} {{{pin}}} {{7}} 100meg" for pin in "12345"),
+        input_leaks={"R{ref}_in2": 24e3},
+        bus_pin_leaks={"R{ref}_bus": 24e3},
+        latched_up={"R{ref}_vs": 100.0},
+    ),
+    # Current-sense amplifier of gain 500 from REF on, within its supply; R{ref}_out opens where its output sticks.
+    "INA190A5": model(
+        "R{ref}_vs {3} {2} 66k",
+        "R{ref}_in {4} {5} 2.3meg",
+        "R{ref}_cm {4} {2} 10g",
+        "R{ref}_cm2 {5} {2} 10g",
+        "R{ref}_ref {1} {2} 10meg",
+        "B{ref}_out {ref}_out {2} V = 0.5*V({3},{2})*(1 + tanh((500*V({4},{5}) + V({1},{2}) - 1.65)/1.2))",
+        "R{ref}_out {ref}_out {6} 100",
+        "R{ref}_high {6} {3} 1e12",
+        "R{ref}_low {6} {2} 1e12",
+        stuck_high={"R{ref}_out": 1e9, "R{ref}_high": 100.0},
+        stuck_low={"R{ref}_out": 1e9, "R{ref}_low": 100.0},
+    ),
+    "MB85RC256V": model(
+        "R{ref}_vdd {8} {4} 150k",
+        *(f"R{{ref}}_leak{pin} {{{pin}}} {{4}} 100meg" for pin in "123567"),
+        latched_up={"R{ref}_vdd": 100.0},
+    ),
     # Boost converters as their mean: U6 says how hard it works (0 to 1 V), L1 carries the power, D5 passes it on.
     "TPS61040": model(
         "V{ref}_ref {ref}_ref 0 dc 1.233",

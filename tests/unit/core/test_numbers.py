@@ -112,7 +112,7 @@ LIMITS: list[tuple[str, int, int]] = [
     ("dither_min_ua", 500, 1_000),
     ("shunt_mohm", 10_000, 10_000),
     ("probe_ua", 40, 200),
-    ("series_ohm", 542, 111),
+    ("series_ohm", 552, 114),
     ("sense_mohm", 201_000, 40_080),
     ("pga_range_mv", 80, 320),
     ("min_rail_mv", 20_000, 20_000),
