@@ -27,21 +27,28 @@ _STATUS_BYTES = struct.calcsize(protocol.STATUS_FORMAT)
 _STATUS_SIZES = bytearray([struct.calcsize(code) for _, code in protocol.STATUS_FIELDS])
 # While current flows only these are answered; they build nothing on the heap (HELLO sends what it built at rest).
 _LIVE = (protocol.HELLO, protocol.STATUS, protocol.PAUSE, protocol.ABORT, protocol.COMFORT)
-# These write to flash: they wait for the end of the current that flowed last, and are refused when it does not end.
-_WRITING = (
+# These write to flash, look at many files, or are answered with more than a slow host takes at once. They stop the loop
+# for longer than STOP may wait, so a session refuses them; they wait for the end of the current that flowed last.
+_BETWEEN_SESSIONS = (
     protocol.DOSE_PUSH,
     protocol.START,
     protocol.SET_LIMITS,
     protocol.CALIBRATION,
+    protocol.HEALTH,
+    protocol.LOG_LIST,
+    protocol.LOG_READ,
     protocol.LOG_DELETE,
     protocol.LOG_VERIFIED,
 )
+_CHUNKS_A_CYCLE = const(2)  # of a log, sent in one cycle between sessions: to a host that reads, 8 ms
 _COMFORT_BYTES = struct.calcsize(protocol.COMFORT_FORMAT)
 _ERROR_BYTES = struct.calcsize(protocol.ERROR_FORMAT)
 
 
 class Commands:
     """Takes requests from `port` and sends the answers, by `link`."""
+
+    _stream: "BinaryIO"  # of the LOG_READ that is being answered
 
     def __init__(self, parts: "Parts", keeper: "Keeper", desk: "Desk", port: "SerialPort"):
         self._parts = parts
@@ -77,12 +84,13 @@ class Commands:
         self._fill_status = self._collect_status  # bound once: a method looked up is an object made
         self._pack_status = self._send_status
         self._test_sequence = -1
+        self._stream_sequence = self._stream_at = self._stream_left = 0
         self._identity = b""
 
     def may_handle(self, kind: int) -> bool:
         """Return False while a request of type `kind` has to wait: at most `quiet.GIVE_UP_MS`, and in no session."""
         session = self._session
-        return session.output_on or kind not in _WRITING or session.running or self._parts.quiet.over()
+        return session.output_on or kind not in _BETWEEN_SESSIONS or session.running or self._parts.quiet.over()
 
     def handle(self, kind: int, sequence: int, buffer: bytearray, start: int, length: int) -> None:
         """Answer one request: `length` payload bytes at `buffer[start]`."""
@@ -94,6 +102,8 @@ class Commands:
             code = handler(sequence, buffer, start, length)
         elif self._session.output_on:
             code = faults.OUTPUT_ON
+        elif kind in _BETWEEN_SESSIONS and self._session.running:
+            code = faults.WRONG_STATE
         else:
             code = self._handle_at_rest(handler, kind, sequence, buffer, start, length)
         if code > 0:
@@ -274,32 +284,53 @@ class Commands:
         path = self._log_path(log_id)
         if count > _LOG_READ_MAX_BYTES:
             raise Refusal(faults.OUT_OF_RANGE, "length", count, 1, _LOG_READ_MAX_BYTES)
-        with open(path, "rb") as stream:
-            if offset < self._log.size(log_id):
-                stream.seek(offset)
-            else:  # nothing is there; and a seek that far is an OverflowError
-                count = 0
-            self._stream(sequence, stream, offset, count)
+        stream = open(path, "rb")  # noqa: SIM115 - read in the cycles to come, closed by `_end_stream`
+        self._stream = stream
+        self._desk.sending_log = True
+        self._stream_sequence, self._stream_at, self._stream_left = sequence, offset, count
+        if offset < self._log.size(log_id):
+            stream.seek(offset)
+        else:  # nothing is there; and a seek that far is an OverflowError
+            self._stream_left = 0
+        self.link.later(self._send_chunks)
         return _ANSWERED
 
-    def _stream(self, sequence: int, stream: "BinaryIO", offset: int, count: int) -> None:
-        """Send `count` bytes of `stream` in frames, then a frame that carries only the offset."""
-        link, hal = self.link, self._parts.hal
-        kind = protocol.LOG_READ | protocol.RESPONSE
+    def _send_chunks(self) -> bool:
+        """Send the next frames of a log; the last carries only the offset. True: that is all for this cycle.
+
+        A session that begins ends the answer, and so does a host that does not read; then it asks again.
+        """
+        for _ in range(_CHUNKS_A_CYCLE):
+            sent = -1
+            try:
+                sent = -1 if self._session.running else self._send_chunk()
+            except OSError:
+                pass  # the answer ends here
+            if sent <= 0:
+                self._end_stream(sent == 0)
+                return False
+        self.link.later(self._send_chunks)
+        return True
+
+    def _send_chunk(self) -> int:
+        """Send one frame; return how many bytes of the log it carried, 0 for no more, -1 for a host that stalls."""
         head = protocol.HEADER_BYTES + 4
-        view = memoryview(link.payload())
-        while count > 0:
-            got = stream.readinto(view[head : head + min(count, protocol.LOG_CHUNK_BYTES)])
-            if not got:
-                break
-            struct.pack_into(protocol.LOG_DATA_FORMAT, view, protocol.HEADER_BYTES, offset)
-            hal.feed()
-            if not link.send_now(kind, sequence, 4 + got):
-                return
-            offset += got
-            count -= got
-        struct.pack_into(protocol.LOG_DATA_FORMAT, view, protocol.HEADER_BYTES, offset)
-        link.answer(kind, sequence, 4)
+        view = memoryview(self.link.payload())
+        wanted = min(self._stream_left, protocol.LOG_CHUNK_BYTES)
+        got = self._stream.readinto(view[head : head + wanted]) if wanted else 0
+        struct.pack_into(protocol.LOG_DATA_FORMAT, view, protocol.HEADER_BYTES, self._stream_at)
+        if got and not self.link.send_now(protocol.LOG_READ | protocol.RESPONSE, self._stream_sequence, 4 + got):
+            return -1
+        self._stream_at += got
+        self._stream_left -= got
+        return got
+
+    def _end_stream(self, whole: bool) -> None:
+        """Close the log; when all of it is out the last frame, which `_send_chunk` has left in the buffer, says so."""
+        self._stream.close()
+        self._desk.sending_log = False
+        if whole:
+            self.link.answer(protocol.LOG_READ | protocol.RESPONSE, self._stream_sequence, 4)
 
     def _log_delete(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         if length != struct.calcsize(protocol.LOG_DELETE_FORMAT):

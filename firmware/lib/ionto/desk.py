@@ -21,7 +21,10 @@ _WORD = const(0xFFFF)
 
 
 class Desk:
-    """Decides about requests. `leaving` is True from the moment that the device has to leave for maintenance."""
+    """Decides about requests. `leaving` is True from the moment that the device has to leave for maintenance.
+
+    `sending_log` says that a log is open to be sent: no session begins, which might delete it to have room.
+    """
 
     def __init__(self, parts: "Parts", keeper: "Keeper"):
         self._parts = parts
@@ -30,6 +33,7 @@ class Desk:
         self._session = parts.session
         self._keeper = keeper
         self.leaving = False
+        self.sending_log = False
 
     # While current may flow.
 
@@ -114,7 +118,7 @@ class Desk:
     def start(self) -> int:
         """Begin a session if everything allows it; may raise `faults.Refusal`."""
         session, parts = self._session, self._parts
-        if self._keeper.busy():
+        if self._keeper.busy() or self.sending_log:
             return faults.WRONG_STATE
         code = session.may_start(self._reading) or self.may_write()
         dose = session.dose

@@ -48,7 +48,7 @@ class UsbLink:
         self._need = 1
         self._stage = _RECEIVE
         self._quiet = 0
-        self._rest: Callable[[], None] | None = None
+        self._rest: Callable[[], bool | None] | None = None
         self._bound_seal = self._seal  # bound once: a method looked up is an object made
         self._kind = 0
         self._sequence = 0
@@ -84,8 +84,7 @@ class UsbLink:
         rest = self._rest
         if rest is not None:
             self._rest = None
-            rest()
-            return True
+            return not rest()
         stage = self._stage
         if stage == _RECEIVE:
             return self._receive()
@@ -191,8 +190,8 @@ class UsbLink:
         self._tx_end = frames.seal(self._table, self._tx, self._kind, self._sequence, self._length)
         self._tx_sent = 0
 
-    def later(self, rest: "Callable[[], None]") -> None:
-        """Have `rest` make the next part of an answer, as a piece of its own."""
+    def later(self, rest: "Callable[[], bool | None]") -> None:
+        """Have `rest` make the next part of an answer, as a piece of its own, the cycle's last if it returns True."""
         self._rest = rest
 
     def answer_bytes(self, kind: int, sequence: int, data: bytes) -> None:

@@ -31,6 +31,7 @@ class Flash:
         self.write_us = 0
         self.fail: Callable[[str], None] = lambda operation: None  # raise OSError here to break an operation
         self.on_write: Callable[[str], None] = lambda path: None
+        self.on_stat: Callable[[], None] = lambda: None
 
     @property
     def logs(self) -> dict[str, bytes]:
@@ -52,6 +53,7 @@ class Flash:
 
     def stat(self, path: str) -> tuple[int, ...]:
         """As os.stat, with the size at index 6."""
+        self.on_stat()
         return (0x8000, 0, 0, 0, 0, 0, len(self.files[path]), 0, 0, 0)
 
     def statvfs(self, path: str) -> tuple[int, ...]:
@@ -113,7 +115,10 @@ class _File:
         return self
 
     def __exit__(self, *error: object) -> None:
-        pass
+        self.close()
+
+    def close(self) -> None:
+        """As file.close."""
 
     def write(self, data: bytes | str) -> int:
         self._flash.on_write(self._path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections import deque
+from collections.abc import Callable
 
 
 class Port:
@@ -17,6 +18,7 @@ class Port:
         self.moved_in = 0
         self.moved_out = 0
         self.bulk = 0
+        self.on_bulk: Callable[[], None] = lambda: None
 
     def get(self) -> int:
         """Return the next byte for the device, or -1."""
@@ -33,7 +35,8 @@ class Port:
         return self.reading_host
 
     def put_all(self, view: memoryview) -> bool:
-        """Take `view` at once."""
+        """Take `view` at once, or as slowly as `on_bulk` lets time pass."""
+        self.on_bulk()
         if self.reading_host:
             self.bulk += 1
             self.from_device += view
