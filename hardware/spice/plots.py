@@ -81,7 +81,7 @@ def _transfer(variant: Board) -> Figure:
         textcoords="offset points",
         color=_BLUE,
     )
-    _line(axes, max(ceiling.room(variant).values()), "limiter alone, 27 C", _RED)
+    _line(axes, max(ceiling.room(variant).values()), "both limiters, 27 C", _RED)
     _line(axes, 4.0, "most that a dose may ask for", _GREEN)
     part = waves.x >= 0.05
     straight = np.polyval(np.polyfit(waves.x[part], current[part], 1), waves.x[part])
