@@ -42,7 +42,10 @@ def main(
     when an entry there is stale or noticed by a test, or when fewer than 95 % are killed.
     """
     began = time.monotonic()
-    known = equivalents.read(listed)
+    try:
+        known = equivalents.read(listed)
+    except equivalents.EquivalentsError as error:
+        raise click.ClickException(str(error)) from error
     firmware = hunt.Firmware(ROOT)
     wanted = [each for each in firmware.mutants if only in f"{each.key.file}:{each.key.function}"]
     drawn = list(sample.drawn(wanted, None if all_of_them else size, seed, firmware.is_program))

@@ -131,6 +131,11 @@ def test_an_entry_is_stale_when_line_mutation_or_place_are_none_of_the_sources(
     assert [vars(key) for key in stale] == [{"nth": 1, **{k: v for k, v in entry(**change).items() if k != "reason"}}]
 
 
+def test_the_file_of_equivalents_is_understood() -> None:
+    known = equivalents.read(Path(equivalents.__file__).with_name("equivalents.toml"))
+    assert all(key.file.startswith("firmware/lib/ionto/") for key in known.reasons)
+
+
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout of that firmware and that test, where the command is run."""
