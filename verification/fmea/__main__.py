@@ -169,7 +169,7 @@ def _write(
 
 def _as_json(line: results.Line, cell: results.Cell) -> dict[str, Any]:
     return {
-        **{key: value for key, value in cell.measured.items() if key not in ("row", "sources")},
+        **{key: value for key, value in cell.measured.items() if key != "row"},
         "id": line.row.key,
         "names": list(line.row.names),
         "violates": list(cell.verdict.violations),

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from verification.campaign import rows as faults
+from verification.fmea import causes
 from verification.hazards import document, matrix, record
 
 ROOT = Path(".")
@@ -36,9 +37,10 @@ def main(write: bool) -> None:
     if write:
         _write(rows)
         sys.exit(_told(problems))
-    problems += [problem for row in rows for problem in row.problems()] + _compared(rows)
+    problems += [problem for row in rows for problem in row.problems()] + _compared(rows) + causes.problems()
     console = Console()
     matrix.show(rows, console)
+    click.echo(causes.summary())
     click.echo(f"{len(rows)} hazards; {matrix.summary(known)}; {known.machine}; {record.RECORD}")
     sys.exit(_told(problems))
 
@@ -58,8 +60,9 @@ def _pytest(*arguments: str) -> None:
 
 
 def _fresh(rows: list[matrix.Row]) -> str:
-    """Return the page with the tests that carry its ids."""
+    """Return the page with the tests that carry its ids, and the parts that cause each hazard by `make fmea`."""
     text = (ROOT / document.DOCUMENT).read_text(encoding="utf-8")
+    text = document.with_parts(text, causes.parts())
     return document.with_tests(text, {row.hazard.key: list(row.outcomes) for row in rows})
 
 
@@ -71,7 +74,7 @@ def _compared(rows: list[matrix.Row]) -> list[str]:
     """Return what is to do when the page does not list the tests that carry its ids."""
     if _fresh(rows) == (ROOT / document.DOCUMENT).read_text(encoding="utf-8"):
         return []
-    return [f"{document.DOCUMENT} does not list the tests that carry its ids. Type: {_REFRESH}"]
+    return [f"{document.DOCUMENT} does not list the tests that carry its ids, or the parts. Type: {_REFRESH}"]
 
 
 if __name__ == "__main__":

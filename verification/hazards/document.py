@@ -1,4 +1,4 @@
-"""Reads docs/hazards.md, and writes the one part of it that is generated: the tests under each hazard.
+"""Reads docs/hazards.md, and writes what of it is generated: under each hazard its tests, and the parts that cause it.
 
 A hazard is a heading `### HAZ-nn What goes wrong` and a list whose items begin with a bold field name; what else the
 page says is prose.
@@ -14,8 +14,8 @@ from pathlib import Path
 
 DOCUMENT = Path("docs/hazards.md")
 MITIGATIONS = ("Hardware", "Firmware", "Host")
-FIELDS = ("Cause", "Harm", *MITIGATIONS, "Residual risk", "Tests")
-_OPTIONAL = ("Host",)
+FIELDS = ("Cause", "Harm", *MITIGATIONS, "Residual risk", "Parts", "Tests")
+_OPTIONAL = ("Host", "Parts")
 SEVERITIES = ("S1", "S2", "S3")
 NOTHING = "none"  # how the text of a mitigation begins that does not exist
 _WIDTH = 120
@@ -102,6 +102,23 @@ def with_tests(text: str, tests: Mapping[str, Sequence[str]]) -> str:
             replaced = True
             lines += _tests_field(_by_function(tests.get(key, ())), whole)
         elif not replaced:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def with_parts(text: str, parts: Mapping[str, Sequence[str]]) -> str:
+    """Return the page with the field Parts of each hazard: parts and nets whose single failure causes it, by key."""
+    lines: list[str] = []
+    key, replaced = "", False
+    for line in text.splitlines():
+        heading, item = _HEADING.match(line), _ITEM.match(line)
+        if line.startswith("#") or item or not line.strip():
+            replaced = bool(item and item[1] == "Parts")
+        if line.startswith("#"):
+            key = heading[1] if heading else ""
+        if key and item and item[1] == "Tests" and parts.get(key):
+            lines += textwrap.wrap(f"- **Parts:** {', '.join(parts[key])}", _WIDTH, subsequent_indent="  ")
+        if not replaced:
             lines.append(line)
     return "\n".join(lines) + "\n"
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ionto_sim.spice import netlist as netlists
-from verification.fmea import children, document, faults, known, page, places, results, runner, store, sweep
+from verification.fmea import causes, children, document, faults, known, page, places, results, runner, store, sweep
 from verification.fmea.changes import bridged
 from verification.fmea.moments import FROZEN, HOLD_4, NAMES, START
 
@@ -128,3 +129,28 @@ def test_every_part_of_the_drawing_has_a_place_in_a_picture_that_is_there() -> N
         path, _, view = places.link(netlist, reference).partition("#")
         assert (store.ROOT / path).is_file()
         assert not view.startswith("svgView(viewBox(0,0,")
+
+
+def test_trace_knows_which_parts_cause_a_hazard_and_what_a_sweep_of_this_tree_found(tmp_path: Path) -> None:
+    listed = {"R9:open:1 at START": ("over_ms", "apart_ms"), "FEEDBACK~OA_OUT:bridge at START": ("over_ms",)}
+    assert causes.parts(listed) == {"HAZ-02": ["FEEDBACK", "R9"], "HAZ-03": ["R9"]}
+    path = tmp_path / "fmea.json"
+    assert causes.problems(path, listed) == []
+    row = {"id": "R9:open:1", "moment": START.name, "violates": [], "sources": store.digest()}
+    path.write_text(json.dumps([row, {**row, "id": "R1:x2", "violates": ["peak_ua"]}]))
+    assert causes.problems(path, listed) == [
+        "R1:x2 at START violates a limit and is not listed",
+        "R9:open:1 at START is listed and violates nothing",
+    ]
+    path.write_text(json.dumps([{**row, "sources": "of another tree"}]))
+    assert causes.problems(path, listed) == []
+
+
+def test_every_listed_violation_is_of_a_fault_that_exists_and_stands_in_the_document() -> None:
+    names = {row.key for row in faults.rows(faults.generate(faults.Circuit(netlists.read())))}
+    text = (store.ROOT / document.PAGE).read_text(encoding="utf-8")
+    for label, violations in known.read().items():
+        key, moment = label.split(" at ")
+        assert key in names and moment in NAMES
+        assert set(violations) <= set(causes.HAZARDS)
+        assert f"`{key}`" in text

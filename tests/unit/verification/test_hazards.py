@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from verification.campaign import rows
+from verification.fmea import causes
 from verification.hazards import __main__ as command
 from verification.hazards import document, matrix, record
 
@@ -201,6 +202,7 @@ def test_set_up_and_tear_down_count(project: pytest.Pytester) -> None:
 def test_the_command_judges_and_keeps_the_page(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project.path)
     monkeypatch.setattr(command, "_pytest", lambda *arguments: run(project, *arguments))
+    monkeypatch.setattr(causes, "parts", dict)
     monkeypatch.setattr(rows, "marked", lambda: {"verification/campaign/catalogue.py::f[HOLD]": ["HAZ-01"]})
     first = CliRunner().invoke(command.main)
     assert first.exit_code == 1
@@ -214,3 +216,11 @@ def test_the_command_judges_and_keeps_the_page(project: pytest.Pytester, monkeyp
     assert record.read(project.path).results == {}, "writing the page runs no test"
     third = CliRunner().invoke(command.main)
     assert (third.exit_code, third.stderr) == (0, "")
+
+
+def test_the_page_names_the_parts_that_cause_a_hazard() -> None:
+    text = document.with_parts(PAGE, {"HAZ-01": ["Q2", "R14"]})
+    assert "- **Parts:** Q2, R14\n- **Tests:**" in text
+    assert document.with_parts(text, {"HAZ-01": ["Q2", "R14"]}) == text
+    assert document.with_parts(text, {}) == PAGE
+    assert document.parse(text)[0].fields["Parts"] == "Q2, R14"
