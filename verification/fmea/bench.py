@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ionto import bootmode, dose, faults, limits, pins, protocol, settings
+from ionto_sim.spice import mutations as spice
 from ionto_sim.spice.drawing import Drawing
 from ionto_sim.spice.parts import PIN_OHM
 from verification.fmea import mutations
@@ -215,6 +216,16 @@ class Bench:
         level = {FROZEN_HIGH: 1.0, FROZEN_LOW: 0.0}[name]
         for gpio in (*_DRIVEN, *_LIGHTS):
             self.chip.drive(gpio, PIN_OHM, level)
+
+    def plug_in_unseen(self) -> None:
+        """Plug in a computer that the firmware does not see: the interlock alone is to end the current."""
+        self.chip.blind.add(pins.VBUS_SENSE)
+        self.chip.set("RA1_usb", 1.0)
+        self.chip.set("IA1_usb", 5.0)
+
+    def stick_sink(self) -> None:
+        """Let the sink's amplifier stick high: the limiter alone is to hold the current until the firmware trips."""
+        self.chip.second(spice.fail("U4", "A stuck high"))
 
     def unchanged(self, points: Sequence[Point]) -> bool:
         """Return True when nothing tells that the circuit has changed, and nothing is on its way."""

@@ -15,7 +15,7 @@ from ionto_sim.ina219_model import Ina219
 from ionto_sim.spice.drawing import Drawing, node
 from ionto_sim.spice.engine import Engine
 from ionto_sim.spice.errors import SpiceFailedError
-from ionto_sim.spice.mutations import Mutation
+from ionto_sim.spice.mutations import Mutation, together
 from ionto_sim.spice.parts import PIN_OHM, PULL_OHM
 
 _FLOAT_OHM = 1e8
@@ -41,6 +41,7 @@ class Chip:
         self.now_us = 0
         self.dead = False  # reset or without supply: firmware does not run any more, every pin floats
         self.stuck: dict[int, tuple[float, float]] = {}  # GPIO: (ohm, level) whatever firmware says
+        self.blind: set[int] = set()  # pins that read low whatever is there
         self._numbers = {name: pin for pin, name in drawing.part("A1").pin_names.items()}
         self._elements = dict(settings)
         self._mutation = Mutation("none")
@@ -64,6 +65,10 @@ class Chip:
         self._mutation = mutation
         self.engine = self._changed(mutation, volts)
         self._look()
+
+    def second(self, mutation: Mutation) -> None:
+        """Break the circuit once more."""
+        self.swap(together(self._mutation, mutation))
 
     def _changed(self, mutation: Mutation, volts: dict[str, float]) -> Engine:
         """Return the changed circuit; one that ngspice cannot begin with begins sound and is changed then."""
@@ -154,6 +159,8 @@ class Chip:
 
     def level(self, gpio: int) -> int:
         """Return the level that a pin reads."""
+        if gpio in self.blind:
+            return 0
         if gpio in _ON_MODULE:
             net, divider = _ON_MODULE[gpio]
             return int(self.pin_volt(net) / divider > self.pin_volt("3V3") / 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zlib
 from typing import Any
 
 from ionto import files
@@ -18,7 +19,8 @@ class Disk:
     def __init__(self) -> None:
         firmware = {"/main.py": b"main"}
         manifest = {"files": {path: hashlib.sha256(data).hexdigest() for path, data in firmware.items()}}
-        self.files: dict[str, bytes] = {**firmware, files.MANIFEST_PATH: json.dumps(manifest).encode()}
+        body = json.dumps(manifest).encode()
+        self.files: dict[str, bytes] = {**firmware, files.MANIFEST_PATH: body + b"\n%08x" % zlib.crc32(body)}
         self._folders = {"/logs"}
 
     def listdir(self, folder: str = "/") -> list[str]:

@@ -30,16 +30,18 @@ A row is judged by the current that reaches the load, never by what the circuit 
 | figure | at most | |
 |---|---|---|
 """
-_FROZEN_WORDS = {
+_WITHIN_WORDS = {
     "FROZEN_HIGH": "firmware stops in HOLD at 4 mA, every pin high",
     "FROZEN_LOW": "firmware stops in HOLD at 4 mA, every pin low",
     "FROZEN_LAST": "firmware stops in HOLD at 4 mA, every pin as it is",
+    "USB_UNSEEN": "a computer is plugged in, in HOLD at 4 mA, and the pin that tells the firmware does not",
+    "SINK_STUCK": "the sink's amplifier sticks high, in HOLD at 4 mA",
 }
 
 
 def text(found: Sequence[Line], summary: str, nothing: int) -> str:
     """Return the page. `nothing`: how many faults change nothing in the circuit."""
-    moments = {**{name: moment.what for name, moment in MOMENTS.items()}, **_FROZEN_WORDS}
+    moments = {**{name: moment.what for name, moment in MOMENTS.items()}, **_WITHIN_WORDS}
     limits = "".join(f"| {name} | {limit:g} | {words} |\n" for name, (limit, words) in LIMITS.items())
     table = "".join(f"| {name} | {moments[name]} |\n" for name in NAMES)
     return "".join(

@@ -9,7 +9,7 @@ from typing import Any
 from verification.fmea import known
 from verification.fmea.faults import Row
 from verification.fmea.judge import Verdict, judge
-from verification.fmea.moments import FROZEN, NAMES, START
+from verification.fmea.moments import NAMES, START, WITHIN
 
 Measured = Mapping[str, Any]
 
@@ -69,7 +69,7 @@ def _cells(row: Row, measured: Mapping[tuple[str, str], Measured]) -> Iterable[C
         found = measured.get((row.key, name))
         if found is not None:
             verdict = judge(found)
-            if refused and name in FROZEN and start is not None and "error" not in verdict.violations:
+            if refused and name in WITHIN and start is not None and "error" not in verdict.violations:
                 verdict = Verdict(
                     (), "refused", f"{start['fault']} before the session, so that it does not come to this", 0.0
                 )

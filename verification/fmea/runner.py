@@ -8,7 +8,7 @@ moment stays sound: what a fault does to no node, compared with that one, does n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ionto import protocol
@@ -16,8 +16,19 @@ from verification.fmea import children
 from verification.fmea.bench import Bench, Volts
 from verification.fmea.faults import Row
 from verification.fmea.judge import DEAD_MAN_MS, SETTLE_MS
-from verification.fmea.moments import FROZEN, HOLD_4, SELF_TEST, SESSIONS, START, Moment, Session
-from verification.fmea.trace import OFF_UA, PROBE_UA, Trace
+from verification.fmea.moments import (
+    FROZEN,
+    HOLD_4,
+    SELF_TEST,
+    SESSIONS,
+    SINK_STUCK,
+    START,
+    USB_UNSEEN,
+    WITHIN,
+    Moment,
+    Session,
+)
+from verification.fmea.trace import OFF_UA, PROBE_UA, Point, Trace
 
 Todo = Mapping[str, Sequence[Row]]  # rows by moment
 Measured = dict[str, Any]
@@ -30,7 +41,7 @@ _FROZEN_MS = 160
 _FROZEN_LONG_MS = 1_000  # of one that is still on then, for its figures
 _REACH_MS = 20_000
 _ENDED = (protocol.IDLE, protocol.DONE, protocol.FAULT)
-_LOOK_MS = {START.name: (150, 250, 330, 430, 540), **dict.fromkeys(FROZEN, (40,))}
+_LOOK_MS = {START.name: (150, 250, 330, 430, 540), **dict.fromkeys(FROZEN, (40,)), USB_UNSEEN: (20,), SINK_STUCK: (2,)}
 _SAME_SHARE, _SAME_V = 0.005, 0.003
 
 
@@ -46,7 +57,7 @@ def run(todo: Todo, jobs: int) -> Iterator[Measured]:
 
 def _with_frozen(todo: Todo) -> list[Row]:
     """Return the rows for which HOLD at 4 mA has to be run: its own, and those of frozen firmware."""
-    rows = {row.key: row for name in (HOLD_4.name, *FROZEN) for row in todo.get(name, ())}
+    rows = {row.key: row for name in (HOLD_4.name, *WITHIN) for row in todo.get(name, ())}
     return list(rows.values())
 
 
@@ -144,7 +155,7 @@ class _Watch:
                 self._freeze()
         self.emit(self._measured(moment.name))
         if not frozen:
-            for name in FROZEN:  # it has tripped before it could come to that
+            for name in WITHIN:  # it has tripped before it could come to that
                 self.emit(self._measured(name))
 
     def _add(self, point: Any, name: str) -> None:
@@ -172,21 +183,39 @@ class _Watch:
         )
 
     def _freeze(self) -> None:
-        for answer in children.each(FROZEN, self._stop, 1):
+        for answer in children.each(WITHIN, self._within, 1):
             if answer.error and self.row is not None:
                 self.emit(_failed(self.row, answer.item, answer.error))
             else:
                 self.emit(answer.content)
 
-    def _stop(self, name: str, emit: children.Emit) -> None:
+    def _within(self, name: str, emit: children.Emit) -> None:
         self.trace, self.looks = Trace(), {}
-        self.bench.freeze(name)
+        if name == SINK_STUCK:
+            self.bench.stick_sink()
+            while not self._decided_second():
+                self._add(self.bench.tick(), name)
+            emit(self._measured(name))
+        elif name == USB_UNSEEN:
+            self.bench.plug_in_unseen()
+            self._until_dark(name, lambda: replace(self.bench.tick(), live=False))
+            emit(self._measured(name))
+        else:
+            self.bench.freeze(name)
+            self._until_dark(name, self.bench.tick_frozen)
+            emit(self._measured(name))
+
+    def _decided_second(self) -> bool:
+        ms = len(self.trace.points)
+        dark = self.tripped_ms > _DARK_MS and self.trace.is_dark(_DARK_MS)
+        return dark or self.tripped_ms > _CUT_MS or ms >= HOLD_4.watch_ms
+
+    def _until_dark(self, name: str, tick: Callable[[], Point]) -> None:
         while True:
             ms, trace = len(self.trace.points), self.trace
             if trace.is_dark(10) or ms >= (_FROZEN_MS if trace.is_dark(1) else _FROZEN_LONG_MS):
                 break
-            self._add(self.bench.tick_frozen(), name)
-        emit(self._measured(name))
+            self._add(tick(), name)
 
     def _same(self, name: str) -> bool:
         """Return True when no node differs from the sound device's, wherever it was looked at."""

@@ -12,13 +12,13 @@ from typing import Any
 
 from verification.fmea import runner, store
 from verification.fmea.faults import Row
-from verification.fmea.moments import FROZEN, HOLD_4, NAMES, START
+from verification.fmea.moments import HOLD_4, NAMES, START, WITHIN
 
 Measured = dict[str, Any]
 Kept = Mapping[store.Key, Measured]
-DECIDING = (HOLD_4.name, *FROZEN, START.name)
+DECIDING = (HOLD_4.name, *WITHIN, START.name)
 OTHERS = tuple(name for name in NAMES if name not in DECIDING)
-_HOLD = (HOLD_4.name, *FROZEN)
+_HOLD = (HOLD_4.name, *WITHIN)
 
 
 def measure(
