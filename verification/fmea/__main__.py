@@ -76,7 +76,7 @@ def main(
     wanted = {(row.key, name) for row, name in pairs}
     lines = results.lines(list(rows), names, {key: row for key, row in kept.items() if key in wanted})
     nothing = sum(fault.change is None for fault in everything)
-    summary = _summary(lines, len(wanted))
+    summary = f"{_summary(lines, len(wanted))} Sources {sources}."
     _write(lines, names, summary, nothing, write_document, whole=not (parts or keys or moments or sample or share))
     run = [known.label(line.row.key, cell.moment) for line in lines for cell in line.cells]
     if accept:
