@@ -68,3 +68,11 @@ def test_a_refusal_travels_as_json() -> None:
         "low": 100,
         "high": 4_000,
     }
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(5, faults.FLASH_FAILED), (27, faults.FLASH_FAILED), (29, faults.FLASH_FAILED)]
+)
+def test_only_errno_28_means_that_the_flash_is_full(number: int, code: int) -> None:
+    assert faults.of_flash(OSError(number)) == code
+    assert faults.of_flash(OSError(28)) == faults.FILESYSTEM_FULL
