@@ -10,8 +10,7 @@ from ionto_host.logs import sessionfile
 @pytest.mark.hazard("HAZ-09", "HAZ-24")
 def test_a_session_with_reports_from_start_to_report_page(bench):
     """Current raised by a report; shortfall not told; what was asked not in the board's log."""
-    bench.pico.set_speed(1)
-    bench.start_and_hold(current_ma=2, dose_ma_min=4)
+    bench.start_and_hold(current_ma=2, dose_ma_min=4, speed=1)
     assert bench.ionto("comfort", "tingling")["target_ua"] == 2_000
     refused = bench.ionto("comfort", "stinging", "--to-ma", "2.5", code=4)["error"]
     assert (refused["value"], refused["high"]) == (2_500, 1_999)

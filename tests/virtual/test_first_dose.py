@@ -53,8 +53,7 @@ def test_dose_is_delivered_measured_and_logged(bench):
 
 @pytest.mark.hazard("HAZ-09", "HAZ-22")
 def test_pause_and_resume_keep_the_charge(bench):
-    bench.start_and_hold(dose_ma_min=0.5)
-    bench.pico.set_speed(1)  # a person's pause comes before the dose is over
+    bench.start_and_hold(dose_ma_min=0.5, speed=1)  # a person's pause comes before the dose is over
     bench.ionto("pause")
     paused = bench.wait_state("PAUSED")
     bench.pico.set_speed("max")
@@ -68,8 +67,7 @@ def test_pause_and_resume_keep_the_charge(bench):
 
 @pytest.mark.hazard("HAZ-17")
 def test_abort_cuts_at_once(bench):
-    bench.start_and_hold()
-    bench.pico.set_speed(1)  # a person's abort comes before the dose is over
+    bench.start_and_hold(speed=1)  # a person's abort comes before the dose is over
     bench.ionto("abort")
     bench.wait(current_below_ua=10, for_us=100_000)
     assert bench.wait_state("DONE").outcome_name == "aborted"

@@ -114,8 +114,7 @@ def test_one_client_at_a_time_and_no_bootloader(bench, served):
 def test_client_and_board_go_and_come_back(bench, served):
     """A client that is killed leaves the session alone; a pulled cable is told, refused with a reason, and healed."""
     server = served(bench.pico)
-    bench.start_and_hold(current_ma=2, dose_ma_min=40)
-    bench.pico.set_speed(1)
+    bench.start_and_hold(current_ma=2, dose_ma_min=40, speed=1)
     script = f"import serial, time; serial.serial_for_url({server.url!r}); print('open', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as client:
         assert client.stdout is not None and client.stdout.readline() == b"open\n"
@@ -146,8 +145,7 @@ def test_the_meter_as_a_multimeter_on_the_network(bench):
         meter = ScpiMeter(MeterSpec("scpi", "sim", 8_000, 0, 0, resource=resource))
         assert meter.identification.startswith("IontoPico,virtual meter")
         assert abs(meter.read_ua()) < 5
-        bench.start_and_hold(current_ma=2, dose_ma_min=40, polarity="-")
-        bench.pico.set_speed(1)
+        bench.start_and_hold(current_ma=2, dose_ma_min=40, polarity="-", speed=1)
         assert meter.read_ua() == pytest.approx(bench.pico.meter().now_ua, rel=0.01)
         meter.close()
         with socket.create_connection(("127.0.0.1", int(resource.split("::")[2])), timeout=CEILING_S) as raw:

@@ -110,8 +110,8 @@ class Bench:
         path.write_text(BENCH_DOSE.format(name=name, **values))
         return self.ionto("dose", "push", path)
 
-    def start_and_hold(self, for_us=300_000, **dose):
-        """Start a session and wait until the full current has flowed for `for_us` of virtual time.
+    def start_and_hold(self, for_us=300_000, speed=None, **dose):
+        """Start a session and wait until the full current has flowed for `for_us` of virtual time; go on at `speed`.
 
         At that moment the virtual Pico falls back to real time, until the caller has been told: a dose that lasts half
         a minute is over in half a second at full speed, and on a busy machine no test would come in time.
@@ -122,7 +122,7 @@ class Bench:
         self.pico.at(slow_down, current_above_ua=0.98 * full_ua, for_us=for_us)
         self.ionto("start")
         wait_until(self._is_holding, CEILING_S)
-        self.pico.set_speed(self.speed)
+        self.pico.set_speed(speed or self.speed)
 
     def _is_holding(self):
         try:

@@ -317,7 +317,7 @@ class Commands:
         head = protocol.HEADER_BYTES + 4
         view = memoryview(self.link.payload())
         wanted = min(self._stream_left, protocol.LOG_CHUNK_BYTES)
-        got = self._stream.readinto(view[head : head + wanted]) if wanted else 0
+        got = (wanted and self._stream.readinto(view[head : head + wanted])) or 0
         struct.pack_into(protocol.LOG_DATA_FORMAT, view, protocol.HEADER_BYTES, self._stream_at)
         if got and not self.link.send_now(protocol.LOG_READ | protocol.RESPONSE, self._stream_sequence, 4 + got):
             return -1
