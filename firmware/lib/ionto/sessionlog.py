@@ -20,9 +20,9 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MAX_SAMPLES = const(1_040)
+_MAX_SAMPLES = const(1_080)
 _FOLD_FROM = const(1_000)  # samples held when two begin to be made one; even
-_FOLD_UNITS = const(16)  # merged or moved with each new sample: 501 + n while n come, done at the 34th
+_FOLD_UNITS = const(8)  # merged or moved with each new sample, 35 us each: 501 + n while n come, done at the 72nd
 _MAX_EVENTS = const(400)  # a session with all its reversals twice, and hundreds of requests and changes of contact
 _MIN_PERIOD_MS = const(100)
 _MAX_PERIOD_MS = const(12_800)  # whose sums fit 31 bits; 3.5 h of samples
