@@ -14,7 +14,7 @@ PAGE = Path("docs/fmea.md")
 _MOST_NAMES = 4
 _HEAD = """# What every fault does
 
-Made by `make fmea` from its last whole sweep; `python -m verification.fmea --document` writes this page again.
+Made by `make fmea` from what it has measured; `python -m verification.fmea --document` writes this page again.
 
 Every fault that the drawing's netlist allows, in the drawn circuit in ngspice, in closed loop with the real firmware:
 each pin of each part open, each pair of pins shorted, each resistor and capacitor at half, twice and the edges of its
