@@ -16,7 +16,7 @@ from ionto_host.board import flashing
 from ionto_host.device.answers import Status
 from ionto_host.device.client import Device
 from ionto_host.dose import file as dosefile
-from ionto_host.errors import IontoError, NotALogError
+from ionto_host.errors import IontoError, NotALogError, PortVanishedError
 from ionto_host.logs import sessionfile
 from ionto_host.patience import patient
 from ionto_sim.client import MarkReading, VirtualPico, wait_until
@@ -201,7 +201,7 @@ class Rig:
         if press_at_us is not None:
             self.pico.at({"cmd": "press", "button": "start", "ms": PRESS_MS}, t_us=press_at_us)
         elif state != "IDLE":
-            self.device.start()
+            self._start()
         if not trigger.when:
             getattr(self, f"_reach_{state.lower()}")()
             self.pass_us(_REST_US)
@@ -210,6 +210,13 @@ class Rig:
             wait_until(lambda: self.since(FAULT_MARK) is not None, patient(_WAIT_S))
         except SimTimeoutError as error:
             raise TimeoutError(f"{state} was not reached; the device: {self.status()}") from error
+
+    def _start(self) -> None:
+        """Start a session by the host. A cable that is pulled in the self-test may be gone before the answer is read."""
+        try:
+            self.device.start()
+        except PortVanishedError:
+            self.let_go()
 
     def _hold(self) -> None:
         self.pico.wait(**TRIGGERS["HOLD"].when, timeout_s=_WAIT_S)
