@@ -212,7 +212,7 @@ class Rig:
             raise TimeoutError(f"{state} was not reached; the device: {self.status()}") from error
 
     def _start(self) -> None:
-        """Start a session by the host. A cable that is pulled in the self-test may be gone before the answer is read."""
+        """Start a session by the host. A cable pulled in the self-test may be gone before the answer is read."""
         try:
             self.device.start()
         except PortVanishedError:
