@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from ionto_sim.spice import netlist as netlists
-from verification.fmea import faults, runner
+from verification.fmea import __main__ as command
+from verification.fmea import causes, faults, runner, store
 from verification.fmea.judge import judge
 from verification.fmea.moments import FROZEN_LAST, FROZEN_LOW, HOLD_4
 
@@ -39,3 +43,16 @@ def test_a_light_that_is_open_moves_no_node_and_the_current_ends_when_the_firmwa
     assert row["same"] and measured[LIGHT, HOLD_4.name]["same"]
     assert judge(row).violations == ()
     assert 20 < row["figures"]["dark_ms"] <= 110
+
+
+def test_what_the_command_writes_is_what_the_trace_of_hazards_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for how in ("--fresh", "--json"):  # measured now, and read back
+        done = CliRunner().invoke(command.main, ["--fault", LIGHT, "--at", HOLD_4.name, how])
+        assert done.exit_code == 0, done.output
+        [row] = json.loads(causes.OUTPUT.read_text(encoding="utf-8"))
+        assert (row["id"], row["moment"], row["sources"]) == (LIGHT, HOLD_4.name, store.digest())
+        assert causes.problems() == []
+        assert "1 rows of this tree measured" in causes.summary()

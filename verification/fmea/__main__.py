@@ -77,13 +77,14 @@ def main(
     lines = results.lines(list(rows), names, {key: row for key, row in kept.items() if key in wanted})
     nothing = sum(fault.change is None for fault in everything)
     summary = f"{_summary(lines, len(wanted))} Sources {sources}."
-    _write(lines, names, summary, nothing, write_document, whole=not (parts or keys or moments or sample or share))
+    found = [{**_as_json(line, cell), "sources": sources} for line in lines for cell in line.cells]
+    _write(lines, found, summary, nothing, write_document or not (parts or keys or moments or sample or share))
     run = [known.label(line.row.key, cell.moment) for line in lines for cell in line.cells]
     if accept:
         _accept(lines, run)
     difference = known.compare(results.violations(lines), run, known.read())
     if as_json:
-        click.echo(json.dumps([_as_json(line, cell) for line in lines for cell in line.cells], indent=1))
+        click.echo(json.dumps(found, indent=1))
     else:
         _tell(lines, difference, summary)
     sys.exit(1 if difference else 0)
@@ -124,12 +125,14 @@ def _run(
     keeper = store.Keeper(sources)
     began = time.monotonic()
     todo = [(row, name) for row, name in pairs if (row.key, name) not in kept]
+    left = {(row.key, name) for row, name in todo}
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("rows", total=len(todo))
         for group_rows, moments in _groups(todo, whole):
             for measured in sweep.measure(group_rows, moments, kept, jobs):
                 keeper.keep(measured)
-                progress.update(task, advance=1, description=f"{measured['row']} at {measured['moment']}")
+                more = (measured["row"], measured["moment"]) in left
+                progress.update(task, advance=int(more), description=f"{measured['row']} at {measured['moment']}")
     keeper.close()
     console.print(f"{len(todo)} rows to measure, {time.monotonic() - began:.0f} s")
 
@@ -158,12 +161,11 @@ def _summary(lines: Sequence[results.Line], wanted: int) -> str:
 
 
 def _write(
-    lines: Sequence[results.Line], names: dict[str, str], summary: str, nothing: int, write_document: bool, whole: bool
+    lines: Sequence[results.Line], found: Sequence[dict[str, Any]], summary: str, nothing: int, write_document: bool
 ) -> None:
-    OUTPUT.parent.mkdir(exist_ok=True)
-    store.write_all((_as_json(line, cell) for line in lines for cell in line.cells), OUTPUT)
+    store.write_all(found, OUTPUT)
     wholefile.write(OUTPUT.with_suffix(".html"), page.render(lines, netlists.read(), summary))
-    if write_document or whole:
+    if write_document:
         wholefile.write(document.PAGE, document.text(lines, summary, nothing))
 
 

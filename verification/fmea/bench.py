@@ -68,6 +68,7 @@ _TELLING = (
 )
 _SAME_SHARE, _SAME_V = 0.02, 0.02
 _SETTLED_MS = 20
+_STOP_CONTACT = "RSW1_contact"
 _START_CONTACT, _CLOSED_OHM, _OPEN_OHM = "RSW2_contact", 0.1, 1e12
 _PRESS_MS = 2_100
 
@@ -80,6 +81,7 @@ class Bench:
         self.port = _Port()
         self.disk = Disk()
         self._before: dict[str, float] = {}
+        self._seen: dict[str, float] = {}
         self._frozen = False
         self._charge = 0.0
         self._app = self._boot()
@@ -202,7 +204,7 @@ class Bench:
 
     def change(self, change: Change | None) -> None:
         """Break the circuit now; None begins the same run anew without a fault."""
-        self._before = {name: self.chip.volt(name) for name in _TELLING}
+        self._before, self._seen = self._telling(), {}
         self.chip.swap(mutations.NOTHING if change is None else mutations.apply(change, self.chip))
 
     def volts(self) -> Volts:
@@ -223,22 +225,39 @@ class Bench:
         self.chip.set("RA1_usb", 1.0)
         self.chip.set("IA1_usb", 5.0)
 
+    def stop_unseen(self) -> None:
+        """Press STOP, and the firmware does not see it: its contact alone is to end the current."""
+        self.chip.blind.add(pins.STOP_SENSE)
+        self.chip.set(_STOP_CONTACT, _OPEN_OHM)
+
     def stick_sink(self) -> None:
         """Let the sink's amplifier stick high: the limiter alone is to hold the current until the firmware trips."""
         self.chip.second(spice.fail("U4", "A stuck high"))
 
     def unchanged(self, points: Sequence[Point]) -> bool:
         """Return True when nothing tells that the circuit has changed, and nothing is on its way."""
-        last = points[-_SETTLED_MS:]
-        flows = sum(abs(point.load_ua) for point in last) / len(last)
-        asked = sum(point.asked_ua if point.output_on else 0 for point in last) / len(last)
-        told = sum(point.told_ua for point in last) / len(last)
-        near = max(LEAST_UA, SHARE * asked) / 2
-        if abs(flows - asked) > near or abs(flows - told) > near:
-            return False
-        return all(
-            abs(self.chip.volt(name) - volt) < _SAME_V + _SAME_SHARE * abs(volt) for name, volt in self._before.items()
-        )
+        return _as_told(points[-_SETTLED_MS:]) and self._alike(self._before)
+
+    def steady(self, points: Sequence[Point]) -> bool:
+        """Return True when the load gets what is asked and told, and nothing has moved since this was asked last."""
+        before, self._seen = self._seen, self._telling()
+        return bool(before) and _as_told(points[-_SETTLED_MS:]) and self._alike(before)
+
+    def _telling(self) -> dict[str, float]:
+        return {name: self.chip.volt(name) for name in _TELLING}
+
+    def _alike(self, before: Mapping[str, float]) -> bool:
+        now = self._telling()
+        return all(abs(now[name] - volt) < _SAME_V + _SAME_SHARE * abs(volt) for name, volt in before.items())
+
+
+def _as_told(points: Sequence[Point]) -> bool:
+    """Return True when flows, asked and told are alike within half of what a violation is."""
+    flows = sum(abs(point.load_ua) for point in points) / len(points)
+    asked = sum(point.asked_ua if point.output_on else 0 for point in points) / len(points)
+    told = sum(point.told_ua for point in points) / len(points)
+    near = max(LEAST_UA, SHARE * asked) / 2
+    return abs(flows - asked) <= near and abs(flows - told) <= near
 
 
 class _Port:

@@ -35,6 +35,7 @@ _WITHIN_WORDS = {
     "FROZEN_LOW": "firmware stops in HOLD at 4 mA, every pin low",
     "FROZEN_LAST": "firmware stops in HOLD at 4 mA, every pin as it is",
     "USB_UNSEEN": "a computer is plugged in, in HOLD at 4 mA, and the pin that tells the firmware does not",
+    "STOP_UNSEEN": "STOP is pressed, in HOLD at 4 mA, and the pin that tells the firmware does not",
     "SINK_STUCK": "the sink's amplifier sticks high, in HOLD at 4 mA",
 }
 

@@ -13,8 +13,8 @@ LOAD_OHM = 1_000.0
 FROZEN_HIGH, FROZEN_LOW, FROZEN_LAST = "FROZEN_HIGH", "FROZEN_LOW", "FROZEN_LAST"
 FROZEN = (FROZEN_HIGH, FROZEN_LOW, FROZEN_LAST)
 # What a fault that nobody has noticed may have taken the protection from: it has to be found before this comes.
-USB_UNSEEN, SINK_STUCK = "USB_UNSEEN", "SINK_STUCK"
-SECOND = (USB_UNSEEN, SINK_STUCK)
+USB_UNSEEN, STOP_UNSEEN, SINK_STUCK = "USB_UNSEEN", "STOP_UNSEEN", "SINK_STUCK"
+SECOND = (USB_UNSEEN, STOP_UNSEEN, SINK_STUCK)
 WITHIN = (*FROZEN, *SECOND)  # tried in copies of a device in HOLD at 4 mA with the fault
 
 
@@ -45,6 +45,8 @@ class Session:
 
 START = Moment("START", protocol.IDLE, 0, 800, 800, "there before START is pressed")
 HOLD_4 = Moment("HOLD_4MA", protocol.HOLD, 100, what="holding 4 mA, relay operated")
+HOLD_05 = Moment("HOLD_05MA", protocol.HOLD, 100, what="holding 0.5 mA, relay at rest")
+STILL = (HOLD_4, HOLD_05)  # nothing is meant to move
 SELF_TEST = Moment("SELF_TEST", protocol.SELF_TESTING, 300, what="the self-test's small current flows")
 
 # Reversed first, so that the relay is operated while most of the faults are tried.
@@ -55,7 +57,7 @@ SESSIONS = (
         "0.5 mA",
         {"current_ua": 500, "dose_uc": 8_000},
         (
-            Moment("HOLD_05MA", protocol.HOLD, 100, what="holding 0.5 mA, relay at rest"),
+            HOLD_05,
             Moment("PAUSED", protocol.PAUSED, 100, 120, 120, "paused by a person, output off"),
         ),
     ),
@@ -64,8 +66,8 @@ SESSIONS = (
         _STRONG,
         (
             SELF_TEST,
-            Moment("RAMP_UP", protocol.RAMP_UP, 500, what="half-way up to 4 mA"),
-            Moment("RAMP_DOWN", protocol.RAMP_DOWN, 500, what="half-way down from 4 mA"),
+            Moment("RAMP_UP", protocol.RAMP_UP, 500, 240, what="half-way up to 4 mA"),
+            Moment("RAMP_DOWN", protocol.RAMP_DOWN, 500, 240, what="half-way down from 4 mA"),
             Moment("REVERSING", protocol.REVERSING, 60, 700, 80, "output off, before the relay moves"),
         ),
     ),

@@ -23,6 +23,8 @@ from verification.fmea.moments import (
     SESSIONS,
     SINK_STUCK,
     START,
+    STILL,
+    STOP_UNSEEN,
     USB_UNSEEN,
     WITHIN,
     Moment,
@@ -36,12 +38,13 @@ Looks = dict[str, dict[int, Volts]]  # by moment: the nodes of the sound device,
 SOUND = "sound"  # the row without a fault
 _DARK_MS = 5  # this long below 10 uA is the end of a row
 _BEFORE_MS = 60  # a fault that was there before START, in which its capacitors come to rest
+_STILL_MS = 40  # apart are two looks at what should stand still, a multiple of the heartbeat's period
 _CUT_MS = 200  # a cut that is not dark by then is not going to be
 _FROZEN_MS = 160
 _FROZEN_LONG_MS = 1_000  # of one that is still on then, for its figures
 _REACH_MS = 20_000
 _ENDED = (protocol.IDLE, protocol.DONE, protocol.FAULT)
-_LOOK_MS = {START.name: (150, 250, 330, 430, 540), **dict.fromkeys(FROZEN, (40,)), USB_UNSEEN: (20,), SINK_STUCK: (2,)}
+_LOOK_MS = {START.name: (150, 250, 330, 430, 540), **dict.fromkeys(FROZEN, (40,)), USB_UNSEEN: (5,), STOP_UNSEEN: (5,), SINK_STUCK: (2,)}
 _SAME_SHARE, _SAME_V = 0.005, 0.003
 
 
@@ -176,11 +179,14 @@ class _Watch:
             return ms >= moment.watch_ms or (begun and bench.state != protocol.SELF_TESTING)
         if ms >= moment.watch_ms:
             return True
-        return (
-            ms == moment.least_ms
-            and self.row is not None
-            and (self._same(moment.name) or bench.unchanged(trace.points))
-        )
+        return self.row is not None and self._nothing_follows(ms)
+
+    def _nothing_follows(self, ms: int) -> bool:
+        """Return True when the fault does nothing, or has done what it does and all stands still."""
+        bench, moment, points = self.bench, self.moment, self.trace.points
+        if ms == moment.least_ms and (self._same(moment.name) or bench.unchanged(points)):
+            return True
+        return moment in STILL and ms >= moment.least_ms and ms % _STILL_MS == 0 and bench.steady(points)
 
     def _freeze(self) -> None:
         for answer in children.each(WITHIN, self._within, 1):
@@ -196,8 +202,8 @@ class _Watch:
             while not self._decided_second():
                 self._add(self.bench.tick(), name)
             emit(self._measured(name))
-        elif name == USB_UNSEEN:
-            self.bench.plug_in_unseen()
+        elif name in (USB_UNSEEN, STOP_UNSEEN):
+            (self.bench.plug_in_unseen if name == USB_UNSEEN else self.bench.stop_unseen)()
             self._until_dark(name, lambda: replace(self.bench.tick(), live=False))
             emit(self._measured(name))
         else:
