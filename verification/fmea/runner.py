@@ -44,7 +44,13 @@ _FROZEN_MS = 160
 _FROZEN_LONG_MS = 1_000  # of one that is still on then, for its figures
 _REACH_MS = 20_000
 _ENDED = (protocol.IDLE, protocol.DONE, protocol.FAULT)
-_LOOK_MS = {START.name: (150, 250, 330, 430, 540), **dict.fromkeys(FROZEN, (40,)), USB_UNSEEN: (5,), STOP_UNSEEN: (5,), SINK_STUCK: (2,)}
+_LOOK_MS = {
+    START.name: (150, 250, 330, 430, 540),
+    **dict.fromkeys(FROZEN, (40,)),
+    USB_UNSEEN: (5,),
+    STOP_UNSEEN: (5,),
+    SINK_STUCK: (2,),
+}
 _SAME_SHARE, _SAME_V = 0.005, 0.003
 
 
