@@ -1,4 +1,4 @@
-"""The whole device on the drawn circuit, in one process: firmware on CPython, ngspice behind its pins, one dose.
+"""The whole device on the drawn circuit, the one of its process: firmware on CPython, ngspice behind its pins, one dose.
 
 The firmware is what ships, its board layer too; only `machine`, `time`, flash and the serial port are given to it. One
 `tick` is one of its control cycles. `change` breaks the circuit at this moment, `freeze` stops the firmware.
@@ -83,7 +83,7 @@ class Bench:
         self._before: dict[str, float] = {}
         self._seen: dict[str, float] = {}
         self._frozen = False
-        self._charge = 0.0
+        self._charge_uc = 0.0
         self._app = self._boot()
         self._ask(protocol.DOSE_PUSH, dose.canonical({**_DOSE, **fields}))
         self._release()
@@ -178,6 +178,11 @@ class Bench:
         """Return True when the self-test has latched what has latched, or what was there before it."""
         return self._app.session.fault >= faults.SELFTEST_SENSOR or self._app.session.on_ms == 0
 
+    @property
+    def charge_uc(self) -> float:
+        """What has flowed through the load since the device has power, in uC."""
+        return (self.chip.charge + self.chip.engine.load.integral) * 1e6
+
     def tick(self) -> Point:
         """Run one control cycle; of firmware that is gone, let its time pass."""
         if self.chip.dead:
@@ -192,9 +197,8 @@ class Bench:
 
     def _point(self, live: bool) -> Point:
         session, reading = self._app.session, self._app.reading
-        charge = self.chip.charge + self.chip.engine.load.integral
-        load_ua = (charge - self._charge) * 1e9
-        self._charge = charge
+        before, self._charge_uc = self._charge_uc, self.charge_uc
+        load_ua = (self._charge_uc - before) * 1e3
         pole = -1 if self._app.hal.reversed() else 1
         asked = session.setpoint_ua if live else self._asked_ua
         self._asked_ua = asked
