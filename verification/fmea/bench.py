@@ -1,4 +1,4 @@
-"""The whole device on the drawn circuit, the one of its process: firmware on CPython, ngspice behind its pins, one dose.
+"""The whole device on the drawn circuit, one a process: firmware on CPython, ngspice behind its pins, one dose.
 
 The firmware is what ships, its board layer too; only `machine`, `time`, flash and the serial port are given to it. One
 `tick` is one of its control cycles. `change` breaks the circuit at this moment, `freeze` stops the firmware.
