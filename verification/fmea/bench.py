@@ -14,7 +14,7 @@ import zlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 from ionto import bootmode, dose, faults, limits, pins, protocol, settings
 from ionto_sim.spice import mutations as spice
@@ -76,6 +76,10 @@ _PRESS_MS = 2_100
 class Bench:
     """The device in IDLE with the dose `fields` changed from a short one, `LOAD_OHM` between the electrodes."""
 
+    _given: ClassVar[
+        dict[str, Any]
+    ] = {}  # what the firmware's modules have in the place of Python's, since the last one
+
     def __init__(self, fields: Mapping[str, object]):
         self.chip = Chip(Drawing.read("A"), {"Rload": LOAD_OHM})
         self.port = _Port()
@@ -120,9 +124,10 @@ class Bench:
         for name, module in list(sys.modules.items()):
             if name.startswith("ionto."):
                 for word, thing in given.items():
-                    if getattr(module, word, None) in (sys.modules.get(word), gc):
+                    if getattr(module, word, None) in (sys.modules.get(word), gc, self._given.get(word)):
                         setattr(module, word, thing)
                 vars(module)["open"] = self.disk.open
+        self._given.update(given)
 
     # What people do.
 

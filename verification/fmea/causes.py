@@ -18,6 +18,7 @@ HAZARDS: Mapping[str, str] = {
     "apart_ms": "HAZ-03",
     "off_ua": "HAZ-12",
     "dark_ms": "HAZ-14",
+    "turned_ms": "HAZ-18",
     "wrong_pole_ms": "HAZ-18",
     "excess_uc": "HAZ-22",
     "error": "HAZ-34",

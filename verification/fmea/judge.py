@@ -25,7 +25,8 @@ LIMITS: Mapping[str, tuple[float, str]] = {
     "dark_ms": (float(DEAD_MAN_MS), "off too late"),
     "over_ms": (float(DETECTION_MS + DEAD_MAN_MS), "more than the set-point for too long"),
     "apart_ms": (float(APART_MS), "the log tells something else"),
-    "wrong_pole_ms": (float(POLE_MS), "the wrong pole"),
+    "turned_ms": (float(APART_MS), "the wrong pole, which the log does not tell"),
+    "wrong_pole_ms": (float(POLE_MS), "the wrong pole in an output that goes off"),
     "off_ua": (OFF_UA, "current with the output off"),
     "excess_uc": (EXCESS_UC, "charge beyond what was asked"),
 }

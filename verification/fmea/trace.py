@@ -41,7 +41,8 @@ class Figures:
     cut_ms: float | None = None  # from the fault to the first cycle that took the output off
     over_ms: float = 0.0  # how long more flowed than asked, by more than SHARE or LEAST_UA
     apart_ms: float = 0.0  # the longest time the log was told something else than what flowed
-    wrong_pole_ms: float = 0.0
+    turned_ms: float = 0.0  # how long it flowed from the wrong pole while firmware ran and held the output on
+    wrong_pole_ms: float = 0.0  # and otherwise: of an output that is to be off, nothing may turn the pole before it is
     off_ua: float = 0.0  # greatest current while the output was to be off, after the dead-man's time
     excess_uc: float = 0.0  # charge beyond what was asked
     watched_ms: int = 0
@@ -83,7 +84,9 @@ class Trace:
         found.peak_ua = max(abs(point.load_ua) for point in points)
         found.end_ua = sum(point.load_ua for point in last) / len(last)
         found.told_end_ua, found.asked_end_ua = last[-1].told_ua, last[-1].asked_ua
-        found.wrong_pole_ms = sum(point.load_ua * point.pole < -OFF_UA for point in points)
+        turned = [point for point in points if point.load_ua * point.pole < -OFF_UA]
+        found.turned_ms = sum(point.live and point.output_on for point in turned)
+        found.wrong_pole_ms = len(turned) - found.turned_ms
 
     def _cut(self, found: Figures, dead_man_ms: int, off_ua: float) -> None:
         """Note the worst of all the stretches in which the output is to be off; a self-test has several."""

@@ -90,7 +90,7 @@ VALUES: Mapping[str, Model] = {
     # Two clamps to a common pin, each both ways; they leak 100 nA at 32 V at most.
     "35V": model(
         *(
-            f"D{{ref}}_{line}l {{ref}}_{line} {{{line}}} CLAMP35\nD{{ref}}_{line}g {{ref}}_{line} {{3}} CLAMP35\n"
+            f"D{{ref}}_{line}l {{ref}}_mid{line} {{{line}}} CLAMP35\nD{{ref}}_{line}g {{ref}}_mid{line} {{3}} CLAMP35\n"
             f"R{{ref}}_{line} {{{line}}} {{3}} 320meg"
             for line in "12"
         )
@@ -187,7 +187,7 @@ VALUES: Mapping[str, Model] = {
     "TPS61040": model(
         "V{ref}_ref {ref}_ref 0 dc 1.233",
         "V{ref}_full {ref}_full 0 dc 1",
-        "G{ref}_act 0 {ref}_act {ref}_ref {3} 0.2",
+        "B{ref}_act 0 {ref}_act I = 3m*tanh(0.2*V({ref}_ref,{3})/3m)",
         "R{ref}_act {ref}_act 0 1k",
         "D{ref}_full {ref}_act {ref}_full IDEAL",
         "D{ref}_none 0 {ref}_act IDEAL",
@@ -250,9 +250,11 @@ def boost_choke(converter: str) -> Model:
     return model(
         "D{ref}_winding {1} {2} WINDING",
         f"B{{ref}}_out 0 {{2}} I = {watt:g}*max(0,V(u6_act)-2m)*max(0,V({{1}}))/max(3,V({{2}}))",
-        f"G{{ref}}_in {{1}} 0 u6_act 0 {watt / 0.85:g}",
+        f"B{{ref}}_in {{1}} 0 I = {watt / 0.85:g}*V(u6_act)*max(0,tanh(2*V({{1}})))",
         "S{ref}_dry u6_act 0 {1} 0 ASLEEP",
         "D{ref}_break 0 {2} FLYBACK",
+        "C{ref}_near {1} 0 1n",
+        "C{ref}_node {2} 0 100p",
     )
 
 
@@ -303,6 +305,7 @@ def pico(pin_names: Mapping[str, str], drawn: frozenset[str]) -> Model:
         f"G{{ref}}_in {vsys} {{ref}}_gnd {{ref}}_amp 0 1",
         f"R{{ref}}_core {supply} {{ref}}_gnd 132",
         f"R{{ref}}_en {vsys} {enable} 100k",
+        f"C{{ref}}_vsys {vsys} {{ref}}_gnd 10u",
         f"R{{ref}}_vref {supply} {vref} 200",
         f"R{{ref}}_run {supply} {run} 50k",
     ]

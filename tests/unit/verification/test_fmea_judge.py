@@ -43,7 +43,8 @@ def test_a_current_as_asked_and_told_is_harmless() -> None:
         ("dark_ms", trace_of((10, point(4_000)), (111, point(4_000, **OFF)), (20, point(0, **OFF)))),
         ("over_ms", trace_of((113, point(4_400, 4_400)))),
         ("apart_ms", trace_of((101, point(4_000, 3_700)))),
-        ("wrong_pole_ms", trace_of((3, point(-11)), (100, point(4_000)))),
+        ("turned_ms", trace_of((101, point(-11)), (100, point(4_000)))),
+        ("wrong_pole_ms", trace_of((10, point(4_000)), (3, point(-11, **OFF)), (100, point(0, **OFF)))),
         ("off_ua", trace_of((1, point(0, **OFF)), (120, point(0, **OFF)), (1, point(11, **OFF)), (9, point(0, **OFF)))),
         ("excess_uc", trace_of((110, point(5_900, 4_000, asked_ua=-1_000)))),
     ],
@@ -69,6 +70,11 @@ def test_a_trip_within_the_dead_mans_time_is_harmless_and_says_its_code() -> Non
 def test_a_short_difference_between_load_and_log_is_harmless() -> None:
     trace = trace_of((99, point(4_000, 3_000)), (20, point(4_000)))
     assert "apart_ms" not in judge(row(trace)).violations
+
+
+def test_a_wrong_pole_that_is_told_within_the_time_is_no_violation_while_the_firmware_runs() -> None:
+    trace = trace_of((100, point(-4_000)), (20, point(0, **OFF)))
+    assert judge(row(trace, fault="WRONG_POLE")).violations == ()
 
 
 def test_a_row_that_could_not_be_simulated_has_failed() -> None:

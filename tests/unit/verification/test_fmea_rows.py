@@ -15,7 +15,16 @@ from verification.fmea.moments import FROZEN, HOLD_4, NAMES, START
 
 ROW = faults.Row(("SNS:GND:800", "R9:somewhere"), bridged("GND", "SNS", 800.0))
 QUIET = {"peak_ua": 4_000.0, "end_ua": 4_000.0, "told_end_ua": 4_000, "asked_end_ua": 4_000, "watched_ms": 80}
-FIGURES = {**QUIET, "dark_ms": 0.0, "cut_ms": None, "over_ms": 0, "apart_ms": 0, "wrong_pole_ms": 0, "off_ua": 0}
+FIGURES = {
+    **QUIET,
+    "dark_ms": 0.0,
+    "cut_ms": None,
+    "over_ms": 0,
+    "apart_ms": 0,
+    "turned_ms": 0,
+    "wrong_pole_ms": 0,
+    "off_ua": 0,
+}
 
 
 def measured(moment: str, **more: Any) -> dict[str, Any]:
