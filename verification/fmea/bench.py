@@ -66,6 +66,7 @@ _TELLING = (
     "drain_div",
     "interlock_gate",
 )
+_CELL = "vbt1#branch"
 _SAME_SHARE, _SAME_V = 0.02, 0.02
 _SETTLED_MS = 20
 _STOP_CONTACT = "RSW1_contact"
@@ -207,7 +208,14 @@ class Bench:
         pole = -1 if self._app.hal.reversed() else 1
         asked = session.setpoint_ua if live else self._asked_ua
         self._asked_ua = asked
-        return Point(load_ua, reading.current_ua, asked, pole, session.output_on and live, live)
+        cell_ua, gate_mv = self._cell_ua(), self._gate_mv()
+        return Point(load_ua, reading.current_ua, asked, pole, session.output_on and live, live, cell_ua, gate_mv)
+
+    def _cell_ua(self) -> float:
+        return self.chip.engine.value(_CELL) * 1e6
+
+    def _gate_mv(self) -> float:
+        return abs(self.chip.volt("hs_gate") - self.chip.volt("hs_src")) * 1e3
 
     # What fails.
 

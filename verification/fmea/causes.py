@@ -21,6 +21,8 @@ HAZARDS: Mapping[str, str] = {
     "turned_ms": "HAZ-18",
     "wrong_pole_ms": "HAZ-18",
     "excess_uc": "HAZ-22",
+    "cell_ua": "HAZ-26",
+    "gate_mv": "HAZ-13",
     "error": "HAZ-34",
 }
 

@@ -17,6 +17,8 @@ DETECTION_MS = 2
 APART_MS = 100
 POLE_MS = 2  # contacts bounce
 SETTLE_MS = 40  # of the set-point's filter and the loop, after which more than asked is too much
+CELL_UA = 1_000.0  # what a shorted diode passes is a hundred times as much
+GATE_MV = 20_000.0  # rating of the high-side FETs of both variants
 EXCESS_UC = CEILING_UA * (DETECTION_MS + DEAD_MAN_MS) / 1_000
 
 # Limit of each figure and what it means; a row violates it by more.
@@ -29,6 +31,8 @@ LIMITS: Mapping[str, tuple[float, str]] = {
     "wrong_pole_ms": (float(POLE_MS), "the wrong pole in an output that goes off"),
     "off_ua": (OFF_UA, "current with the output off"),
     "excess_uc": (EXCESS_UC, "charge beyond what was asked"),
+    "cell_ua": (CELL_UA, "a computer charges the cell"),
+    "gate_mv": (GATE_MV, "more than the gate of the high side bears"),
 }
 
 
@@ -87,7 +91,7 @@ def _why(row: Mapping[str, Any], violations: list[str]) -> str:
 
 def _figure(name: str, figures: Mapping[str, Any]) -> str:
     value = figures[name]
-    unit = name.rsplit("_", 1)[1].replace("ua", "uA").replace("uc", "uC")
+    unit = name.rsplit("_", 1)[1].replace("ua", "uA").replace("uc", "uC").replace("mv", "mV")
     if value is None:
         return f"still {abs(figures['end_ua']):.0f} uA after {figures['watched_ms']} ms"
     return f"{value:.0f} {unit}"

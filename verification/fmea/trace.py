@@ -16,7 +16,8 @@ SHARE, LEAST_UA = 0.05, 50.0  # delivered against what is asked or told: 5 % or 
 class Point:
     """One millisecond: mean current through the load from E+ to E-, what the log is told, and what is asked.
 
-    `pole` is +1 or -1, the one that the session asks for; `live` False once firmware does not run any more.
+    `pole` is +1 or -1, the one that the session asks for; `live` False once firmware does not run any more. `cell_ua`
+    flows into the cell, which nothing may charge; `gate_mv` is at the gate of the high side, either way.
     """
 
     load_ua: float
@@ -25,6 +26,8 @@ class Point:
     pole: int
     output_on: bool
     live: bool = True
+    cell_ua: float = 0.0
+    gate_mv: float = 0.0
 
 
 @dataclass
@@ -45,6 +48,8 @@ class Figures:
     wrong_pole_ms: float = 0.0  # and otherwise: of an output that is to be off, nothing may turn the pole before it is
     off_ua: float = 0.0  # greatest current while the output was to be off, after the dead-man's time
     excess_uc: float = 0.0  # charge beyond what was asked
+    cell_ua: float = 0.0  # greatest current into the cell
+    gate_mv: float = 0.0  # greatest voltage at the gate of the high side
     watched_ms: int = 0
 
 
@@ -84,6 +89,8 @@ class Trace:
         found.peak_ua = max(abs(point.load_ua) for point in points)
         found.end_ua = sum(point.load_ua for point in last) / len(last)
         found.told_end_ua, found.asked_end_ua = last[-1].told_ua, last[-1].asked_ua
+        found.cell_ua = max(0.0, max(point.cell_ua for point in points))
+        found.gate_mv = max(point.gate_mv for point in points)
         turned = [point for point in points if point.load_ua * point.pole < -OFF_UA]
         found.turned_ms = sum(point.live and point.output_on for point in turned)
         found.wrong_pole_ms = len(turned) - found.turned_ms

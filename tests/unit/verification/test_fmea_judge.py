@@ -46,6 +46,8 @@ def test_a_current_as_asked_and_told_is_harmless() -> None:
         ("turned_ms", trace_of((101, point(-11)), (100, point(4_000)))),
         ("wrong_pole_ms", trace_of((10, point(4_000)), (3, point(-11, **OFF)), (100, point(0, **OFF)))),
         ("off_ua", trace_of((1, point(0, **OFF)), (120, point(0, **OFF)), (1, point(11, **OFF)), (9, point(0, **OFF)))),
+        ("cell_ua", trace_of((1, point(0, cell_ua=1_001)), (99, point(4_000)))),
+        ("gate_mv", trace_of((1, point(0, gate_mv=20_001)), (99, point(4_000)))),
         ("excess_uc", trace_of((110, point(5_900, 4_000, asked_ua=-1_000)))),
     ],
 )

@@ -24,6 +24,8 @@ FIGURES = {
     "turned_ms": 0,
     "wrong_pole_ms": 0,
     "off_ua": 0,
+    "cell_ua": 0,
+    "gate_mv": 0,
 }
 
 
