@@ -75,7 +75,9 @@ class Chip:
         deck = self.drawing.deck
         inside = [(ref, pin) for ref, _ in mutation.failed for pin in self.drawing.part(ref).pins]
         for ref, pin in (*mutation.opened, *inside):  # nodes that only the changed circuit has
-            volts[f"{ref.lower()}_{pin}"] = self.volt(self._net(ref, pin))
+            net = self._net(ref, pin)
+            if net == "0" or net in volts:  # a pin that is connected to nothing may have no node
+                volts[f"{ref.lower()}_{pin}"] = self.volt(net)
         try:
             return Engine(deck(present=[mutation], settings=self._elements), initial=volts)
         except SpiceFailedError:
