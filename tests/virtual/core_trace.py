@@ -75,7 +75,7 @@ def run(lift_at_ms, changes):
         if session.state == protocol.HOLD:
             duty = kernel.control(controller.block, session.drive_ua(), reading.current_ua, steady)
         else:
-            duty = controller.step(session.drive_ua(), reading.current_ua)
+            duty = controller.step(session.drive_ua(), reading.current_ua, steady)
         lifted = 0 <= lift_at_ms <= now_ms
         filtered_ua = plant_step(reading, duty, session.output_on, filtered_ua, seed, lifted)
         if session.state != protocol.SELF_TESTING:

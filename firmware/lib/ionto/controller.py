@@ -10,7 +10,7 @@ class Controller:
     """Turns a set-point and a measured current (uA) into a PWM duty (0 to `top`).
 
     Anti-windup: the integral is bounded by what the circuit's tolerances can explain, and it stands still
-    while the current does not follow (contact too poor, electrode lifted), so re-contact finds no stored push.
+    while the current does not follow (sink fully on: contact too poor, electrode lifted), so re-contact finds no push.
     """
 
     def __init__(self, full_scale_ua: int, top: int):
@@ -25,10 +25,13 @@ class Controller:
         return (self.block[kernel.K_INTEGRAL] - kernel.K_BIAS) >> kernel.K_SHIFT
 
     @micropython.native
-    def step(self, setpoint_ua: int, measured_ua: int) -> int:
-        """Return the duty for this cycle; both currents in uA. Set-point 0 gives duty 0 and no memory."""
+    def step(self, setpoint_ua: int, measured_ua: int, steady: int = 1) -> int:
+        """Return the duty for this cycle; both currents in uA. Set-point 0 gives duty 0 and no memory.
+
+        `steady` (0 or 1): the current follows the set-point, so that its error may be learnt.
+        """
         if setpoint_ua <= 0:
             self.block[kernel.K_INTEGRAL] = kernel.K_BIAS
-        duty = kernel.control(self.block, setpoint_ua, measured_ua, 1)
+        duty = kernel.control(self.block, setpoint_ua, measured_ua, steady)
         self.block[kernel.K_DUTY] = duty
         return duty

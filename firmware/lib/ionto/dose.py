@@ -120,14 +120,6 @@ class Dose:
         """Return the charge of one ramp up and one ramp down, in uC."""
         return self.current_ua * (self.ramp_up_ms + self.ramp_down_ms) // 2_000
 
-    def ramp_down_uc(self, from_ua: int) -> int:
-        """Return the charge that the ramp down from `from_ua` (uA) will still deliver, in uC.
-
-        Counted in units of 8 ms, so that every intermediate fits a 31-bit small integer.
-        """
-        units = (self.ramp_down_ms >> 3) * from_ua // self.current_ua
-        return from_ua * units // 250
-
     def turns(self) -> int:
         """Return how often the polarity is reversed with good contact.
 

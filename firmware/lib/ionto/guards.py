@@ -33,7 +33,7 @@ THRESHOLDS = (
     (
         kernel.G_LOAD_SHIFT,
         3,
-        "1/8 of the set-point: an electrode that hardly touches, so that a small area bears it all",
+        "1/8 of what is wanted: an electrode that hardly touches, so that a small area bears it all",
     ),
     (kernel.G_LOAD_SAMPLES, 1_000, "1 s: longer than a person's movement and the ramp's lag"),
     (kernel.G_ADC_SAMPLES, 1_000, "500 conversions of V(SNS) with one result: noise alone moves a live ADC by 1 LSB"),
@@ -62,7 +62,7 @@ VERDICTS = (
 _OFF_UA = const(60)  # over the self-test's probe and the worst zero offset
 _OFF_SAMPLES = const(2)
 _OFF_COUNT_MS = const(1_000)
-_CHARGE_SHIFT = const(8)  # dose + 0.4 %
+_CHARGE_SHIFT = const(8)  # dose + 0.39 %, of 0.5 in all; the budget is in docs/adr/0012
 _SENSE_CHARGE_SHIFT = const(4)  # dose + 6 %: what the independent measurement can promise
 _LONGEST_FLOW_MS = const(125)  # the dead-man, 110 ms at its worst, and the set-point's filter
 _NO_RAW = const(0x7FFF)
@@ -115,11 +115,16 @@ class Guards:
         block = self.block
         for cell in range(kernel.G_COUNT, kernel.G_CHARGE_LIMIT_UC):
             block[cell] = 0
-        block[kernel.G_CHARGE_LIMIT_UC] = dose_uc + (dose_uc >> _CHARGE_SHIFT) + 50
+        block[kernel.G_CHARGE_LIMIT_UC] = dose_uc + (dose_uc >> _CHARGE_SHIFT)
         block[kernel.G_SENSE_LIMIT_UC] = dose_uc + (dose_uc >> _SENSE_CHARGE_SHIFT) + 500
         block[kernel.G_TIME_LIMIT_MS] = time_limit_ms
         block[kernel.G_OFF_MS] = 1
+        block[kernel.G_FULL_UA] = 0
         self._clear_counters()
+
+    def expect(self, full_ua: int) -> None:
+        """The session wants `full_ua` to flow between its ramps; its set-point goes below with a poor contact."""
+        self.block[kernel.G_FULL_UA] = full_ua
 
     def _clear_counters(self) -> None:
         block = self.block

@@ -103,7 +103,8 @@ G_LOAD_SHIFT = const(50)
 G_LOAD_SAMPLES = const(51)
 G_ADC_SAMPLES = const(52)
 G_LATE_MAX_US = const(53)  # the longest cycle of the session with current
-G_SIZE = const(54)
+G_FULL_UA = const(54)  # what the session wants to flow, whatever its contact lets through
+G_SIZE = const(55)
 
 # What `judge` found: an index into ionto.guards.VERDICTS.
 V_NONE = const(0)
@@ -156,21 +157,26 @@ S_PULSE_US = const(25)  # where in the period
 S_PERIOD_US = const(26)  # 0: direct current
 S_FALL_US = const(27)  # where the pulse begins to fall
 S_EDGE_US = const(28)
-S_STEADY = const(29)  # the set-point has stood still for long enough to learn from the current
-S_GOAL_UA = const(30)  # where the target is going: below it while it is being lowered, never above
+S_STEADY = const(29)  # the current follows the set-point: what it is off by is the circuit's, and may be learnt
+S_GOAL_UA = const(30)  # where the target is going: below it while it is lowered, above after a poor contact
 S_LEAST_RAIL_MV = const(31)  # from the first full current on
 S_LEAST_VSYS_MV = const(32)
-S_FULL_UA = const(33)  # of the dose: a target is lowered at the rate of its ramp down
+S_FULL_UA = const(33)  # of the dose: every ramp is as steep as one from 0 to here
 S_FELT = const(34)  # the last comfort report, and how many there were, times 4
 S_FLOOR_UA = const(35)  # the goal is never lowered below it
-S_SIZE = const(36)
+S_END_UC = const(36)  # the charge that a ramp down is to end at, 0 for any: it waits while it would end below
+S_SIZE = const(37)
 
 _RAMP_STEP_US = const(2_500)  # a longer cycle, output just on, must not make the ramp jump
 _SETTLE_CYCLES = const(20)  # set-point filter: 12.6 ms to 0.1 %
-_LIMITED_MV = const(600)  # from drain to source: the sink is fully on, whatever flows through it
-_LIMITED_UA = const(20)
+_LIMITED_MV = const(600)  # from drain to source: the sink is fully on, and the contact decides what flows
+_LIMITED_UA = const(20)  # and short of the set-point by so much, and 1/64
 _LIMITED_SHIFT = const(6)
 _LIMITED_CYCLES = const(100)
+_LAG_MS = const(4)  # of what flows behind the set-point: the filter 2.3, the sample 1, the cycle, rounded up
+_WAIT_UA = const(60)  # a ramp down does not wait below it: there a lift cannot be told
+_GIVE_UP_SHIFT = const(2)  # it goes back to HOLD when 1/4 of what it still brings is missing, and 1/512 of the end
+_GIVE_UP_END_SHIFT = const(9)
 _BATTERY_CYCLES = const(50)
 _PULSE_SETTLE_US = const(16_000)  # after an edge: the filter, and the age of both measurements
 _EDGE_SHIFT = const(4)  # edges are computed in 16 us: 18 mA for 1 s fits 31 bits
@@ -190,6 +196,7 @@ E_DOSE = const(5)
 E_TIME = const(6)
 E_BATTERY = const(7)
 E_TURN = const(8)
+E_AGAIN = const(9)
 
 # Controller block.
 K_INTEGRAL = const(0)
@@ -205,6 +212,8 @@ _TRIM_FIXED_UA = const(20)  # op-amp offset of +-0.5 mV is +-2.5 uA; the sensor'
 _TRIM_SHIFT = const(4)  # and 1/16 of the set-point: reference 0.5 %, divider and sense resistor 1 % each
 _FOLLOW_UA = const(60)  # a larger error is the contact or the ramp, not the trim: do not integrate it
 _FOLLOW_SHIFT = const(4)
+_LEARN_UA = const(16)  # of one sample at most, and 1/64: the drain is read up to 2 ms after the contact changed
+_LEARN_SHIFT = const(6)
 
 # What `cycle` found: a verdict in bits 0-7, or an event in bits 8-15, or a log window that is full.
 FOUND_VERDICT = const(0xFF)
@@ -442,7 +451,7 @@ def judge(g: ptr32, r: ptr32, setpoint_ua: int, dt_us: int) -> int:
             return V_OPEN  # not when STOP opened the circuit: that is no fault, and `advance` ends the session
     else:
         g[G_LIFT] = 0
-    if drain_mv < g[G_LIFT_DRAIN_MV] and current_ua < setpoint_ua >> g[G_LOAD_SHIFT]:
+    if drain_mv < g[G_LIFT_DRAIN_MV] and current_ua < g[G_FULL_UA] >> g[G_LOAD_SHIFT]:
         g[G_LOAD] += 1
         if g[G_LOAD] >= g[G_LOAD_SAMPLES]:
             return V_LOAD
@@ -469,27 +478,91 @@ def judge(g: ptr32, r: ptr32, setpoint_ua: int, dt_us: int) -> int:
 
 @micropython.viper
 def ramp_down_uc(s: ptr32, from_ua: int) -> int:
-    """Return the charge (uC) that the ramp down from `from_ua` will still deliver, to 8 ms."""
-    units = (s[S_RAMP_DOWN_US] // 8_000) * from_ua // s[S_TARGET_UA]
-    return from_ua * units // 250
+    """Return the charge (uC) that is still to come when the set-point is ramped down from `from_ua`.
+
+    In steps of 2 ms, rounded up: a ramp down that begins early can wait, one that begins late gives too much.
+    """
+    steps = (s[S_RAMP_DOWN_US] // 2_000 + 1) * from_ua // s[S_FULL_UA]
+    return from_ua * (steps + _LAG_MS) // 1_000
 
 
 @micropython.viper
-def contact_changed(s: ptr32, r: ptr32) -> int:
-    """Return 1 when the contact begins or ceases to decide the current, instead of the set-point."""
-    setpoint_ua = s[S_SETPOINT_UA]
-    short_ua = setpoint_ua - r[R_CURRENT_UA]
-    limited = 0
-    if r[R_DRAIN_MV] - r[R_SOURCE_MV] < _LIMITED_MV and short_ua > _LIMITED_UA + (setpoint_ua >> _LIMITED_SHIFT):
-        limited = 1
-    if limited == s[S_LIMITED]:
+def contact_changed(s: ptr32, low: int, limited: int) -> int:
+    """Return 1 when the contact begins (`limited`) or ceases (not `low`) to decide the current."""
+    if (limited if s[S_LIMITED] == 0 else 1 - low) == 0:
         s[S_LIMITED_MS] = 0
         return 0
     s[S_LIMITED_MS] += 1
     if s[S_LIMITED_MS] < _LIMITED_CYCLES:
         return 0
     s[S_LIMITED] = limited
+    s[S_LIMITED_MS] = 0
     return 1
+
+
+@micropython.viper
+def follow(s: ptr32, r: ptr32, steady: int, step_ua: int) -> int:
+    """Let the target go by `step_ua` towards its goal, up only as the contact lets it; return 1 on a change of contact.
+
+    While the contact decides the current, the target stays just above what flows, so that it comes back by a ramp.
+    """
+    target_ua = s[S_TARGET_UA]
+    current_ua = r[R_CURRENT_UA]
+    goal_ua = s[S_GOAL_UA]
+    changed = 0
+    free = 1 if s[S_LIMITED] == 0 and s[S_LIMITED_MS] == 0 else 0
+    if steady != 0:
+        setpoint_ua = s[S_SETPOINT_UA]
+        low = 1 if r[R_DRAIN_MV] - r[R_SOURCE_MV] < _LIMITED_MV else 0
+        limited = 0
+        if low != 0 and setpoint_ua - current_ua > _LIMITED_UA + (setpoint_ua >> _LIMITED_SHIFT):
+            limited = 1
+        free = 1 - limited
+        changed = int(contact_changed(s, low, limited))
+        if limited != 0 and s[S_LIMITED] != 0:
+            most_ua = current_ua + ((_LIMITED_UA + (current_ua >> _LIMITED_SHIFT)) << 1)
+            if most_ua < target_ua:
+                target_ua = most_ua
+    if target_ua > goal_ua:
+        target_ua -= step_ua
+        if target_ua < goal_ua:
+            target_ua = goal_ua
+    elif free != 0:
+        target_ua += step_ua
+        if target_ua > goal_ua:
+            target_ua = goal_ua
+    if target_ua != s[S_TARGET_UA]:
+        to_come_uc = int(ramp_down_uc(s, target_ua))
+        if target_ua < s[S_TARGET_UA] or s[S_CHARGE_UC] + to_come_uc < s[S_NEXT_UC]:
+            s[S_TARGET_UA] = target_ua
+            s[S_RAMP_DOWN_UC] = to_come_uc
+            if s[S_PERIOD_US] == 0:
+                s[S_SETPOINT_UA] = target_ua
+    return changed
+
+
+@micropython.viper
+def descend(s: ptr32, step_ua: int) -> int:
+    """Let a ramp down go on by `step_ua`; return E_BOTTOM at its end, E_AGAIN when too little would have come by then.
+
+    Where its end has a charge, it waits while less would come: a contact has taken what the ramp should have brought.
+    """
+    setpoint_ua = s[S_SETPOINT_UA]
+    end_uc = s[S_END_UC]
+    if setpoint_ua > _WAIT_UA and s[S_CHARGE_UC] < end_uc and s[S_ON_MS] < s[S_MAX_ON_MS]:
+        to_come_uc = int(ramp_down_uc(s, setpoint_ua))
+        missing_uc = end_uc - s[S_CHARGE_UC] - to_come_uc
+        if missing_uc > (to_come_uc >> _GIVE_UP_SHIFT) + (end_uc >> _GIVE_UP_END_SHIFT):
+            return E_AGAIN
+        if missing_uc > 0:
+            return E_NONE
+    setpoint_ua -= step_ua
+    if setpoint_ua > 0:
+        s[S_SETPOINT_UA] = setpoint_ua
+        return E_NONE
+    s[S_SETPOINT_UA] = 0
+    s[S_SETTLE] += 1
+    return E_BOTTOM if s[S_SETTLE] >= _SETTLE_CYCLES else E_NONE
 
 
 @micropython.viper
@@ -512,37 +585,18 @@ def pulse(s: ptr32, dt_us: int) -> int:
         s[S_SETPOINT_UA] = s[S_TARGET_UA]
         if at_us >= edge_us + _PULSE_SETTLE_US:
             steady = 1
-    s[S_STEADY] = steady
     return steady
 
 
 @micropython.viper
-def lower(s: ptr32, step_ua: int):
-    """Bring the target, and in direct current the set-point, down by `step_ua` towards the goal; never up."""
-    target_ua = s[S_TARGET_UA] - step_ua
-    if target_ua < s[S_GOAL_UA]:
-        target_ua = s[S_GOAL_UA]
-    s[S_TARGET_UA] = target_ua
-    if s[S_PERIOD_US] == 0:
-        s[S_SETPOINT_UA] = target_ua
-    s[S_RAMP_DOWN_UC] = int(ramp_down_uc(s, target_ua))
-
-
-@micropython.viper
-def ending(s: ptr32, r: ptr32, mode: int) -> int:
+def ending(s: ptr32, r: ptr32) -> int:
     """Return why the ramp down must begin now, E_NONE for not yet."""
-    to_come_uc = s[S_RAMP_DOWN_UC]
-    setpoint_ua = s[S_SETPOINT_UA]
-    if s[S_LIMITED] != 0:
-        current_ua = r[R_CURRENT_UA]
-        to_come_uc = int(ramp_down_uc(s, current_ua if current_ua < setpoint_ua else setpoint_ua))
-    elif mode == UP or setpoint_ua != s[S_TARGET_UA]:
-        to_come_uc = int(ramp_down_uc(s, setpoint_ua))
-    if s[S_CHARGE_UC] + to_come_uc >= s[S_DOSE_UC]:
+    reached_uc = s[S_CHARGE_UC] + int(ramp_down_uc(s, s[S_SETPOINT_UA]))
+    if reached_uc >= s[S_DOSE_UC]:
         return E_DOSE
     if s[S_ON_MS] >= s[S_MAX_ON_MS]:
         return E_TIME
-    if s[S_CHARGE_UC] + to_come_uc >= s[S_NEXT_UC] or s[S_ON_MS] >= s[S_NEXT_ON_MS]:
+    if reached_uc >= s[S_NEXT_UC] or s[S_ON_MS] >= s[S_NEXT_ON_MS]:
         return E_TURN
     if r[R_VSYS_MV] >= s[S_MIN_VSYS_MV]:
         s[S_LOW_MS] = 0
@@ -582,51 +636,55 @@ def advance(s: ptr32, r: ptr32, dt_us: int, mode: int) -> int:
             s[S_LEAST_RAIL_MV] = r[R_RAIL_MV]
         if r[R_VSYS_MV] < s[S_LEAST_VSYS_MV]:
             s[S_LEAST_VSYS_MV] = r[R_VSYS_MV]
+    low = 1 if r[R_DRAIN_MV] - r[R_SOURCE_MV] < _LIMITED_MV else 0
+    s[S_STEADY] = 1 - low
     step_ua = 0
     if mode != HOLDING or s[S_GOAL_UA] != s[S_TARGET_UA]:  # full current in ramp_us; under 1 uA is carried on
-        ramp_us = s[S_RAMP_UP_US] if mode == UP else s[S_RAMP_DOWN_US]
-        ramp_ua = s[S_FULL_UA] if mode == HOLDING else s[S_TARGET_UA]
-        acc = s[S_RAMP_ACC] + ramp_ua * (dt_us if dt_us < _RAMP_STEP_US else _RAMP_STEP_US)
+        ramp_us = s[S_RAMP_UP_US]
+        if mode == DOWN or (mode == HOLDING and s[S_GOAL_UA] < s[S_TARGET_UA]):
+            ramp_us = s[S_RAMP_DOWN_US]
+        acc = s[S_RAMP_ACC] + s[S_FULL_UA] * (dt_us if dt_us < _RAMP_STEP_US else _RAMP_STEP_US)
         while acc >= ramp_us:
             acc -= ramp_us
             step_ua += 1
         s[S_RAMP_ACC] = acc
     if mode == DOWN:
-        setpoint_ua = s[S_SETPOINT_UA] - step_ua
-        if s[S_LIMITED] != 0:  # the ramp begins at the current that the contact allows
-            s[S_LIMITED] = 0
-            setpoint_ua = current_ua if current_ua < setpoint_ua else setpoint_ua
-        s[S_SETPOINT_UA] = setpoint_ua if setpoint_ua > 0 else 0
-        if setpoint_ua > 0:
-            return E_NONE
-        s[S_SETTLE] += 1
-        return E_BOTTOM if s[S_SETTLE] >= _SETTLE_CYCLES else E_NONE
+        return int(descend(s, step_ua))
     if mode == UP:
-        setpoint_ua = s[S_SETPOINT_UA] + step_ua
+        setpoint_ua = s[S_SETPOINT_UA]
+        if low != 0 and setpoint_ua - current_ua > _LIMITED_UA + (setpoint_ua >> _LIMITED_SHIFT):
+            s[S_LIMITED_MS] += 1
+            if s[S_LIMITED_MS] >= _LIMITED_CYCLES:  # HOLD goes on from here as the contact lets it
+                s[S_TARGET_UA] = setpoint_ua
+        else:
+            s[S_LIMITED_MS] = 0
+        setpoint_ua += step_ua
         if setpoint_ua >= s[S_TARGET_UA]:
             s[S_SETPOINT_UA] = s[S_TARGET_UA]
             s[S_PULSE_US] = s[S_EDGE_US]
             return E_TOP
         s[S_SETPOINT_UA] = setpoint_ua
-    elif step_ua != 0:
-        lower(s, step_ua)
+    else:
+        steady = 1
         if s[S_PERIOD_US] != 0:
-            pulse(s, dt_us)
-    elif (
-        (s[S_PERIOD_US] == 0 or int(pulse(s, dt_us)) != 0)
-        and (r[R_DRAIN_MV] - r[R_SOURCE_MV] < _LIMITED_MV or s[S_LIMITED] != 0 or s[S_LIMITED_MS] != 0)
-        and int(contact_changed(s, r)) != 0
-    ):
-        return E_LIMITED
+            steady = int(pulse(s, dt_us))
+            if steady == 0:
+                s[S_STEADY] = low = 0
+        if (low != 0 or s[S_LIMITED] != 0 or s[S_LIMITED_MS] != 0 or s[S_GOAL_UA] != s[S_TARGET_UA]) and int(
+            follow(s, r, steady, step_ua)
+        ) != 0:
+            return E_LIMITED
     if (  # nothing ends: S_RAMP_DOWN_UC, from the target, is never less than from the set-point
-        s[S_LIMITED] == 0
-        and s[S_CHARGE_UC] + s[S_RAMP_DOWN_UC] < s[S_NEXT_UC]
+        s[S_CHARGE_UC] + s[S_RAMP_DOWN_UC] < s[S_NEXT_UC]
         and s[S_ON_MS] < s[S_NEXT_ON_MS]
         and r[R_VSYS_MV] >= s[S_MIN_VSYS_MV]
     ):
         s[S_LOW_MS] = 0
         return E_NONE
-    return int(ending(s, r, mode))
+    event = int(ending(s, r))
+    if event != E_NONE and mode == UP:
+        s[S_SETPOINT_UA] -= step_ua
+    return event
 
 
 @micropython.viper
@@ -665,7 +723,8 @@ def drive_ua(s: ptr32) -> int:
 def control(k: ptr32, setpoint_ua: int, measured_ua: int, steady: int) -> int:
     """Return the duty for this cycle: feed-forward from the set-point and a bounded integral.
 
-    While the set-point is not `steady` (1), the integral stands still and the error, the filter's lag, means nothing.
+    While the set-point is not `steady` (1), the integral stands still: the error is the filter's lag or the contact's.
+    What it learnt is used within the bound of the present set-point.
     """
     if setpoint_ua <= 0:
         return 0
@@ -673,8 +732,13 @@ def control(k: ptr32, setpoint_ua: int, measured_ua: int, steady: int) -> int:
     integral = k[K_INTEGRAL] - K_BIAS
     drive = setpoint_ua
     window = _FOLLOW_UA + (setpoint_ua >> _FOLLOW_SHIFT)
+    bound = (_TRIM_FIXED_UA + (setpoint_ua >> _TRIM_SHIFT)) << K_SHIFT
     if steady != 0 and error < window and error > 0 - window:
-        bound = (_TRIM_FIXED_UA + (setpoint_ua >> _TRIM_SHIFT)) << K_SHIFT
+        learn = _LEARN_UA + (setpoint_ua >> _LEARN_SHIFT)
+        if error > learn:
+            error = learn
+        elif error < 0 - learn:
+            error = 0 - learn
         integral += error
         if integral > bound:
             integral = bound
@@ -683,6 +747,10 @@ def control(k: ptr32, setpoint_ua: int, measured_ua: int, steady: int) -> int:
         k[K_INTEGRAL] = integral + K_BIAS
         if error > _NOISE_UA or error < 0 - _NOISE_UA:
             drive += error >> _PROPORTIONAL_SHIFT
+    elif integral > bound:  # learnt at a greater set-point than this part of an edge
+        integral = bound
+    elif integral < 0 - bound:
+        integral = 0 - bound
     drive += integral >> K_SHIFT
     full_scale_ua = k[K_FULL_SCALE_UA]
     if drive <= 0:

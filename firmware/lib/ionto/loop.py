@@ -156,7 +156,9 @@ class Loop:
         session = self._session
         if session.state != self._state:
             self._changed()
-        self._controller.step(kernel.drive_ua(session.block), self._reading.block[kernel.R_CURRENT_UA])
+        plan = session.block
+        drive_ua = kernel.drive_ua(plan)
+        self._controller.step(drive_ua, self._reading.block[kernel.R_CURRENT_UA], plan[kernel.S_STEADY])
 
     def _changed(self) -> None:
         """Act on a new state: the output first. Every current begins here, and none begins without an open log."""

@@ -37,6 +37,7 @@ _NEVER = const(0x3FFFFFFF)
 UNSEEN_MV = const(0x7FFF)  # of a least voltage: no full current yet
 _LOWER_SHIFT = const(2)  # the button lowers by a quarter
 _TIME_MARGIN_SHIFT = const(4)  # guards' time ceiling: the session's own, plus 1/16
+_COMPLETE_PART = const(200)  # of the dose may be missing when it is complete
 CLEAR_BELOW_UA = const(20)  # hysteresis: under half of the guards' current-when-off threshold
 
 _ENDED = (IDLE, DONE, IN_MAINTENANCE)
@@ -110,6 +111,7 @@ class Session:
         block[kernel.S_DITHER_UA] = limits.dither_ua
         block[kernel.S_DITHER_MIN_UA] = limits.dither_min_ua
         block[kernel.S_LEAST_RAIL_MV] = block[kernel.S_LEAST_VSYS_MV] = UNSEEN_MV
+        block[kernel.S_STEADY] = 1
         self.output_on = False
         self._after_ramp = protocol.OUTCOME_NONE
         self._only_test = False
@@ -203,6 +205,7 @@ class Session:
         block[kernel.S_MAX_ON_MS] = dose.max_on_ms(self._limits)
         self.planned_on_ms = dose.on_ms()
         self._least_uc = dose.ramps_uc() if dose.reversal == INTERVAL else 0
+        self._guards.expect(dose.current_ua)
         self._plan_next()
         self._begin_ramp_up()
 
@@ -224,6 +227,7 @@ class Session:
             self._begin_ramp_down(protocol.OUTCOME_NONE)
         elif self._turn_due and self.state == RAMP_DOWN:
             self._pausing = True
+            self.block[kernel.S_END_UC] = 0
         elif self.state == REVERSING:
             self._go(PAUSED)
         else:
@@ -300,10 +304,11 @@ class Session:
         """Let `to_ua` be what the session ramps down to, in HOLD, or up to at most, at its next ramp up."""
         block, plan = self.block, self._plan
         block[kernel.S_GOAL_UA] = to_ua
+        self._guards.expect(to_ua)
         block[kernel.S_RAMP_ACC] = 0
         block[kernel.S_MEAN_UA] = plan.mean_ua() * to_ua // plan.current_ua
         if self._least_uc:
-            self._least_uc = to_ua * ((plan.ramp_up_ms + plan.ramp_down_ms) >> 3) // 250
+            self._least_uc = to_ua * plan.ramps_uc() // plan.current_ua * to_ua // plan.current_ua
         if self.state == RAMP_UP:  # already above: the ramp is at its top where it is, and HOLD brings it down
             self._aim(max(to_ua, block[kernel.S_SETPOINT_UA]))
 
@@ -331,6 +336,7 @@ class Session:
             self.abort(outcome)
         elif self._after_ramp == protocol.OUTCOME_NONE:
             self._after_ramp = outcome
+            self.block[kernel.S_END_UC] = 0
 
     def turned(self) -> None:
         """The relay has the pole of the session. Called by the application, in REVERSING only, when `may_turn`."""
@@ -417,9 +423,11 @@ class Session:
         elif event == kernel.E_LIMITED:
             self._note(CONTACT_LIMITED, self.block[kernel.S_LIMITED], reading.current_ua, reading.load_mv)
         elif event == kernel.E_DOSE:
-            self._begin_ramp_down(protocol.COMPLETE)
+            self._begin_ramp_down(protocol.COMPLETE, self.block[kernel.S_DOSE_UC])
         elif event == kernel.E_TURN:
             self._happened_turn()
+        elif event == kernel.E_AGAIN:
+            self._give_up_ramp_down()
         elif event == kernel.E_TIME:
             self._begin_ramp_down(protocol.TIME_ENDED)
         elif event == kernel.E_BATTERY:
@@ -450,11 +458,13 @@ class Session:
             return
         self._turn_due = True
         self._next_pole = -self.pole
-        self._begin_ramp_down(protocol.OUTCOME_NONE)
+        self._begin_ramp_down(protocol.OUTCOME_NONE, block[kernel.S_NEXT_UC] if self._plan.reversal == HALF else 0)
 
     def _finish_ramp_down(self) -> None:
         if self._after_ramp != protocol.OUTCOME_NONE:
             self.outcome = self._after_ramp
+            if self.outcome == protocol.COMPLETE and self.shortfall_uc > self._plan.dose_uc // _COMPLETE_PART:
+                self.outcome = protocol.TIME_ENDED  # in the last ramp, which waited for a contact
             self._go(DONE)
         elif self._pausing:
             self._go(PAUSED)
@@ -493,15 +503,28 @@ class Session:
         self._aim(self.block[kernel.S_GOAL_UA])
         self.block[kernel.S_SETPOINT_UA] = 0
         self.block[kernel.S_RAMP_ACC] = 0
-        self.block[kernel.S_STEADY] = 1
         self._go(RAMP_UP)
 
-    def _begin_ramp_down(self, outcome: int) -> None:
+    def _begin_ramp_down(self, outcome: int, end_uc: int = 0) -> None:
+        """Ramp down to `outcome`, at a charge of `end_uc` (uC) where the dose or its half is to be met."""
         self._after_ramp = outcome
-        self.block[kernel.S_STEADY] = 1
-        self.block[kernel.S_RAMP_ACC] = 0
-        self.block[kernel.S_SETTLE] = 0
+        block = self.block
+        block[kernel.S_END_UC] = end_uc
+        block[kernel.S_RAMP_ACC] = 0
+        block[kernel.S_SETTLE] = 0
+        block[kernel.S_LIMITED] = 0
+        block[kernel.S_LIMITED_MS] = 0
         self._go(RAMP_DOWN)
+
+    def _give_up_ramp_down(self) -> None:
+        """The contact has taken what the ramp down was to bring: HOLD again, from the set-point that it came to."""
+        block = self.block
+        self._after_ramp = protocol.OUTCOME_NONE
+        self._turn_due = False
+        self._aim(block[kernel.S_SETPOINT_UA])
+        block[kernel.S_PULSE_US] = block[kernel.S_EDGE_US]
+        block[kernel.S_RAMP_ACC] = 0
+        self._go(HOLD)
 
     def _go(self, state: int) -> None:
         self._note(STATE_CHANGED, state, self.state, self.charge_uc)

@@ -266,11 +266,11 @@ class Rig:
             self._changed()
         on = session.state in (protocol.SELF_TESTING, protocol.RAMP_UP, protocol.HOLD, protocol.RAMP_DOWN)
         plant.boost = on or session.state == protocol.ARMED
-        drive_ua = session.drive_ua()
+        drive_ua, steady = session.drive_ua(), session.block[kernel.S_STEADY]
         if session.state == protocol.HOLD:
-            duty = kernel.control(self.controller.block, drive_ua, reading.current_ua, session.block[kernel.S_STEADY])
+            duty = kernel.control(self.controller.block, drive_ua, reading.current_ua, steady)
         else:
-            duty = self.controller.step(drive_ua, reading.current_ua)
+            duty = self.controller.step(drive_ua, reading.current_ua, steady)
         plant.duty = duty if plant.boost else 0
         self._cycle += 1
         if not session.output_on:

@@ -101,7 +101,7 @@ def test_a_poor_contact_stores_no_more_than_the_trim(setpoint_ua: int, share: fl
     """Against re-contact after a poor contact. The stored push is the bounded trim and the window's eighth."""
     loop = Loop()
     loop.hold(setpoint_ua, 400)
-    loop.plant.load_ohm = 24e9 / (setpoint_ua * share) - 790.0
+    loop.plant.load_ohm = 24e6 / (setpoint_ua * share) - 790.0
     loop.hold(setpoint_ua, poor_ms)
     loop.plant.load_ohm = 0.0
     loop.plant.peak_ua = 0.0

