@@ -88,11 +88,16 @@ class Circuit:
         shunt = 0.0 if "shunt_short" in faults else values["shunt_ohm"]
         sense = 0.0 if "sense_short" in faults else values["sense_ohm"]
         self._source_ohm = sense + shunt
+        if "sense_leak" in faults:  # half of the current passes the sense resistor and the shunt
+            self._source_ohm /= 2
+            shunt /= 2
         self._gain = round((1 << 24) / max(self._source_ohm, 0.1))  # nA per nV, times 2**24
         self._shunt_ohm = round(shunt)
         self._offset_nv = round(values["opamp_offset_v"] * 1e9)
         self._ceiling_na = _UNLIMITED_NA if "limiter_failed" in faults else round(values["ceiling_ua"] * 1e3)
         self._closing_most_na = _UNLIMITED_NA if "limiter_failed" in faults else round(values["closing_ua"] * 1e3)
+        self._second_milliohm = round(values["second_ohm"] * 1e3)
+        self._second_milli_below = round((values["high_ohm"] - values["second_ohm"]) * 1e3)
         self._high_ohm = values["high_ohm"] + values["lead_ohm"]
         self._sink_ohm = values["sink_ohm"]
         self._inner_ohm = self._high_ohm + self._sink_ohm + values["sense_ohm"] + values["shunt_ohm"]
@@ -664,19 +669,32 @@ class Circuit:
             left -= 1
         return late
 
-    @micropython.native
     def shunt_nv(self, start_us: int, end_us: int, now_us: int) -> int:
         """Return the mean voltage across the shunt between two times until `now_us`, in nV (the INA219's source)."""
+        return self._mean_na(start_us, end_us, now_us) * self._shunt_ohm
+
+    def second_nv(self, start_us: int, end_us: int, now_us: int) -> int:
+        """Return the same of the shunt before relay and leads, in nV (the INA226's source)."""
+        return self._mean_na(start_us, end_us, now_us) * self._second_milliohm // 1000
+
+    def second_bus_mv(self, now_us: int) -> float:
+        """Return the INA226's bus voltage in mV: behind switch and limiters, before its shunt."""
+        self.advance(now_us)
+        return self._rail_uv / 1e3 - self.current_na * self._second_milli_below * 1e-9 if self.on else 0.0
+
+    @micropython.native
+    def _mean_na(self, start_us: int, end_us: int, now_us: int) -> int:
+        """Return the mean current between two times until `now_us`, in nA."""
         if now_us >= self._until_us or self.mode == 2:
             self.advance(now_us)
         now = self.now_us
         if start_us >= now:
-            return self.current_na * self._shunt_ohm
+            return self.current_na
         if end_us == now:
             charge = self.charge_fc
         else:
             charge = self.charge_at(end_us)
-        return (charge - self.charge_at(start_us)) // (end_us - start_us) * self._shunt_ohm
+        return (charge - self.charge_at(start_us)) // (end_us - start_us)
 
     def bus_mv(self) -> float:
         """Return the INA219's bus voltage in mV: nothing, the sensor is on the low side."""

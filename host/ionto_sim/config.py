@@ -24,7 +24,7 @@ class SimConfig:
     """Settings of a virtual Pico; all have defaults.
 
     `speed` is a factor of real time or "max"; `load` a spec of `ionto_sim.load`; `values` changes to
-    `parameters.board`; `ideal` removes all tolerances; `pins` and `sensor_address` come from the firmware's own
+    `parameters.board`; `ideal` removes all tolerances; `pins` and the sensors' addresses come from the firmware's own
     table unless given. Starting in a state directory that was used before is a power-on, which keeps flash, meter
     and virtual time; with `resume` it is a reset that keeps scratch registers and clock as well.
 
@@ -56,6 +56,7 @@ class SimConfig:
     values: dict[str, float] = field(default_factory=dict)
     pins: dict[str, int] = field(default_factory=dict)
     sensor_address: int = 0
+    second_address: int = 0
     unique_id: str = ""
     image: str = ""
     circuit: str = "model"
@@ -84,9 +85,9 @@ class SimConfig:
 
     def for_vm(self) -> dict[str, Any]:
         """Return what the VM needs to know; SimStartError when a setting is wrong."""
-        pins, address = dict(self.pins), self.sensor_address
+        pins, address, second = dict(self.pins), self.sensor_address, self.second_address
         if not pins:
-            pins, address = firmware_pins()
+            pins, address, second = firmware_pins()
         if self.circuit not in CIRCUITS:
             raise SimStartError(f"circuit must be {' or '.join(CIRCUITS)}, got {self.circuit!r}")
         if self.circuit == "spice" and self.image:
@@ -108,6 +109,7 @@ class SimConfig:
             "plugged": self.plugged,
             "pins": pins,
             "sensor_address": address or 0x40,
+            "second_address": second or 0x41,
             "unique_id": self.unique_id or self._unique_id(),
             "image": str(Paths(self.state_dir).image),
             "spice": "",
@@ -134,6 +136,6 @@ class Paths:
         self.errors = self.root / "vm-errors.txt"
 
 
-def firmware_pins() -> tuple[dict[str, int], int]:
-    """Return the firmware's own pin table and the sensor's address."""
-    return pin_numbers(), int(pins.INA219_ADDRESS)
+def firmware_pins() -> tuple[dict[str, int], int, int]:
+    """Return the firmware's own pin table and the addresses of both sensors."""
+    return pin_numbers(), int(pins.INA219_ADDRESS), int(pins.INA226_ADDRESS)

@@ -1,6 +1,6 @@
 """The fault switches: one table of name, where it acts, and what it does.
 
-Kinds: `circuit` acts on the analogue board, `sensor` on the INA219 or its bus, `chip` on the Pico. A fault in
+Kinds: `circuit` acts on the analogue board, `sensor` on the INA219, the INA226 or their bus, `chip` on the Pico. One in
 `MOMENTARY` happens once when it is switched on.
 """
 
@@ -9,6 +9,7 @@ TABLE = (
     ("electrode_short", "circuit", "the electrodes touch: shorted load"),
     ("sink_stuck_high", "circuit", "op-amp stuck high or sink FET shorted: ceiling current whatever the set-point"),
     ("sink_stuck_low", "circuit", "op-amp stuck low: only the divider's 2 uA flow"),
+    ("sense_leak", "circuit", "the sense node leaks to ground as much as it is to measure: the load gets it twice"),
     ("sense_short", "circuit", "Rs shorted: the sink regulates on the shunt alone, up to the ceiling"),
     ("shunt_short", "circuit", "shunt shorted: 5 % more current, the INA219 reads 0"),
     ("shunt_open", "circuit", "shunt open: no current"),
@@ -36,6 +37,10 @@ TABLE = (
     ("i2c_dead", "sensor", "SDA held low for good: every transfer times out"),
     ("i2c_hang", "sensor", "SDA held low until nine clock pulses free it"),
     ("sensor_reset", "sensor", "brown-out of the INA219: configuration back to 399Fh"),
+    ("second_stuck", "sensor", "the INA226 does not convert any more and keeps its last reading"),
+    ("second_missing", "sensor", "the INA226 does not acknowledge: OSError EIO"),
+    ("second_gain", "sensor", "the INA226 reads 20 % too much"),
+    ("second_reset", "sensor", "brown-out of the INA226: configuration back to 4127h"),
     ("loop_hung", "chip", "the firmware does not return from its next call to the hardware"),
     ("firmware_exception", "chip", "the next call to the hardware raises RuntimeError"),
     ("loop_late", "chip", "something keeps the CPU from the firmware for 10 ms, once"),
@@ -44,7 +49,7 @@ TABLE = (
     ("adc_stuck", "chip", "the ADC keeps its last reading of every channel"),
 )
 
-MOMENTARY = ("sensor_reset", "firmware_exception", "loop_late")
+MOMENTARY = ("sensor_reset", "second_reset", "firmware_exception", "loop_late")
 KINDS = {name: kind for name, kind, _ in TABLE}
 
 

@@ -81,7 +81,27 @@ def test_sensor_stuck(bench):
     reading = cut(bench, "stuck")
     assert reading.t_below_us < 300_000
     assert reading.peak_ua < 2_000 * 1.1
-    assert latched(bench) in ("SENSOR_STUCK", "SENSE_DISAGREE")
+    assert latched(bench) in ("SENSOR_STUCK", "SENSE_DISAGREE", "LOAD_DISAGREE")
+
+
+@pytest.mark.hazard("HAZ-03", "HAZ-04", "HAZ-06")
+@pytest.mark.parametrize(
+    ("fault", "code", "more"),
+    [
+        ("sense_leak", "LOAD_DISAGREE", 2.05),
+        ("second_gain", "LOAD_DISAGREE", 1.01),
+        ("second_missing", "SECOND_SENSOR", 1.01),
+        ("second_stuck", "SECOND_SENSOR", 1.01),
+    ],
+)
+def test_the_load_gets_what_no_log_counts(bench, fault, code, more):
+    """What passes the load and not the shunt, and a second sensor that could not tell it: cut in 100 ms."""
+    bench.start_and_hold()
+    bench.pico.fault(fault, mark=fault)
+    reading = cut(bench, fault)
+    assert reading.t_below_us < 100_000 + DEAD_MAN_US
+    assert reading.peak_ua < 2_000 * more
+    assert latched(bench) == code
 
 
 @pytest.mark.hazard("HAZ-05")

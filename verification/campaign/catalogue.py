@@ -140,6 +140,8 @@ def _switch(name: str, text: str, **what: Any) -> Fault:
 
 _OVER = ("OVER_CURRENT", "OVER_CURRENT_ABSOLUTE")
 _BOTH = ("nominal", "worst")
+_SECOND_MS = 100.0
+_SECOND = "the load's current is measured a second time every 4 ms, and judged over 8 readings"
 
 FAULTS: Sequence[Fault] = (
     Fault(
@@ -201,6 +203,15 @@ FAULTS: Sequence[Fault] = (
         delivering=(cut(*_OVER, "SENSE_DISAGREE"),),
         testing=(cut(*_OVER, "SELFTEST_NO_CURRENT", "SELFTEST_SENSE", "SELFTEST_LATENT_SETPOINT", "SENSE_DISAGREE"),),
         rest=(cut(*_OVER, "SELFTEST_NO_CURRENT", "SELFTEST_SENSE", "SELFTEST_LATENT_SETPOINT", "SENSE_DISAGREE"),),
+        boards=_BOTH,
+    ),
+    _switch(
+        "sense_leak",
+        "the sense node leaks to ground: the load gets twice what both measurements at that node see",
+        hazards=("HAZ-03",),
+        delivering=(cut("LOAD_DISAGREE", detect_ms=_SECOND_MS, blind=True, why=_SECOND),),
+        testing=(cut("SELFTEST_LEAK", "LOAD_DISAGREE", detect_ms=_SECOND_MS, why=_SECOND),),
+        rest=(cut("SELFTEST_LEAK"),),
         boards=_BOTH,
     ),
     _switch(
@@ -433,6 +444,7 @@ FAULTS: Sequence[Fault] = (
             cut(
                 "SENSOR_STUCK",
                 "SENSE_DISAGREE",
+                "LOAD_DISAGREE",
                 "UNDER_CURRENT",
                 *_OVER,
                 detect_ms=300,
@@ -480,6 +492,42 @@ FAULTS: Sequence[Fault] = (
         waiting=(cut("OVER_CURRENT_ABSOLUTE", "SENSOR_CONFIG", "CURRENT_WHEN_OFF", detect_ms=150),),
         rest=(QUIET,),
         at_rest=(Expect("latch", ("CURRENT_WHEN_OFF", "SENSOR_CONFIG")),),
+    ),
+    # The second sensor.
+    _switch(
+        "second_missing",
+        "the INA226 does not acknowledge",
+        hazards=("HAZ-06",),
+        delivering=(cut("SECOND_SENSOR", detect_ms=_SECOND_MS, why=_SECOND),),
+        testing=(cut("SECOND_SENSOR", "SELFTEST_SECOND", detect_ms=_SECOND_MS, why=_SECOND),),
+        rest=(cut("SELFTEST_SECOND"),),
+    ),
+    _switch(
+        "second_stuck",
+        "the INA226 does not convert any more and keeps its last reading",
+        hazards=("HAZ-04",),
+        delivering=(cut("SECOND_SENSOR", "LOAD_DISAGREE", detect_ms=_SECOND_MS, why=_SECOND),),
+        testing=(cut("SECOND_SENSOR", "SELFTEST_SECOND", "SELFTEST_LEAK", detect_ms=_SECOND_MS, why=_SECOND),),
+        rest=(cut("SELFTEST_SECOND", "SELFTEST_LEAK"),),
+    ),
+    _switch(
+        "second_gain",
+        "the INA226 reads 20 % too much",
+        hazards=("HAZ-03",),
+        delivering=(
+            cut("LOAD_DISAGREE", detect_ms=400, why="20 % passes the margin only when the ramp has come so far"),
+        ),
+        testing=(cut("LOAD_DISAGREE", detect_ms=400, why="as while delivering"),),
+        rest=(cut("LOAD_DISAGREE", detect_ms=400, why="as while delivering"),),
+    ),
+    _switch(
+        "second_reset",
+        "brown-out of the INA226: it is back at 4127h and at its configuration register",
+        hazards=("HAZ-05",),
+        delivering=(cut("LOAD_DISAGREE", "SECOND_SENSOR", detect_ms=150, why="checked each 128 ms"),),
+        testing=(cut("SECOND_SENSOR", "SELFTEST_SECOND", "SELFTEST_LEAK", detect_ms=150), COMPLETE),
+        waiting=(cut("LOAD_DISAGREE", "SECOND_SENSOR", detect_ms=150), COMPLETE),
+        rest=(cut("SELFTEST_SECOND"), COMPLETE),
     ),
     # The ADC.
     _switch(

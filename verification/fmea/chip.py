@@ -1,4 +1,4 @@
-"""The RP2040 and the INA219 between the unmodified firmware and the drawn circuit: modules `machine` and `time`.
+"""The RP2040 and both current sensors between unmodified firmware and the drawn circuit: modules `machine` and `time`.
 
 A pin that drives is a source behind 40 ohm at its node, one that reads compares its node with half of its supply, an
 ADC pin converts its node against ADC_VREF. Nothing is known here of what the pins are for.
@@ -12,6 +12,7 @@ from typing import Any
 
 from ionto import pins
 from ionto_sim.ina219_model import Ina219
+from ionto_sim.ina226_model import Ina226
 from ionto_sim.spice.drawing import Drawing, node
 from ionto_sim.spice.engine import Engine
 from ionto_sim.spice.errors import SpiceFailedError
@@ -25,10 +26,11 @@ _RUN_V = 0.8
 _TICKS = 1 << 30
 _ADC_FULL = 4096
 _ON_MODULE = {pins.ADC_VSYS: ("VSYS", 3.0), pins.VBUS_SENSE: ("VBUS", 1.5)}  # net and its divider on the Pico itself
-_SENSOR = "U5"
+_SENSORS = {pins.INA219_ADDRESS: "U5", pins.INA226_ADDRESS: "U7"}
 _BUS_V = 0.7  # of the supply: what a high level on the bus has at least
 _SENSOR_V = 2.7
 _ADDRESS_V = 0.3  # of the supply: what an address pin that is low has at most
+_ADDRESS_PINS = {"U5": {"A0": False, "A1": False}, "U7": {"A0": True, "A1": False}}  # which of them are high
 _BUS_NETS = ("I2C_SDA", "I2C_SCL")
 _HARD_OHM = 10.0  # a bus line cannot be moved against so little
 
@@ -50,10 +52,14 @@ class Chip:
         self._noise = 1
         self._low: dict[int, int] = {}
         self.scratch = [0, 0, 0, 0]
-        self.readout = Readout()
+        self.adc_vref = 1.0  # factor of the ADC's reference
+        self.readouts = {name: Readout() for name in _SENSORS.values()}
         self.engine = Engine(drawing.deck(settings=self._elements))
         self._look()
-        self.sensor = Ina219(self, 1.0, 0.0, 2.0, 7)
+        self.sensors: dict[str, Ina219 | Ina226] = {
+            "U5": Ina219(self, 1.0, 0.0, 2.0, 7),
+            "U7": Ina226(self, 1.0, 0.0, 2.0, 8),
+        }
 
     # The circuit.
 
@@ -92,16 +98,18 @@ class Chip:
             return f"{reference.lower()}_{pin}" if (reference, pin) in opened else self._net(reference, pin)
 
         self._nodes = {pin: place("A1", pin) for pin in self._numbers.values()}
-        sensor = self.drawing.part(_SENSOR)
-        self._sensor_nodes = {name: place(_SENSOR, pin) for pin, name in sensor.pin_names.items()}
-        self._shunt = self.engine.watch(self._sensor_nodes["IN+"], self._sensor_nodes["IN-"])
-        self._bus_cut = bool(opened & self._bus_pins()) or self._bus_held()
+        self._sensor_nodes = {
+            part: {name: place(part, pin) for pin, name in self.drawing.part(part).pin_names.items()}
+            for part in _SENSORS.values()
+        }
+        self._shunts = {part: self.engine.watch(at["IN+"], at["IN-"]) for part, at in self._sensor_nodes.items()}
+        self._cut_off = {part for part in self._sensor_nodes if opened & self._bus_pins(part) or self._bus_held()}
 
     def _net(self, reference: str, pin: str) -> str:
         return node(self.drawing.part(reference).pins[pin])
 
-    def _bus_pins(self) -> set[tuple[str, str]]:
-        return {(ref, pin) for net in _BUS_NETS for ref, pin in self.drawing.nets[net] if ref in ("A1", _SENSOR)}
+    def _bus_pins(self, part: str) -> set[tuple[str, str]]:
+        return {(ref, pin) for net in _BUS_NETS for ref, pin in self.drawing.nets[net] if ref in ("A1", part)}
 
     def _bus_held(self) -> bool:
         """Return True when a bridge holds a line of the bus: to the other, or to what neither end can move."""
@@ -171,7 +179,7 @@ class Chip:
     def convert(self, gpio: int) -> int:
         """Return what an ADC pin converts to, 16 bits, with the noise of 1 LSB that no ADC is free of."""
         net, divider = _ON_MODULE.get(gpio, (f"GP{gpio}", 1.0))
-        count = int(self.pin_volt(net) / divider / (self.pin_volt("ADC_VREF") * self.readout.vref) * _ADC_FULL + 0.5)
+        count = int(self.pin_volt(net) / divider / (self.pin_volt("ADC_VREF") * self.adc_vref) * _ADC_FULL + 0.5)
         count = min(max(count + self._dither(), 0), _ADC_FULL - 1)
         return count << 4 | count >> 8
 
@@ -179,30 +187,49 @@ class Chip:
         self._noise = (self._noise * 1103515245 + 12345) & 0x7FFFFFFF
         return (self._noise >> 16) % 3 - 1
 
-    # The sensor's analogue side, and its bus.
+    # The sensors' analogue side, and their bus.
 
     def shunt_nv(self, start_us: int, end_us: int, _now_us: int) -> int:
         """Return the mean of the shunt's voltage over a conversion, as Ina219 asks for it, in nV."""
+        return self._mean_nv("U5", start_us, end_us)
+
+    def second_nv(self, start_us: int, end_us: int, _now_us: int) -> int:
+        """Return the same of the second sensor's shunt, as Ina226 asks for it."""
+        return self._mean_nv("U7", start_us, end_us)
+
+    def _mean_nv(self, part: str, start_us: int, end_us: int) -> int:
         start, end = ((at - self._start_us) * 1e-6 for at in (start_us, end_us))
         if start < 2e-5:
-            return round(self._shunt.now() * 1e9)
-        return round(self._shunt.mean(start, end) * 1e9)
+            return round(self._shunts[part].now() * 1e9)
+        return round(self._shunts[part].mean(start, end) * 1e9)
 
     def bus_mv(self) -> int:
-        """Return the voltage at IN- to the sensor's ground."""
-        return round((self.volt(self._sensor_nodes["IN-"]) - self.volt(self._sensor_nodes["GND"])) * 1e3)
+        """Return the voltage at IN- to the INA219's ground."""
+        at = self._sensor_nodes["U5"]
+        return round((self.volt(at["IN-"]) - self.volt(at["GND"])) * 1e3)
 
-    def bus_answers(self) -> bool:
-        """Return True when the sensor is there: bus free, supply up, both address pins low."""
+    def second_bus_mv(self, _now_us: int) -> float:
+        """Return the voltage at the INA226's bus pin to its ground."""
+        at = self._sensor_nodes["U7"]
+        return (self.volt(at["VBUS"]) - self.volt(at["GND"])) * 1e3
+
+    def answering(self, address: int) -> str:
+        """Return the part that answers at `address`, "" for none: bus free, supply up, address pins as drawn."""
+        part = _SENSORS.get(address, "")
         supply = self.pin_volt("3V3")
-        if self.readout.silent or self._bus_cut:
-            return False
+        if not part or self.readouts[part].silent or part in self._cut_off:
+            return ""
         if min(self.pin_volt("GP4"), self.pin_volt("GP5")) < _BUS_V * supply:
-            return False
-        ground = self.volt(self._sensor_nodes["GND"])
-        own = self.volt(self._sensor_nodes["VS"]) - ground
-        low = all(self.volt(self._sensor_nodes[name]) - ground < _ADDRESS_V * own for name in ("A0", "A1"))
-        return own > _SENSOR_V and low
+            return ""
+        at = self._sensor_nodes[part]
+        ground = self.volt(at["GND"])
+        own = self.volt(at["VS"]) - ground
+        told = {name: (self.volt(at[name]) - ground) / own if own else 0.0 for name in ("A0", "A1")}
+        right = all(
+            told[name] > 1 - _ADDRESS_V if high else told[name] < _ADDRESS_V
+            for name, high in _ADDRESS_PINS[part].items()
+        )
+        return part if own > _SENSOR_V and right else ""
 
 
 class Readout:
@@ -213,10 +240,9 @@ class Readout:
         self.fixed: int | None = None
         self.gain = 1.0
         self.offset_raw = 0
-        self.vref = 1.0
 
     def shunt(self, raw: int) -> int:
-        """Return what the shunt register shows instead of `raw`, signed, LSB of 10 uV."""
+        """Return what the shunt register shows instead of `raw`, signed, in its LSB."""
         if self.fixed is not None:
             return self.fixed
         return max(-0x8000, min(0x7FFF, round(raw * self.gain) + self.offset_raw))
@@ -273,32 +299,31 @@ def machine(chip: Chip) -> ModuleType:
             return chip.convert(self._number)
 
     class Bus:
-        """I2C with one INA219 on it; its lines rest high by their pull-ups."""
+        """I2C with both sensors on it; its lines rest high by their pull-ups."""
 
         def __init__(self, *_: Any, **__: Any):
             for number in (pins.I2C_SDA, pins.I2C_SCL):
                 chip.drive(number, PULL_OHM, 1.0)
-            self._shunt_pointed = False
 
-        def writeto(self, _address: int, data: bytes) -> int:
+        def writeto(self, address: int, data: bytes) -> int:
             """Write a register's number, or also its value."""
-            self._need()
-            chip.sensor.write(data, chip.now_us)
-            self._shunt_pointed = data[0] == 1
+            chip.sensors[self._need(address)].write(data, chip.now_us)
             return len(data)
 
-        def readfrom_into(self, _address: int, buffer: bytearray) -> None:
+        def readfrom_into(self, address: int, buffer: bytearray) -> None:
             """Read the register that is pointed at."""
-            self._need()
-            chip.sensor.read_into(buffer, chip.now_us)
-            if self._shunt_pointed:
+            part = self._need(address)
+            chip.sensors[part].read_into(buffer, chip.now_us)
+            if chip.sensors[part].pointer == 1:
                 raw = buffer[0] << 8 | buffer[1]
-                shown = chip.readout.shunt(raw - 0x10000 if raw & 0x8000 else raw) & 0xFFFF
+                shown = chip.readouts[part].shunt(raw - 0x10000 if raw & 0x8000 else raw) & 0xFFFF
                 buffer[0], buffer[1] = shown >> 8, shown & 0xFF
 
-        def _need(self) -> None:
-            if not chip.bus_answers():
+        def _need(self, address: int) -> str:
+            part = chip.answering(address)
+            if not part:
                 raise OSError(5)
+            return part
 
     class Watchdog:
         """Watched by nobody: a row ends before it bites."""

@@ -29,25 +29,37 @@ LEAKY: dict[str, tuple[tuple[str, str], ...]] = {
 
 @dataclass(frozen=True)
 class Shows:
-    """What a converter shows; the defaults are a sound one. `fixed` in LSB of 10 uV; "stuck" is what it shows now."""
+    """What a sensor `part` shows; the defaults are a sound one. `fixed` in its LSB; "stuck" is what it shows now."""
 
+    part: str
     what: str
     silent: bool = False
     fixed: int | str | None = None
     gain: float = 1.0
     offset_raw: int = 0
-    vref: float = 1.0
 
     def apply(self, chip: Chip) -> None:
         """Let the chip show it from now on."""
-        shown = chip.readout
-        raw = chip.sensor.registers[1]
+        shown = chip.readouts[self.part]
+        raw = chip.sensors[self.part].registers[1]
         shown.fixed = (raw - 0x10000 if raw & 0x8000 else raw) if self.fixed == "stuck" else _number(self.fixed)
-        shown.silent, shown.gain, shown.offset_raw, shown.vref = self.silent, self.gain, self.offset_raw, self.vref
+        shown.silent, shown.gain, shown.offset_raw = self.silent, self.gain, self.offset_raw
 
 
 def _number(fixed: int | str | None) -> int | None:
     return fixed if isinstance(fixed, int) else None
+
+
+@dataclass(frozen=True)
+class Refers:
+    """The reference of the Pico's ADC is `factor` of what it should be."""
+
+    what: str
+    factor: float
+
+    def apply(self, chip: Chip) -> None:
+        """Let it be so from now on."""
+        chip.adc_vref = self.factor
 
 
 @dataclass(frozen=True)
@@ -76,33 +88,42 @@ class Resets:
         chip.die()
 
 
-Outside = Shows | Sticks | Resets
+Outside = Shows | Refers | Sticks | Resets
 _PINS = ("PWM_SETPOINT", "HEARTBEAT", "BOOST_ENABLE", "POLARITY_RELAY")
 _WAYS = {"high": (PIN_OHM, 1.0), "low": (PIN_OHM, 0.0), "float": (_FLOAT_OHM, 0.0)}
 
-SENSOR: Mapping[str, Outside] = {
-    "silent": Shows("no answer on I2C", silent=True),
-    "stuck": Shows("the same reading for ever", fixed="stuck"),
-    "zero": Shows("reads 0", fixed=0),
-    "full": Shows("reads full scale", fixed=8_000),
-    "gain:x0.5": Shows("reads half", gain=0.5),
-    "gain:x0.9": Shows("reads 10 % too little", gain=0.9),
-    "gain:x1.1": Shows("reads 10 % too much", gain=1.1),
-    "gain:x2": Shows("reads twice", gain=2.0),
-    "offset:+": Shows("reads 50 uA too much", offset_raw=50),
-    "offset:-": Shows("reads 50 uA too little", offset_raw=-50),
-}
+
+def _sensor(part: str, full_raw: int, raw_50_ua: int) -> Mapping[str, Outside]:
+    """Return how the sensor `part` fails; its register ends at `full_raw` and has `raw_50_ua` at 50 uA in variant A."""
+    return {
+        "silent": Shows(part, "no answer on I2C", silent=True),
+        "stuck": Shows(part, "the same reading for ever", fixed="stuck"),
+        "zero": Shows(part, "reads 0", fixed=0),
+        "full": Shows(part, "reads full scale", fixed=full_raw),
+        "gain:x0.5": Shows(part, "reads half", gain=0.5),
+        "gain:x0.9": Shows(part, "reads 10 % too little", gain=0.9),
+        "gain:x1.1": Shows(part, "reads 10 % too much", gain=1.1),
+        "gain:x2": Shows(part, "reads twice", gain=2.0),
+        "offset:+": Shows(part, "reads 50 uA too much", offset_raw=raw_50_ua),
+        "offset:-": Shows(part, "reads 50 uA too little", offset_raw=-raw_50_ua),
+    }
+
+
 PICO: Mapping[str, Outside] = {
     "reset": Resets("held in reset: every pin floats"),
-    "VREF:-10%": Shows("the reference of its ADC is 10 % low", vref=0.9),
-    "VREF:+10%": Shows("the reference of its ADC is 10 % high", vref=1.1),
+    "VREF:-10%": Refers("the reference of its ADC is 10 % low", 0.9),
+    "VREF:+10%": Refers("the reference of its ADC is 10 % high", 1.1),
     **{
         f"{name}:{word}": Sticks(f"{name} stuck {word}", getattr(pins, name), *way)
         for name in _PINS
         for word, way in _WAYS.items()
     },
 }
-_OUTSIDE: Mapping[str, Mapping[str, Outside]] = {"U5": SENSOR, "A1": PICO}
+_OUTSIDE: Mapping[str, Mapping[str, Outside]] = {
+    "U5": _sensor("U5", 8_000, 50),
+    "U7": _sensor("U7", 0x7FFF, 200),
+    "A1": PICO,
+}
 
 
 def outside(part: str) -> Mapping[str, Outside]:

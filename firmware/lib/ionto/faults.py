@@ -48,6 +48,8 @@ SENSOR_CONFIG = const(102)
 SENSOR_MISSING = const(103)
 SENSE_DISAGREE = const(104)
 ADC_STUCK = const(105)
+SECOND_SENSOR = const(106)
+LOAD_DISAGREE = const(107)
 
 OVER_CURRENT = const(120)
 OVER_CURRENT_ABSOLUTE = const(121)
@@ -84,6 +86,8 @@ SELFTEST_NO_CURRENT = const(226)
 SELFTEST_SENSE = const(227)
 SELFTEST_LOAD = const(228)
 SELFTEST_STOP = const(229)
+SELFTEST_SECOND = const(238)
+SELFTEST_LEAK = const(239)
 
 
 def is_fault(code: int) -> bool:

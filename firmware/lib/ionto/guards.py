@@ -36,8 +36,16 @@ THRESHOLDS = (
         "1/8 of what is wanted: an electrode that hardly touches, so that a small area bears it all",
     ),
     (kernel.G_LOAD_SAMPLES, 1_000, "1 s: longer than a person's movement and the ramp's lag"),
+    (kernel.G_APART_UA, 24, "up to 0.8 mA: errors of 8 to 14, and 50 less these are to be told"),
+    (kernel.G_APART_SHIFT, 5, "or 1/32 from 0.8 mA on: errors of 0.9 % and 7 uA, and 5 % less these"),
+    (kernel.G_APART_SAMPLES, 8, "32 ms in a row and to one side: longer than an edge of 20 ms and a contact's bounce"),
+    (kernel.G_SECOND_SAMPLES, 20, "80 ms: the dither changes the second sensor's reading, 8 LSB, every 64 ms"),
     (kernel.G_ADC_SAMPLES, 1_000, "500 conversions of V(SNS) with one result: noise alone moves a live ADC by 1 LSB"),
 )
+# What the two measurements of the current may be apart on a sound board, the zero taken off (hardware/README.md):
+# INA219 0.5 % and its shunt 0.1 %, INA226 0.1 % and its shunt 0.1 %, both shunts over 30 C 0.1 %: 0.9 %; bias of the
+# INA226 that falls with its inputs' voltage 6 uA, the step of the INA219's zero 1 uA: 8 uA at 0.1 mA, 16 at 1 mA, 43 at
+# 4 mA. A leak of 50 uA or 5 % less these errors is more than the threshold at every current.
 # The fault of each verdict of `kernel.judge`, by its number.
 VERDICTS = (
     faults.NONE,
@@ -58,6 +66,8 @@ VERDICTS = (
     faults.TIME_EXCEEDED,
     faults.LOAD_OUT_OF_RANGE,
     faults.ADC_STUCK,
+    faults.SECOND_SENSOR,
+    faults.LOAD_DISAGREE,
 )
 _OFF_UA = const(60)  # over the self-test's probe and the worst zero offset
 _OFF_SAMPLES = const(2)
@@ -93,6 +103,11 @@ class Guards:
         return self.block[kernel.G_SENSE + kernel.C_CHARGE_UC]
 
     @property
+    def second_charge_uc(self) -> int:
+        """Charge since `begin` by the second sensor, at the load's other side, in uC."""
+        return self.block[kernel.G_SECOND + kernel.C_CHARGE_UC]
+
+    @property
     def late_max_us(self) -> int:
         """The longest cycle with current, in us, since `forget_lateness`."""
         return self.block[kernel.G_LATE_MAX_US]
@@ -110,6 +125,10 @@ class Guards:
         """Begin to look for the longest cycle: a session starts."""
         self.block[kernel.G_LATE_MAX_US] = 0
 
+    def compare(self) -> None:
+        """Both measurements of the current have their zero: from now on, until `begin`, they are held to each other."""
+        self.block[kernel.G_TWICE] = 1
+
     def begin(self, dose_uc: int, time_limit_ms: int) -> None:
         """Start counting for a session of `dose_uc` (uC) that may last `time_limit_ms` of current."""
         block = self.block
@@ -120,6 +139,7 @@ class Guards:
         block[kernel.G_TIME_LIMIT_MS] = time_limit_ms
         block[kernel.G_OFF_MS] = 1
         block[kernel.G_FULL_UA] = 0
+        block[kernel.G_TWICE] = 0
         self._clear_counters()
 
     def expect(self, full_ua: int) -> None:
@@ -131,6 +151,8 @@ class Guards:
         for cell in range(kernel.G_STALE, kernel.G_TRIP_UA):
             block[cell] = 0
         for cell in range(kernel.G_LOAD, kernel.G_LOAD_SHIFT):
+            block[cell] = 0
+        for cell in range(kernel.G_APART, kernel.G_APART_UA):
             block[cell] = 0
         block[kernel.G_LAST_RAW] = _NO_RAW
 
@@ -156,6 +178,7 @@ class Guards:
             if found[kernel.R_FRESH]:
                 kernel.count_charge(block, kernel.G_COUNT, found[kernel.R_CURRENT_UA], dt_us)
             kernel.count_charge(block, kernel.G_SENSE, found[kernel.R_SENSE_UA], dt_us)
+            kernel.count_charge(block, kernel.G_SECOND, found[kernel.R_SECOND_UA], dt_us)
         if off_ms <= DEAD_MAN_MS or not found[kernel.R_FRESH] or found[kernel.R_CURRENT_UA] < _OFF_UA:
             block[kernel.G_OVER] = 0
             return faults.NONE

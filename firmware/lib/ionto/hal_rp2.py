@@ -11,6 +11,7 @@ import machine
 from ionto import kernel, pins, ui
 from ionto.compat import const, micropython
 from ionto.ina219 import Ina219, recover_bus
+from ionto.ina226 import Ina226
 from ionto.limits import DEAD_MAN_MS, Limits
 from ionto.reading import Reading, Scale
 
@@ -183,12 +184,14 @@ class Hal:
     # Sensing.
 
     def open_sensor(self) -> bool:
-        """(Re)open the I2C bus and configure the INA219; True when it answered with our configuration."""
+        """(Re)open the I2C bus and configure both sensors; True when the INA219 answered with our configuration."""
         scl, sda = machine.Pin(pins.I2C_SCL), machine.Pin(pins.I2C_SDA)
         bus = machine.I2C(pins.I2C_BUS, scl=scl, sda=sda, freq=pins.I2C_FREQ_HZ, timeout=_I2C_TIMEOUT_US)
         limits = self._limits
         sensor = self._sensor = Ina219(bus, pins.INA219_ADDRESS, limits.shunt_mohm, limits.pga_range_mv)
         self._sample, self._shunt = sensor.sample, sensor.shunt
+        self._second = Ina226(bus, pins.INA226_ADDRESS)
+        self._second.configure()
         return sensor.configure()
 
     def recover_sensor(self) -> bool:
@@ -204,6 +207,30 @@ class Hal:
         block = reading.block
         if block[kernel.R_FRESH]:
             block[kernel.R_SENSOR_OK] = 1 if self._sensor.check() else 0
+
+    def open_second(self) -> bool:
+        """Configure the second sensor again; True when it answered with our configuration."""
+        return self._second.configure()
+
+    @micropython.native
+    def read_second(self, reading: Reading) -> None:
+        """Fill what `reading` has of the second sensor: about 110 us, every 4 ms."""
+        second = self._second
+        kernel.take_second(reading.block, self._scale, second.shunt, second.sample())
+
+    @micropython.native
+    def look_second(self, reading: Reading) -> None:
+        """Say in `reading` when a second sensor that answers has not converted since the last look: about 350 us."""
+        block = reading.block
+        if not self._second.look() and not block[kernel.R_SECOND_MISSED]:
+            block[kernel.R_SECOND_OK] = 0
+
+    @micropython.native
+    def check_second(self, reading: Reading) -> None:
+        """Say in `reading` when a second sensor that answers has lost our configuration: about 210 us."""
+        block = reading.block
+        if not self._second.check() and not block[kernel.R_SECOND_MISSED]:
+            block[kernel.R_SECOND_OK] = 0
 
     @micropython.native
     def read(self, reading: Reading) -> None:

@@ -91,10 +91,12 @@ class Keeper:
             self._look_after(cycle)
 
     def _look_after(self, cycle: int) -> None:
-        """Once a second: try a dead sensor again, look at an old log, forgive resets that lie back."""
+        """Once a second: try dead sensors again, look at an old log, forgive resets that lie back."""
         reading, boot = self._reading, self._parts.boot
         if not (reading.fresh and reading.sensor_ok):
             reading.sensor_ok = self._hal.recover_sensor()
+        if not reading.second_ok:
+            reading.second_ok = self._hal.open_second()
         if self.old_logs.waiting() and self._quiet.zero and not self.busy() and not self._session.may_load():
             self.old_logs.examine()
         if boot.unplanned and cycle >= _STABLE_MS:

@@ -14,6 +14,7 @@ from ionto.compat import const, micropython, ptr8, ptr32
 MAX_DT_US = const(60_000)  # counted of one cycle at most; the dead-man has cut by then
 _UC_PC = const(1_000_000)
 _HALF_Q15 = const(1 << 14)
+_HALF_Q14 = const(1 << 13)
 
 # Reading block.
 R_FRESH = const(0)
@@ -31,7 +32,14 @@ R_VBUS = const(11)
 R_STRAP = const(12)
 R_SENSOR_OK = const(13)
 R_SOURCE_MV = const(14)
-R_SIZE = const(15)
+R_SECOND_UA = const(15)  # the load's current, measured a second time
+R_SECOND_RAW = const(16)
+R_SECOND_OK = const(17)
+R_SECOND_MISSED = const(18)  # reads in a row that were not answered
+R_SECOND_SERIAL = const(19)  # counts the reads
+R_BESIDE_UA = const(20)  # what the controlling sensor said at the last of them
+R_SIZE = const(21)
+_MISSED = const(3)  # reads, 12 ms: the second sensor is silent
 
 # Measuring block: what the board's counts are worth.
 M_UA_PER_LSB = const(0)  # of the shunt register
@@ -40,8 +48,10 @@ M_GAIN_Q15 = const(2)
 M_FULL_SCALE_RAW = const(3)
 M_SENSE_GAIN = const(4)  # uA of V(SNS) a count, times 4096
 M_SERIES_OHM = const(5)
-M_SIZE = const(6)
-M_BIAS = const(0x8000)  # kept with the zero, so that its cell is never negative
+M_SECOND_ZERO = const(6)  # in LSB of its shunt register, plus M_BIAS
+M_SECOND_GAIN = const(7)  # uA of the second sensor's LSB, times 2**14
+M_SIZE = const(8)
+M_BIAS = const(0x8000)  # kept with a zero, so that its cell is never negative
 # What an even slot of a cycle reads beside V(SNS); an odd one reads drain and STOP.
 TAKE_RAIL = const(0)
 TAKE_VBUS = const(2)
@@ -54,9 +64,10 @@ C_CHARGE_PC = const(1)
 C_MS = const(2)
 C_US = const(3)
 
-# Guards block: two counts, counters, thresholds.
+# Guards block: three counts (the first with its time), counters, thresholds.
 G_COUNT = const(0)
 G_SENSE = const(4)
+G_SECOND = const(6)
 G_CHARGE_LIMIT_UC = const(8)
 G_SENSE_LIMIT_UC = const(9)
 G_TIME_LIMIT_MS = const(10)
@@ -104,7 +115,17 @@ G_LOAD_SAMPLES = const(51)
 G_ADC_SAMPLES = const(52)
 G_LATE_MAX_US = const(53)  # the longest cycle of the session with current
 G_FULL_UA = const(54)  # what the session wants to flow, whatever its contact lets through
-G_SIZE = const(55)
+G_TWICE = const(55)  # 1: both measurements of the current have their zero, and are compared
+G_APART = const(56)
+G_APART_SIDE = const(57)  # 1: the load gets more than is counted, 2: less
+G_SECOND_SERIAL = const(58)
+G_SECOND_RAW = const(59)
+G_SECOND_SAME = const(60)
+G_APART_UA = const(61)
+G_APART_SHIFT = const(62)
+G_APART_SAMPLES = const(63)
+G_SECOND_SAMPLES = const(64)
+G_SIZE = const(65)
 
 # What `judge` found: an index into ionto.guards.VERDICTS.
 V_NONE = const(0)
@@ -125,6 +146,8 @@ V_CHARGE = const(14)
 V_TIME = const(15)
 V_LOAD = const(16)
 V_ADC = const(17)
+V_SECOND = const(18)
+V_APART = const(19)
 
 # Session block: a count, a clock, the set-point and the plan.
 S_COUNT = const(0)
@@ -332,6 +355,29 @@ def take(r: ptr32, m: ptr32, b: ptr8, fresh: int, slot: int, first: int, second:
 
 
 @micropython.viper
+def take_second(r: ptr32, m: ptr32, b: ptr8, fresh: int):
+    """Put what was read of the second sensor into the reading block: a shunt register b[0], b[1] when `fresh`.
+
+    Beside it goes what the first sensor said in the same cycle: both conversions are about as old.
+    """
+    if fresh == 0:
+        missed = r[R_SECOND_MISSED] + 1
+        r[R_SECOND_MISSED] = missed
+        if missed >= _MISSED:
+            r[R_SECOND_OK] = 0
+        return
+    raw = b[0] << 8 | b[1]
+    r[R_SECOND_MISSED] = 0
+    r[R_SECOND_RAW] = raw
+    r[R_SECOND_SERIAL] = (r[R_SECOND_SERIAL] + 1) & 0xFFFF
+    r[R_BESIDE_UA] = r[R_CURRENT_UA]
+    if raw >= 0x8000:
+        raw -= 0x10000
+    second_ua = ((raw - (m[M_SECOND_ZERO] - M_BIAS)) * m[M_SECOND_GAIN] + _HALF_Q14) >> 14
+    r[R_SECOND_UA] = second_ua if second_ua > 0 else 0
+
+
+@micropython.viper
 def count(c: ptr32, at: int, current_ua: int, dt_us: int):
     """Add `current_ua` for `dt_us` to the count that starts at cell `at`: charge in uC and pC, time in ms and us."""
     if dt_us > MAX_DT_US:
@@ -372,6 +418,11 @@ def judge(g: ptr32, r: ptr32, setpoint_ua: int, dt_us: int) -> int:
         charge_pc -= _UC_PC
         g[G_SENSE + C_CHARGE_UC] += 1
     g[G_SENSE + C_CHARGE_PC] = charge_pc
+    charge_pc = g[G_SECOND + C_CHARGE_PC] + r[R_SECOND_UA] * counted_us
+    while charge_pc >= _UC_PC:
+        charge_pc -= _UC_PC
+        g[G_SECOND + C_CHARGE_UC] += 1
+    g[G_SECOND + C_CHARGE_PC] = charge_pc
     us = g[G_COUNT + C_US] + counted_us
     while us >= 1_000:
         us -= 1_000
@@ -444,6 +495,37 @@ def judge(g: ptr32, r: ptr32, setpoint_ua: int, dt_us: int) -> int:
         g[G_DISAGREE] += 1
         if g[G_DISAGREE] >= g[G_SENSE_SAMPLES]:
             return V_DISAGREE
+    # The load's current, measured a second time: there, alive, and what is counted.
+    if r[R_SECOND_OK] == 0:
+        return V_SECOND
+    if r[R_SECOND_SERIAL] != g[G_SECOND_SERIAL]:
+        g[G_SECOND_SERIAL] = r[R_SECOND_SERIAL]
+        raw = r[R_SECOND_RAW]
+        if raw != g[G_SECOND_RAW] or setpoint_ua < g[G_DITHER_MIN_UA]:
+            g[G_SECOND_RAW] = raw
+            g[G_SECOND_SAME] = 0
+        elif drain_mv - r[R_SOURCE_MV] > g[G_LIFT_DRAIN_MV]:
+            g[G_SECOND_SAME] += 1
+            if g[G_SECOND_SAME] >= g[G_SECOND_SAMPLES]:
+                return V_SECOND
+        beside_ua = r[R_BESIDE_UA]
+        side = 1
+        difference_ua = r[R_SECOND_UA] - beside_ua
+        if difference_ua < 0:
+            side = 2
+            difference_ua = 0 - difference_ua
+        most_apart_ua = beside_ua >> g[G_APART_SHIFT]
+        if most_apart_ua < g[G_APART_UA]:
+            most_apart_ua = g[G_APART_UA]
+        if g[G_TWICE] == 0 or difference_ua <= most_apart_ua + (moving_ua >> g[G_MOVING_SHIFT]):
+            side = 0
+        if side != g[G_APART_SIDE]:
+            g[G_APART_SIDE] = side
+            g[G_APART] = 0
+        if side != 0:
+            g[G_APART] += 1
+            if g[G_APART] >= g[G_APART_SAMPLES]:
+                return V_APART
     # The load: lifted or shorted.
     if setpoint_ua > g[G_LIFT_MIN_UA] and current_ua < g[G_LIFT_UA]:
         g[G_LIFT] += 1

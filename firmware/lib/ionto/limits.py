@@ -51,6 +51,7 @@ class Limits:
     series_ohm: int
     probe_ua: int
     sense_mohm: int
+    second_mohm: int
     pga_range_mv: int
     min_rail_mv: int
     max_rail_mv: int
@@ -104,6 +105,7 @@ def variant_a() -> Limits:
         probe_ua=40,  # of the self-test: ten steps of the ADC at V(SNS)
         series_ohm=552,  # two limiters of 121, shunt of 10 and two leads of 150, between rail and drain beside the load
         sense_mohm=201_000,  # Rs + shunt, seen by V(SNS)
+        second_mohm=10_000,  # of the second sensor, before relay and leads
         pga_range_mv=80,  # PGA /2: 8 mA at 10 ohm
         min_rail_mv=20_000,
         max_rail_mv=27_500,
@@ -134,6 +136,7 @@ def variant_b() -> Limits:
         probe_ua=200,
         series_ohm=114,  # two limiters of 22.7, shunt of 2.5 and two leads of 33
         sense_mohm=40_080,  # 191 in parallel with 35.7, plus the shunt
+        second_mohm=2_492,  # 10 in parallel with 3.32
         pga_range_mv=320,  # PGA /8: 32 mA at 10 ohm
         min_rail_mv=20_000,
         max_rail_mv=27_500,

@@ -25,6 +25,11 @@ _CHECK_TURN = const(64)
 _WORD_TURNS = const(0x3F)  # twice a round
 _WORD_TURN = const(32)
 _PRESS_TURN = const(16)
+_SECOND_TURNS = const(3)  # the second sensor: read every fourth cycle,
+_SECOND_TURN = const(3)
+_LOOK_TURNS = const(0x1F)  # asked every 32nd whether it converts,
+_LOOK_TURN = const(13)
+_SECOND_CHECK_TURN = const(80)  # and once a round whether it is configured
 _WORD = const(0xFFFF)
 _CYCLE_MASK = const(0x3FFFFFFF)  # keeps the count a small integer
 _POWERED_UP = (protocol.SELF_TESTING, protocol.RAMP_UP)
@@ -175,9 +180,11 @@ class Loop:
             self._controller.reset()
         self._state = state
         if state == SELF_TESTING:
-            hal.scale.zero_ua = 0
+            hal.scale.zero_ua = hal.scale.second_zero = 0
         elif state == protocol.ARMED:
             hal.scale.zero_ua = self._selftest.zero_ua + self._calibration.zero_ua
+            hal.scale.second_zero = self._selftest.second_zero
+            self._guards.compare()
         self._panel.changed()
         self._keeper.changed(state)
 
@@ -188,7 +195,13 @@ class Loop:
         """What can wait: while current flows, or is about to, one job a cycle, so that every cycle ends in time."""
         live = output_on or self._session.state == SELF_TESTING
         turn = self.cycle & _TURNS
-        if turn == _CHECK_TURN:
+        if turn & _SECOND_TURNS == _SECOND_TURN:
+            self._hal.read_second(self._reading)
+        elif turn & _LOOK_TURNS == _LOOK_TURN:
+            self._hal.look_second(self._reading)
+        elif turn == _SECOND_CHECK_TURN:
+            self._hal.check_second(self._reading)
+        elif turn == _CHECK_TURN:
             self._hal.check_sensor(self._reading)
         elif turn == _SHOW_TURN:
             self._panel.show(self.cycle)

@@ -2,7 +2,7 @@
 
 from array import array
 
-from ionto import kernel
+from ionto import ina226, kernel
 from ionto.calibration import UNITY_Q15
 from ionto.compat import const
 from ionto.ina219 import SHUNT_LSB_NV, full_scale_raw
@@ -49,7 +49,9 @@ class Reading:
     `current_ua` INA219, zero-corrected, never negative; `raw` its shunt register, signed; `fresh` False when this
     cycle has no new conversion (then `current_ua` keeps its last value); `full_scale` the register is at its end;
     `sense_ua` the independent measurement from V(SNS); `drain_mv`, `rail_mv`, `vsys_mv` voltages; `load_mv` voltage
-    across the electrodes; switches as booleans; `sensor_ok` the last configuration read-back.
+    across the electrodes; switches as booleans; `sensor_ok` the last configuration read-back; `second_ua` and
+    `second_raw` the load's current measured a second time, every 4 ms, `second_ok` that this sensor answers, converts
+    and is configured.
 
     The numbers live in `block` (kernel.R_...), where the cycle's arithmetic finds them.
     """
@@ -68,20 +70,25 @@ class Reading:
     vbus = _switch(kernel.R_VBUS)
     bench_strap = _switch(kernel.R_STRAP)
     sensor_ok = _switch(kernel.R_SENSOR_OK)
+    second_ua = _number(kernel.R_SECOND_UA)
+    second_raw = _register(kernel.R_SECOND_RAW)
+    second_ok = _switch(kernel.R_SECOND_OK)
 
     def __init__(self):
         self.block = array("i", [0] * kernel.R_SIZE)
-        self.sensor_ok = True
+        self.sensor_ok = self.second_ok = True
 
 
 class Scale:
     """What the counts of the board with `limits` are worth; `block` has the numbers (kernel.M_...).
 
-    `zero_ua` is taken off every current, in uA, and may be negative; `gain_q15` is its gain, times 32,768.
+    `zero_ua` is taken off every current, in uA, and may be negative; `gain_q15` is its gain, times 32,768;
+    `second_zero` is taken off the second sensor's register, in its LSB.
     """
 
     gain_q15 = _number(kernel.M_GAIN_Q15)
     zero_ua = _biased(kernel.M_ZERO)
+    second_zero = _biased(kernel.M_SECOND_ZERO)
 
     def __init__(self, limits: Limits):
         block = array("i", [0] * kernel.M_SIZE)
@@ -89,6 +96,7 @@ class Scale:
         block[kernel.M_FULL_SCALE_RAW] = full_scale_raw(limits.pga_range_mv)
         block[kernel.M_SENSE_GAIN] = _VREF_MV * 1_000_000 // (limits.sense_mohm << 4)
         block[kernel.M_SERIES_OHM] = limits.series_ohm
+        block[kernel.M_SECOND_GAIN] = (ina226.SHUNT_LSB_NV << 14) // limits.second_mohm
         self.block = block
-        self.zero_ua = 0
+        self.zero_ua = self.second_zero = 0
         self.gain_q15 = UNITY_Q15

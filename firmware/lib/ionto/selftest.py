@@ -4,7 +4,7 @@ What can be told without current comes first, then a table of phases; one `step`
 paths are looked for by trying to pass current with each one off. The first failure ends the test and names the part.
 """
 
-from ionto import faults, kernel
+from ionto import faults, ina226, kernel
 from ionto.compat import const, micropython
 from ionto.ina219 import SHUNT_LSB_NV
 from ionto.limits import Limits, broken_relations
@@ -18,6 +18,8 @@ _OPEN_DRAIN_MV = const(400)  # sink fully on and nothing comes: its drain is at 
 _SENSE_LSB = const(5)  # of the ADC, whose zero is taken off; noise and non-linearity are under 3
 _ADC_LSB_NV = const(805_664)  # 3.3 V / 4096
 _MAX_OHM = const(1_000_000)
+_MAX_SECOND_OFFSET_UA = const(16)  # of the INA226: 10 uA of bias, 10 uV, and what the divider and U4 draw meanwhile
+_MAX_APART_UA = const(24)  # as the guards: ionto.guards says what of
 
 # (result name, duration in ms, set-point: 0, _SWITCH_UA or _PROBE_UA, heartbeat).
 # The dead-man needs 12 ms to close, 110 to open.
@@ -42,6 +44,7 @@ class SelfTest:
     def __init__(self, limits: Limits):
         self._limits = limits
         self._ua_per_lsb = SHUNT_LSB_NV // limits.shunt_mohm
+        self._second_gain_q14 = (ina226.SHUNT_LSB_NV << 14) // limits.second_mohm
         self._setpoints_ua = (0, SWITCH_PROBE_UA, limits.probe_ua)
         self.files = (0, "not looked at")  # how many are right, and the path of one that is not
         self.settings_sound = True
@@ -49,6 +52,7 @@ class SelfTest:
         self.finished = True
         self.fault = faults.NONE
         self.zero_ua = 0
+        self.second_zero = 0  # of the second sensor, in its LSB
         self._sense_zero_ua = 0
         self._stop()
 
@@ -62,6 +66,7 @@ class SelfTest:
     def _forget(self) -> None:
         self._sum_ua = 0
         self._sum_sense_ua = 0
+        self._sum_second = 0
         self._sum_load_mv = 0
         self._sum_drain_mv = 0
         self._samples = 0
@@ -71,7 +76,7 @@ class SelfTest:
         self.results = []
         self.finished = False
         self.fault = faults.NONE
-        self.zero_ua = 0
+        self.zero_ua = self.second_zero = 0
         self._enter(0)
         self._judge_at_rest(reading)
 
@@ -110,6 +115,9 @@ class SelfTest:
         if not block[kernel.R_FRESH] or not block[kernel.R_SENSOR_OK]:
             self._judge_sensor(False)
             return
+        if not block[kernel.R_SECOND_OK]:
+            self._judge_second(False)
+            return
         left_ms = self._left_ms
         self._left_ms = left_ms - 1
         if left_ms == 0:
@@ -121,6 +129,7 @@ class SelfTest:
         if left_ms <= _SETTLED:
             self._sum_ua += ((block[kernel.R_RAW] ^ 0x8000) - 0x8000) * self._ua_per_lsb
             self._sum_sense_ua += block[kernel.R_SENSE_UA]
+            self._sum_second += (block[kernel.R_SECOND_RAW] ^ 0x8000) - 0x8000
             self._sum_load_mv += block[kernel.R_LOAD_MV]
             self._sum_drain_mv += block[kernel.R_DRAIN_MV]
             self._samples += 1
@@ -139,6 +148,8 @@ class SelfTest:
             low = mean_ua <= _MAX_LEAK_UA
             code = faults.SELFTEST_LATENT_SETPOINT if phase == _SETPOINT else faults.SELFTEST_LATENT_SWITCH
             self._judge(name, low, mean_ua, "uA", None, _MAX_LEAK_UA, code)
+            if phase == _SETPOINT:
+                self._find_second_zero(mean_ua)
         if self.finished:
             return
         if phase == _OFF:
@@ -153,6 +164,7 @@ class SelfTest:
         self.zero_ua = mean_ua
         self._sense_zero_ua = self._sum_sense_ua // self._samples
         self._judge_sensor(True)
+        self._judge_second(True)
         self._judge_range(name, mean_ua, "uA", -_MAX_OFFSET_UA, _MAX_OFFSET_UA, faults.SELFTEST_OFFSET)
         self._judge_range("rail", rail, "mV", limits.min_rail_mv, limits.max_rail_mv, faults.SELFTEST_RAIL)
         passed = vsys >= limits.min_vsys_mv
@@ -172,6 +184,26 @@ class SelfTest:
         self._judge_range(name, mean_ua, "uA", low_ua, high_ua, faults.SELFTEST_NO_CURRENT)
         most_ua = _SENSE_LSB * _ADC_LSB_NV // limits.sense_mohm
         self._judge_range("V(SNS) agrees with the sensor", apart_ua, "uA", -most_ua, most_ua, faults.SELFTEST_SENSE)
+        self._judge_leak("second sensor agrees with the sensor", mean_ua, _MAX_APART_UA)
+
+    # The load's current, measured a second time. Its zero is taken with its inputs at the rail, as in a session.
+
+    def _find_second_zero(self, mean_ua: int) -> None:
+        """The output is on at set-point 0, where the sensor finds `mean_ua`: what the second one finds besides."""
+        zero = self._second_mean() - (mean_ua << 14) // self._second_gain_q14
+        self._judge_leak("second sensor's zero", mean_ua, _MAX_SECOND_OFFSET_UA)
+        self.second_zero = zero
+
+    def _second_mean(self) -> int:
+        samples = self._samples or 1
+        return (self._sum_second + (samples >> 1)) // samples
+
+    def _judge_leak(self, name: str, mean_ua: int, most_ua: int) -> None:
+        second_ua = (self._second_mean() - self.second_zero) * self._second_gain_q14 >> 14
+        self._judge_range(name, second_ua - mean_ua, "uA", -most_ua, most_ua, faults.SELFTEST_LEAK)
+
+    def _judge_second(self, passed: bool) -> None:
+        self._judge("second sensor present and configured", passed, "", "", None, None, faults.SELFTEST_SECOND)
 
     def _judge_sensor(self, passed: bool) -> None:
         self._judge("sensor present and configured", passed, "", "", None, None, faults.SELFTEST_SENSOR)

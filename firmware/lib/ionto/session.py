@@ -357,7 +357,8 @@ class Session:
         """Clear a latched fault: its cause must be gone, with hysteresis. Without a fault nothing changes."""
         if self.state != FAULT:
             return faults.NONE
-        if not reading.fresh or not reading.sensor_ok or reading.current_ua > CLEAR_BELOW_UA:
+        sound = reading.fresh and reading.sensor_ok and reading.second_ok
+        if not sound or reading.current_ua > CLEAR_BELOW_UA:
             return faults.CAUSE_REMAINS
         self.fault = self.second_fault = faults.NONE
         self._go(IDLE)

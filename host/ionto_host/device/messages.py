@@ -105,6 +105,14 @@ MESSAGES: dict[int, Message] = {
     ),
     faults.SENSE_DISAGREE: Message("the two independent readings of the current disagree", _SERVICE),
     faults.ADC_STUCK: Message("the independent reading of the current gives the same value whatever flows", _SERVICE),
+    faults.SECOND_SENSOR: Message(
+        "the second current sensor (INA226) does not answer, does not convert or has lost its configuration", _SERVICE
+    ),
+    faults.LOAD_DISAGREE: Message(
+        "the load gets another current than is counted: one leaks past the measurement, or one of two sensors is off",
+        "Do not use the electrodes: they may have had more than the log says. Look for moisture and solder bridges "
+        "about SNS and the drain, and compare both sensors with a meter (`ionto calibrate`).",
+    ),
     faults.OVER_CURRENT: Message(
         "the current rose above the dose; the output was switched off",
         "Check the load for a sudden short, then `ionto clear`.",
@@ -189,6 +197,14 @@ MESSAGES: dict[int, Message] = {
     faults.SELFTEST_STOP: Message(
         "self-test: STOP is pressed, or its loop is open",
         "Release STOP and check its plug and wires, then `ionto clear`.",
+    ),
+    faults.SELFTEST_SECOND: Message(
+        "self-test: the second current sensor (INA226) does not answer, does not convert or is not configured",
+        "Check its supply, its address pins (A0 to 3V3, A1 to GND: 41h) and both bus lines, then `ionto clear`.",
+    ),
+    faults.SELFTEST_LEAK: Message(
+        "self-test: the second current sensor finds another current than the first: one leaks past the measurement",
+        "Look for moisture and solder bridges about SNS, the drain and the electrodes, then `ionto clear`.",
     ),
 }
 

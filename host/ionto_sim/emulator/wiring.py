@@ -1,4 +1,4 @@
-"""The board around the chip: the circuit model's pins, straps, ADC taps and INA219 on the emulated RP2040."""
+"""The board around the chip: the circuit model's pins, straps, ADC taps and both sensors on the emulated RP2040."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ionto_host.tables import pin_numbers
 from ionto_sim import faults, parameters
 from ionto_sim.circuit import DRAIN, FULL_DUTY, RAIL, SNS, VSYS, Circuit
 from ionto_sim.ina219_model import Ina219
+from ionto_sim.ina226_model import Ina226
 from ionto_sim.meter import Meter
 from ionto_sim.timing import PinTiming
 
@@ -44,6 +45,14 @@ class Wiring:
             self.values["ina_noise_uv"],
             int(self.values["seed"]) + 1,
         )
+        self.second = Ina226(
+            self.circuit,
+            self.values["second_gain"],
+            self.values["second_offset_uv"],
+            self.values["second_noise_uv"],
+            int(self.values["seed"]) + 2,
+        )
+        self._on_bus = {pins.INA219_ADDRESS: ("sensor", self.sensor), pins.INA226_ADDRESS: ("second", self.second)}
         self._sensor_faults: set[str] = set()
         self._chip_faults: set[str] = set()
         self.on_cut: Callable[[], None] = lambda: None
@@ -223,6 +232,7 @@ class Wiring:
         """Supply the board again."""
         self.circuit.set_power(self.chip.now_us, True)
         self.sensor.power_on(self.chip.now_us)
+        self.second.power_on(self.chip.now_us)
         self.chip.power_on()
 
     # The ADC.
@@ -233,14 +243,14 @@ class Wiring:
             adc.channel_values[channel] = self.circuit.adc_u16(_ADC_TAPS[channel], self.chip.now_us) >> 4
         adc._default_on_adc_read(channel)
 
-    # The sensor on I2C0.
+    # The sensors on I2C0.
 
     def _connect_sensor(self) -> None:
         bus = self.chip.rp2040.i2c[pins.I2C_BUS]
         self._written = bytearray()
         self._answer = bytearray()
         self._held = (0, I2CMode.WRITE)
-        self._reading = False
+        self._selected: Ina219 | Ina226 = self.sensor
         bus.on_start = lambda repeated: bus.complete_start()
         bus.on_connect = self._connect
         bus.on_write_byte = self._write_byte
@@ -264,11 +274,13 @@ class Wiring:
             self._held = (address, mode)
             return  # SDA is held: the transfer does not end, the guest times out
         self._finish_write()
-        self._reading = mode == I2CMode.READ
-        if self._reading:
-            self._answer = bytearray(2)
-            self.sensor.read_into(self._answer, self.chip.now_us)
-        present = address == pins.INA219_ADDRESS and "sensor_missing" not in self._sensor_faults
+        name, chip = self._on_bus.get(address, ("", None))
+        present = chip is not None and f"{name}_missing" not in self._sensor_faults
+        if chip is not None and present:
+            self._selected = chip
+            if mode == I2CMode.READ:
+                self._answer = bytearray(2)
+                chip.read_into(self._answer, self.chip.now_us)
         self.chip.rp2040.i2c[pins.I2C_BUS].complete_connect(present)
 
     def _release_bus(self) -> None:
@@ -286,7 +298,7 @@ class Wiring:
 
     def _finish_write(self) -> None:
         if self._written:
-            self.sensor.write(bytes(self._written), self.chip.now_us)
+            self._selected.write(bytes(self._written), self.chip.now_us)
             self._written.clear()
 
     # Faults.
@@ -311,14 +323,8 @@ class Wiring:
                 self.chip.hang(on)
 
     def _sensor_fault(self, name: str, on: bool) -> None:
-        if name == "sensor_reset":
-            if on:
-                self.sensor.power_on(self.chip.now_us)
-        elif name == "sensor_stuck":
-            self.sensor.advance(self.chip.now_us)
-            self.sensor.stuck = on
-            self._sensor_faults = self._sensor_faults | {name} if on else self._sensor_faults - {name}
-        elif on:
+        self._change_chip(name, on)
+        if on and name not in faults.MOMENTARY:
             self._sensor_faults.add(name)
             self._clocks = 0
         else:
@@ -327,3 +333,15 @@ class Wiring:
         self.set_pin(pins.I2C_SDA, int(not held))
         if not held:
             self._release_bus()
+
+    def _change_chip(self, name: str, on: bool) -> None:
+        """Let a fault that is one of a sensor's inside have its effect."""
+        which, _, what = name.partition("_")
+        chip = self.second if which == "second" else self.sensor
+        if what == "reset" and on:
+            chip.power_on(self.chip.now_us)
+        elif what == "stuck":
+            chip.advance(self.chip.now_us)
+            chip.stuck = on
+        elif what == "gain":
+            self.second.factor = 1.2 if on else 1.0

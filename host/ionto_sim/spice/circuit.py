@@ -14,7 +14,7 @@ from ionto_sim.compat import Noise
 from ionto_sim.meter import FLOWING_NA, Meter
 from ionto_sim.spice import mutations
 from ionto_sim.spice.drawing import Drawing
-from ionto_sim.spice.engine import Engine
+from ionto_sim.spice.engine import Engine, Watch
 from ionto_sim.spice.parts import LOGIC_V, PIN_OHM, PULL_OHM
 
 CYCLE_US = 1_000
@@ -40,6 +40,7 @@ def _faults(drawing: Drawing) -> dict[str, mutations.Mutation]:
     high_side, drain, source = ("Q2", "3", "2") if "Q2" in fitted else ("Q12", "2", "3")
     limiters = [mutations.open_pin(ref, "3") for ref in ("Q4", "Q9") if ref in fitted]
     found = dict(_ALIKE)
+    found["sense_leak"] = mutations.leak("SNS", "GND", 201.0 if "Q2" in fitted else 40.1)  # Rs and R11, once more
     found["highside_short"] = mutations.short(high_side, drain, source)
     found["limiter_failed"] = mutations.together(*limiters)
     return found
@@ -102,6 +103,8 @@ class SpiceCircuit:
         deck = drawing.deck(armed=list(self._faults.values()), settings=self._first())
         self._engine = engine = Engine(deck)
         self._shunt = engine.watch(drawing.pin_node("U5", "IN+"), drawing.pin_node("U5", "IN-"))
+        self._second = engine.watch(drawing.pin_node("U7", "IN+"), drawing.pin_node("U7", "IN-"))
+        self._bus_node = drawing.pin_node("U7", "VBUS")
         self._base_us = now_us - _REST_US
         self._now_us = self._load_at_us = now_us
         engine.advance(_REST_US * 1e-6)
@@ -330,10 +333,23 @@ class SpiceCircuit:
     def shunt_nv(self, start_us: int, end_us: int, now_us: int) -> int:
         """Return the mean voltage between the INA219's inputs between two times until `now_us`, in nV."""
         self.advance(now_us)
+        return self._mean_nv(self._shunt, start_us, end_us)
+
+    def second_nv(self, start_us: int, end_us: int, now_us: int) -> int:
+        """Return the same between the INA226's inputs; of a window that ends in this cycle, as far as it is known."""
+        self._near(now_us)
+        late_us = max(0, end_us - self._now_us)
+        return self._mean_nv(self._second, start_us - late_us, end_us - late_us)
+
+    def second_bus_mv(self, now_us: int) -> float:
+        """Return the INA226's bus voltage, in mV."""
+        return self._near(now_us).value(self._bus_node) * 1e3
+
+    def _mean_nv(self, watch: Watch, start_us: int, end_us: int) -> int:
         try:
-            mean = self._shunt.mean((start_us - self._base_us) * 1e-6, (end_us - self._base_us) * 1e-6)
+            mean = watch.mean((start_us - self._base_us) * 1e-6, (end_us - self._base_us) * 1e-6)
         except ValueError:  # the window is before all that is known: nothing flowed then
-            mean = self._shunt.now()
+            mean = watch.now()
         return round(mean * 1e9)
 
     def bus_mv(self) -> float:

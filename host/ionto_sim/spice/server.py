@@ -101,6 +101,9 @@ class Server:
     def _do_shunt(self, first: int, second: int, fields: Any) -> int:
         return self._on.shunt_nv(first - fields, first, second)
 
+    def _do_second(self, first: int, second: int, fields: Any) -> int:
+        return self._on.second_nv(first - fields, first, second)
+
     def _do_adc(self, first: int, second: int, fields: Any) -> int:
         return self._on.adc_u16(second, first)
 

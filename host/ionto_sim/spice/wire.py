@@ -11,6 +11,7 @@ CALLS = (
     "boost",
     "relay",
     "shunt",
+    "second",
     "adc",
     "call",
     "meter",
@@ -18,4 +19,4 @@ CALLS = (
     "dump",
     "restore",
 )
-ASKS = ("advance", "shunt", "adc", "call", "meter", "look", "dump", "restore")
+ASKS = ("advance", "shunt", "second", "adc", "call", "meter", "look", "dump", "restore")

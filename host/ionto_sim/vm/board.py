@@ -6,6 +6,7 @@ from .. import faults
 from ..circuit import FULL_DUTY, Circuit
 from ..compat import NEVER_US, make_room
 from ..ina219_model import Ina219
+from ..ina226_model import Ina226
 from .core import CLOCK
 from .drawn import DrawnCircuit
 
@@ -56,6 +57,13 @@ class Board:
         self.circuit = DrawnCircuit(config) if config["spice"] else Circuit(values, config["load"])
         self.sensor = Ina219(
             self.circuit, values["ina_gain"], values["ina_offset_uv"], values["ina_noise_uv"], values["seed"] + 1
+        )
+        self.second = Ina226(
+            self.circuit,
+            values["second_gain"],
+            values["second_offset_uv"],
+            values["second_noise_uv"],
+            values["seed"] + 2,
         )
         self.pins = [PinState(number) for number in range(GPIOS)]
         self.slices = [Slice() for _ in range(8)]
@@ -127,7 +135,7 @@ class Board:
 
     def _hold_bus(self) -> None:
         self.bus_held = "i2c_hang" in self.faults or "i2c_dead" in self.faults
-        self.bus_faulty = self.bus_held or "sensor_missing" in self.faults
+        self.bus_faulty = self.bus_held or "sensor_missing" in self.faults or "second_missing" in self.faults
         self.adc_stuck = "adc_stuck" in self.faults
         self._scl_edges = 0
 
@@ -255,6 +263,7 @@ class Board:
         if kind == "power":
             self.circuit.set_power(now, True)
             self.sensor.power_on(now)
+            self.second.power_on(now)
         CLOCK.now_us += _BOOT_US.get(kind, _HARD_BOOT_US)
 
     def apply_settings(self) -> None:
@@ -304,6 +313,9 @@ class Board:
         elif name == "sensor_reset":
             if on:
                 self.sensor.power_on(now)
+        elif name == "second_reset":
+            if on:
+                self.second.power_on(now)
         elif name == "firmware_exception":
             CLOCK.fail_once = on
         elif name == "loop_late":
@@ -316,6 +328,11 @@ class Board:
             if name == "sensor_stuck":
                 self.sensor.advance(now)
                 self.sensor.stuck = on
+            elif name == "second_stuck":
+                self.second.advance(now)
+                self.second.stuck = on
+            elif name == "second_gain":
+                self.second.factor = 1.2 if on else 1.0
             elif name == "loop_hung":
                 CLOCK.hung = on
         self._hold_bus()
@@ -377,6 +394,7 @@ class Board:
         state["slices"] = [[piece.freq_hz, piece.top, piece.running] for piece in self.slices]
         state["circuit"] = self.circuit.dump()
         state["sensor"] = self.sensor.dump()
+        state["second"] = self.second.dump()
         state["schedule"] = CLOCK.control.dump()
         return state
 
@@ -394,6 +412,7 @@ class Board:
             piece.freq_hz, piece.top, piece.running = saved
         self.circuit.restore(state["circuit"])
         self.sensor.restore(state["sensor"])
+        self.second.restore(state["second"])
         CLOCK.control.restore(state["schedule"])
         self.circuit.set_vbus(CLOCK.now_us, bool(self.config["plugged"]))
         if fresh:

@@ -219,7 +219,7 @@ class ADC:
 
 
 class I2C:
-    """I2C bus 0 with the INA219 on it."""
+    """I2C bus 0 with both sensors on it."""
 
     def __init__(self, id=0, *, scl=None, sda=None, freq=400_000, timeout=50_000):
         board = CLOCK.board
@@ -231,6 +231,7 @@ class I2C:
         self._timeout_us = timeout
         self._byte_us = 9_000_000 / freq
         self._address = board.config["sensor_address"]
+        self._others = {board.config["second_address"]: ("second_missing", board.second)}
         self._sample_us = self._bus_us(3)
         self._clock = CLOCK
         self._board = board
@@ -240,30 +241,26 @@ class I2C:
         """Return what a transfer of `count` bytes with its start and stop takes, in us."""
         return int(count * self._byte_us + 5) + _I2C_CALL_US
 
-    def _fail(self) -> None:
-        """Take the time of a failing transfer and raise its error, if the bus or the chip is at fault."""
+    def _select(self, address: int) -> object:
+        """Return the chip at `address`; take the time of a failing transfer and raise its error if there is none."""
         board = CLOCK.board
         if board.bus_held:
             CLOCK.spend(self._timeout_us)
             raise OSError(_ETIMEDOUT)
-        if "sensor_missing" in board.faults:
+        missing, chip = (
+            ("sensor_missing", board.sensor) if address == self._address else self._others.get(address, ("", None))
+        )
+        if chip is None or missing in board.faults:
             CLOCK.spend(self._bus_us(1))
             raise OSError(_EIO)
-
-    def _select(self, address: int) -> object:
-        board = CLOCK.board
-        if board.bus_faulty:
-            self._fail()
-        if address != self._address:
-            CLOCK.spend(self._bus_us(1))
-            raise OSError(_EIO)
-        return board.sensor
+        return chip
 
     @micropython.native
     def readfrom_into(self, address, buffer, stop=True):
         """Read into `buffer` from the register under the pointer."""
+        sensor = self._sensor
         if address != self._address or self._board.bus_faulty:
-            self._select(address)
+            sensor = self._select(address)
         clock = self._clock
         cost = self._sample_us
         if len(buffer) != 2:
@@ -272,7 +269,7 @@ class I2C:
         clock.now_us = now
         if now >= clock.next_us:
             clock.service(4000)
-        self._sensor.read_into(buffer, now)
+        sensor.read_into(buffer, now)
 
     def readfrom(self, address, count, stop=True):
         """Return `count` bytes."""
@@ -306,8 +303,10 @@ class I2C:
         found = []
         board = CLOCK.board
         CLOCK.spend(112 * self._bus_us(1))
-        if not board.bus_faulty:
-            found.append(self._address)
+        if not board.bus_held:
+            if "sensor_missing" not in board.faults:
+                found.append(self._address)
+            found += [address for address, (missing, _) in self._others.items() if missing not in board.faults]
         return found
 
 

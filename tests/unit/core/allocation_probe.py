@@ -50,6 +50,12 @@ class Hal:
         block[kernel.R_DRAIN_MV] = 12000
         block[kernel.R_LOAD_MV] = 4000
 
+    def read_second(self, reading):
+        block = reading.block
+        block[kernel.R_SECOND_UA] = block[kernel.R_BESIDE_UA] = block[kernel.R_CURRENT_UA]
+        block[kernel.R_SECOND_RAW] = block[kernel.R_SECOND_UA] * 4
+        block[kernel.R_SECOND_SERIAL] = (block[kernel.R_SECOND_SERIAL] + 1) & 0xFFFF
+
     def set_duty(self, duty):
         self.set_ua = duty * 4975 // 4095
 
@@ -69,7 +75,7 @@ class Hal:
         pass
 
     cut_off = power_up = still_heart = start_watchdog = feed = nothing
-    show = nothing_with
+    show = look_second = check_second = nothing_with
 
     def set_reversed(self, reverse):
         return True

@@ -16,6 +16,8 @@ HAZARDS = {
     faults.SENSOR_MISSING: "HAZ-06",
     faults.SENSE_DISAGREE: "HAZ-03",
     faults.ADC_STUCK: "HAZ-04",
+    faults.SECOND_SENSOR: "HAZ-06",
+    faults.LOAD_DISAGREE: "HAZ-03",
     faults.OVER_CURRENT: "HAZ-02",
     faults.OVER_CURRENT_ABSOLUTE: "HAZ-02",
     faults.CURRENT_WHEN_OFF: "HAZ-12",
@@ -46,6 +48,8 @@ HAZARDS = {
     faults.SELFTEST_SENSE: "HAZ-03",
     faults.SELFTEST_LOAD: "HAZ-08",
     faults.SELFTEST_STOP: "HAZ-17",
+    faults.SELFTEST_SECOND: "HAZ-06",
+    faults.SELFTEST_LEAK: "HAZ-03",
 }
 
 

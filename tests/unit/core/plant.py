@@ -43,6 +43,7 @@ from ionto.session import Session
 
 OPEN_OHM = 1e12
 FLASH_MOST_UA = 80.0  # of the meter, at a flash operation: what one dead measurement leaves the other to see
+SECOND_ZERO_UA = 5  # of the second sensor, which the self-test finds
 _ON_STATES = (protocol.SELF_TESTING, protocol.RAMP_UP, protocol.HOLD, protocol.RAMP_DOWN)
 # Filter 15k/100n, 15k/(100n in parallel with 20k): 8.6 ms to 1 %.
 _SLOW_US, _FAST_US = 1730.0, 520.0
@@ -112,7 +113,8 @@ class Plant:
 
     Faults are plain attributes: `load_ohm` (`OPEN_OHM` for a lifted electrode), `sensor` ("ok", "stale", "stuck"),
     `forced_ua` (sink stuck), `switch_shorted` (dead-man bypassed), `rail_mv`, `vsys_mv`, `shunt_factor`, `sense_factor`
-    and `adc_stuck` (V(SNS)).
+    and `adc_stuck` (V(SNS)), `second` ("ok", "silent", "stuck", "frozen") and `second_factor`. `leak_share` of what the
+    sense node's sensors see passes the load besides, unseen by them.
     """
 
     def __init__(self, build: Limits, load_ohm: float = 2_000.0, noise: bool = True):
@@ -133,6 +135,11 @@ class Plant:
         self.adc_stuck = False
         self.sense_factor = 1.0
         self._sense_ua = 0
+        self.second = "ok"
+        self.second_factor = 1.0
+        self.leak_share = 0.0
+        self._second_raw = 0
+        self._second_step = 0
         self.nominal_rail_mv = 24_000
         self.vsys_mv = 3_900
         self.boost = False
@@ -182,7 +189,7 @@ class Plant:
             most = self.rail_mv * 1_000.0 / (self.load_ohm + self._inner_ohm)
             current = max(0.0, min(asked, most, self._build.hardware_ceiling_ua))
         self.current_ua = current
-        self.charge_uc += (before + current) * dt_us / 2e6
+        self.charge_uc += (before + current) * (1.0 + self.leak_share) * dt_us / 2e6
         if current > self.peak_ua:
             self.peak_ua = current
 
@@ -228,6 +235,19 @@ class Plant:
         block[kernel.R_DRAIN_MV] = int(drain_mv)
         block[kernel.R_LOAD_MV] = int(load_mv) if load_mv > 0.0 else 0
 
+    def read_second(self, reading: Reading, zero: int = 0) -> None:
+        """Fill what `reading` has of the second sensor, `zero` (in its LSB) taken off; it sees the load's current."""
+        gain_q14 = (2_500 << 14) // self._build.second_mohm
+        if self.second in ("ok", "frozen"):
+            self._second_step += 1
+            load_ua = self.current_ua * (1.0 + self.leak_share) * self.second_factor
+            self._second_raw = round((load_ua + SECOND_ZERO_UA) * 16_384 / gain_q14) + self._second_step % 3
+        measuring = (0, 0, 0, 0, 0, 0, zero + kernel.M_BIAS, gain_q14)
+        register = (self._second_raw & 0xFFFF).to_bytes(2, "big")
+        kernel.take_second(reading.block, measuring, register, int(self.second != "silent"))
+        if self.second == "frozen":
+            reading.second_ok = False
+
 
 class Rig:
     """Session, guards, self-test and controller on a plant: the pure core without application, log and link."""
@@ -242,7 +262,7 @@ class Rig:
         self.notes: list[tuple[int, ...]] = []
         self.session = Session(self.build, self.selftest, self.guards, self._note)
         self.controller = Controller(self.build.full_scale_ua, PWM_TOP)
-        self.zero_ua = 0
+        self.zero_ua = self.second_zero = 0
         self.dt_us = 1_000
         self.auto_arm = True
         self.reversed = False
@@ -264,6 +284,8 @@ class Rig:
         session.step(self.dt_us, reading, fault)
         if session.state != before:
             self._changed()
+        if self._cycle & 3 == 3:
+            plant.read_second(reading, self.second_zero)
         on = session.state in (protocol.SELF_TESTING, protocol.RAMP_UP, protocol.HOLD, protocol.RAMP_DOWN)
         plant.boost = on or session.state == protocol.ARMED
         drive_ua, steady = session.drive_ua(), session.block[kernel.S_STEADY]
@@ -279,7 +301,8 @@ class Rig:
             self._level ^= 1
         plant.heartbeat(self._level)
         if self.auto_arm and session.state == protocol.ARMED:
-            self.zero_ua = self.selftest.zero_ua
+            self.zero_ua, self.second_zero = self.selftest.zero_ua, self.selftest.second_zero
+            self.guards.compare()
             self._set_pole()
             session.armed()
         elif session.may_turn and session.state == protocol.REVERSING:
@@ -295,7 +318,7 @@ class Rig:
 
     def _changed(self) -> None:
         if self.session.state == protocol.SELF_TESTING:
-            self.zero_ua = 0
+            self.zero_ua = self.second_zero = 0
         if not self.session.output_on:
             self.controller.reset()
 
@@ -373,6 +396,26 @@ class FakeHal:
         self.jobs += 1
         if reading.fresh:
             reading.sensor_ok = self.plant.sensor_ok
+
+    def read_second(self, reading: Reading) -> None:
+        """Read the second sensor."""
+        self.jobs += 1
+        self.plant.read_second(reading, self.scale.second_zero)
+
+    def look_second(self, reading: Reading) -> None:
+        """Say in `reading` whether the second sensor converts."""
+        self.jobs += 1
+        if self.plant.second == "frozen":
+            reading.second_ok = False
+
+    def check_second(self, reading: Reading) -> None:
+        """Say in `reading` whether the second sensor is configured."""
+        self.jobs += 1
+
+    def open_second(self) -> bool:
+        """Try the second sensor again."""
+        self.calls.append("open_second")
+        return self.plant.second != "silent"
 
     def timing(self, level: int) -> None:
         """The loop timing pin: high while a control step runs."""

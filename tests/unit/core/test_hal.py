@@ -4,19 +4,39 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+import ina226_chip
 import pytest
 from ina219_chip import Chip
 
-from ionto import faults, limits, pins, ui
+from ionto import faults, kernel, limits, pins, ui
 from ionto.guards import Guards
 from ionto.ina219 import configuration
 from ionto.reading import Reading
+
+
+class Bus:
+    """I2C with both sensors on it."""
+
+    def __init__(self, first: Chip, second: ina226_chip.Chip):
+        self._chips = (first, second)
+
+    def _at(self, address: int) -> Chip | ina226_chip.Chip:
+        first, second = self._chips
+        return second if address == pins.INA226_ADDRESS else first
+
+    def writeto(self, address: int, data: bytes) -> None:
+        """As machine.I2C.writeto."""
+        self._at(address).writeto(address, data)
+
+    def readfrom_into(self, address: int, buffer: bytearray) -> None:
+        """As machine.I2C.readfrom_into."""
+        self._at(address).readfrom_into(address, buffer)
 
 
 class Machine:
@@ -29,6 +49,7 @@ class Machine:
         self.counts: dict[int, int] = {}
         self.acts: list[tuple[str, int, Any]] = []
         self.chip = Chip()
+        self.second = ina226_chip.Chip()
         self.now_us = 0
         self.feeds = 0
 
@@ -79,7 +100,7 @@ class Machine:
             Pin=Pin,
             PWM=PWM,
             ADC=lambda pin: SimpleNamespace(read_u16=lambda: chip.counts.get(pin.number, 0)),
-            I2C=lambda bus, scl, sda, freq, timeout: self.chip,
+            I2C=lambda bus, scl, sda, freq, timeout: Bus(self.chip, self.second),
             WDT=lambda timeout: SimpleNamespace(feed=self._feed),
             mem32={},
         )
@@ -204,6 +225,10 @@ def nothing_decides(hal: Any, reading: Reading) -> dict[str, Any]:
         "check_sensor": lambda: hal.check_sensor(reading),
         "look_for_usb": lambda: hal.look_for_usb(reading),
         "recover_sensor": hal.recover_sensor,
+        "read_second": lambda: hal.read_second(reading),
+        "look_second": lambda: hal.look_second(reading),
+        "check_second": lambda: hal.check_second(reading),
+        "open_second": hal.open_second,
         "set_duty": lambda: hal.set_duty(1_000),
         "still_heart": hal.still_heart,
         "show": lambda: hal.show(ui.READY),
@@ -349,12 +374,60 @@ def test_the_zero_is_taken_off() -> None:
         assert measured(hal, chip, 1_000).current_ua == 1_012
 
 
+@pytest.mark.hazard("HAZ-03")
+@pytest.mark.parametrize(("variant", "raw"), [("A", 8_000), ("B", 2_000)])
+def test_the_load_s_current_is_read_a_second_time(variant: str, raw: int) -> None:
+    """Beside it stands what the first sensor said at that moment, and its zero is taken off."""
+    with board(variant) as (_, hal, chip):
+        hal.scale.second_zero = 0
+        chip.second.registers[1] = raw
+        reading = measured(hal, chip, 2_000, variant=variant)
+        hal.read_second(reading)
+        assert abs(reading.second_ua - (2_000 if variant == "A" else 2_006)) <= 1
+        assert reading.block[kernel.R_BESIDE_UA] == 2_000
+        chip.chip.registers[1] = 1_000
+        hal.read(reading)
+        assert reading.block[kernel.R_BESIDE_UA] == 2_000
+        hal.scale.second_zero = raw
+        hal.read_second(reading)
+        assert (reading.second_ua, reading.block[kernel.R_BESIDE_UA]) == (0, 1_000)
+
+
+@pytest.mark.hazard("HAZ-04", "HAZ-05", "HAZ-06")
+@pytest.mark.parametrize(
+    ("break_it", "told_by"),
+    [
+        (lambda second: setattr(second, "address", 0x42), "read_second"),
+        (lambda second: setattr(second, "converts", False), "look_second"),
+        (lambda second: second.registers.update({0: ina226_chip.RESET}), "check_second"),
+    ],
+    ids=["silent", "frozen", "reset"],
+)
+def test_a_second_sensor_that_is_gone_is_told_until_it_is_opened_again(
+    break_it: Callable[[ina226_chip.Chip], None], told_by: str
+) -> None:
+    with board() as (_, hal, chip):
+        reading = measured(hal, chip, 1_000)
+        jobs = ("read_second", "look_second", "check_second")
+        for _ in range(3):
+            for job in jobs:
+                getattr(hal, job)(reading)
+        assert reading.second_ok
+        break_it(chip.second)
+        for job in jobs:
+            for _ in range(3):
+                getattr(hal, job)(reading)
+            assert reading.second_ok == (jobs.index(job) < jobs.index(told_by))
+        chip.second.address, chip.second.converts = 0x41, True
+        assert hal.open_second()
+
+
 @pytest.mark.hazard("HAZ-06")
 def test_a_dead_bus_is_a_reading_that_is_not_fresh() -> None:
     """Against a dead I2C bus. No exception; the last current stays, marked."""
     with board() as (_, hal, chip):
         reading = measured(hal, chip, 1_000)
-        chip.chip.address = 0x41
+        chip.chip.address = 0x44
         hal.read(reading)
         assert (reading.fresh, reading.current_ua) == (False, 1_000)
         assert not hal.recover_sensor()
@@ -383,7 +456,7 @@ def test_a_sensor_that_is_silent_is_not_called_unconfigured() -> None:
     """A bus error is told as a stale sample, not as a reset sensor."""
     with board() as (_, hal, chip):
         reading = measured(hal, chip, 1_000)
-        chip.chip.address = 0x41
+        chip.chip.address = 0x44
         hal.read(reading)
         hal.check_sensor(reading)
         assert (reading.fresh, reading.sensor_ok) == (False, True)
@@ -445,7 +518,7 @@ def test_the_relay_never_moves_under_current(why: str) -> None:
             hal.power_up()
             hal.set_duty(1)
         elif why == "no sample":
-            chip.chip.address = 0x41
+            chip.chip.address = 0x44
         assert not hal.set_reversed(True)
         assert chip.levels[pins.POLARITY_RELAY] == 0 and not hal.reversed()
 

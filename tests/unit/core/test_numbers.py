@@ -74,6 +74,7 @@ def test_a_code_keeps_its_number_for_ever() -> None:
         **numbered(38, "STOP_OPEN NEEDS_HAND NO_STARTS_LEFT LIMITS_EXCEEDED OTHER_LOG EVENTS_FULL"),
         **numbered(44, "CURRENT_REMAINS"),
         **numbered(100, "SENSOR_STALE SENSOR_STUCK SENSOR_CONFIG SENSOR_MISSING SENSE_DISAGREE ADC_STUCK"),
+        **numbered(106, "SECOND_SENSOR LOAD_DISAGREE"),
         **numbered(120, "OVER_CURRENT OVER_CURRENT_ABSOLUTE CURRENT_WHEN_OFF UNDER_CURRENT CHARGE_EXCEEDED"),
         **numbered(125, "TIME_EXCEEDED"),
         **numbered(140, "OPEN_CIRCUIT SHORT_CIRCUIT LOAD_OUT_OF_RANGE"),
@@ -84,6 +85,7 @@ def test_a_code_keeps_its_number_for_ever() -> None:
         **numbered(220, "SELFTEST_SENSOR SELFTEST_OFFSET SELFTEST_RAIL SELFTEST_LATENT_SWITCH"),
         **numbered(224, "SELFTEST_LATENT_SETPOINT SELFTEST_BATTERY SELFTEST_NO_CURRENT SELFTEST_SENSE SELFTEST_LOAD"),
         **numbered(229, "SELFTEST_STOP"),
+        **numbered(238, "SELFTEST_SECOND SELFTEST_LEAK"),
     }
     assert {name: getattr(faults, name) for name in known} == known
 
@@ -114,6 +116,7 @@ LIMITS: list[tuple[str, int, int]] = [
     ("probe_ua", 40, 200),
     ("series_ohm", 552, 114),
     ("sense_mohm", 201_000, 40_080),
+    ("second_mohm", 10_000, 2_492),
     ("pga_range_mv", 80, 320),
     ("min_rail_mv", 20_000, 20_000),
     ("max_rail_mv", 27_500, 27_500),
@@ -152,12 +155,12 @@ def test_what_every_build_has_in_common() -> None:
     assert limits.UC_PER_MA_MIN == 60_000
 
 
-# Cells that are the first of a count: its other three have no name of their own.
-_COUNTS = {"G_COUNT": 4, "G_SENSE": 4, "S_COUNT": 4}
-_ALIASES = {"S_CHARGE_UC", "S_CHARGE_PC", "S_ON_MS", "S_ON_US"}
+# Cells that are the first of a count, or of a charge alone: its others have no name of their own.
+_COUNTS = {"G_COUNT": 4, "G_SENSE": 2, "G_SECOND": 2, "S_COUNT": 4}
+_ALIASES = {"M_BIAS", "S_CHARGE_UC", "S_CHARGE_PC", "S_ON_MS", "S_ON_US"}
 
 
-@pytest.mark.parametrize("prefix", ["R_", "G_", "S_", "T_", "W_", "L_"])
+@pytest.mark.parametrize("prefix", ["R_", "M_", "G_", "S_", "T_", "W_", "L_"])
 def test_no_two_numbers_share_a_cell_of_a_block(prefix: str) -> None:
     """Against a number that is written over another: every cell from 0 to the size has one name."""
     names = {name: at for name, at in constants(kernel, prefix).items() if name not in _ALIASES}

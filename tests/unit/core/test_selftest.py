@@ -43,7 +43,7 @@ def test_a_good_board_passes(variant: str, offset_ua: int) -> None:
 def test_the_results_say_what_was_measured_and_what_is_allowed() -> None:
     rig = examined()
     names = [row[0] for row in rig.selftest.results]
-    assert len(names) == len(set(names)) == 13
+    assert len(names) == len(set(names)) == 16
     for _name, passed, value, unit, low, high in rig.selftest.results:
         assert passed
         assert unit in ("uA", "mV", "ohm", "files", "")
@@ -86,6 +86,11 @@ BROKEN = [
     ("battery low", with_attribute("vsys_mv", 3_299), [faults.SELFTEST_BATTERY]),
     ("sensor missing", with_attribute("sensor", "stale"), [faults.SELFTEST_SENSOR]),
     ("sensor not configured", with_attribute("sensor_ok", False), [faults.SELFTEST_SENSOR]),
+    ("second sensor missing", with_attribute("second", "silent"), [faults.SELFTEST_SECOND]),
+    ("second sensor does not convert", with_attribute("second", "frozen"), [faults.SELFTEST_SECOND]),
+    ("second sensor stuck", with_attribute("second", "stuck"), [faults.SELFTEST_LEAK]),
+    ("second sensor reads a third", with_attribute("second_factor", 0.3), [faults.SELFTEST_LEAK]),
+    ("the sense node leaks: twice the current", with_attribute("leak_share", 1.0), [faults.SELFTEST_LEAK]),
 ]
 EVERY_BROKEN = pytest.mark.parametrize(
     ("break_it", "codes"), marked((name, codes[0], [break_it, codes]) for name, break_it, codes in BROKEN)
@@ -146,9 +151,11 @@ def judged(phase: int, current_ua: int, **changes: int) -> SelfTest:
     for index, (_, ticks, _, _) in enumerate(PHASES):
         reading.rail_mv, reading.vsys_mv = 24_000, 3_900
         reading.raw = reading.sense_ua = good[index]
+        reading.second_raw = 4 * good[index]
         reading.load_mv, reading.drain_mv = 80, 23_800
         if index == phase:
             reading.raw = reading.sense_ua = current_ua
+            reading.second_raw = 4 * current_ua
             for name, value in changes.items():
                 setattr(reading, name, value)
         for _ in range(ticks + 1):  # judged in a cycle of its own
@@ -185,6 +192,15 @@ def judged(phase: int, current_ua: int, **changes: int) -> SelfTest:
         (3, {"current_ua": 40, "sense_ua": 61}, faults.SELFTEST_SENSE),
         (3, {"current_ua": 40, "sense_ua": 20}, 0),
         (3, {"current_ua": 40, "sense_ua": 19}, faults.SELFTEST_SENSE),
+        (2, {"current_ua": 0, "second_raw": 4 * 16}, 0),
+        (2, {"current_ua": 0, "second_raw": 4 * 17}, faults.SELFTEST_LEAK),
+        (2, {"current_ua": 0, "second_raw": 4 * -16}, 0),
+        (2, {"current_ua": 0, "second_raw": 4 * -17}, faults.SELFTEST_LEAK),
+        (3, {"current_ua": 40, "second_raw": 4 * 64}, 0),
+        (3, {"current_ua": 40, "second_raw": 4 * 65}, faults.SELFTEST_LEAK),
+        (3, {"current_ua": 40, "second_raw": 4 * 16}, 0),
+        (3, {"current_ua": 40, "second_raw": 4 * 15}, faults.SELFTEST_LEAK),
+        (2, {"current_ua": 0, "second_ok": False}, faults.SELFTEST_SECOND),
         (4, {"current_ua": 15}, 0),
         (4, {"current_ua": 16}, faults.SELFTEST_LATENT_SWITCH),
     ],
@@ -209,10 +225,12 @@ def test_the_zero_is_found_and_taken_off_the_rest(zero_ua: int) -> None:
     for current_ua, (_, ticks, _, _) in zip((0, 15, 15, 60, 15), PHASES, strict=True):
         reading.raw = current_ua + zero_ua
         reading.sense_ua = current_ua + 20  # V(SNS) has a zero of its own
+        reading.second_raw = (current_ua - 12) * 4  # and so has the second sensor
         for _ in range(ticks + 1):  # judged in a cycle of its own
             test.step(reading)
     assert (test.fault, test.zero_ua) == (faults.NONE, zero_ua)
-    assert [row[2] for row in test.results if row[3] == "uA"] == [zero_ua, 15, 15, 60, 0, 15]
+    assert [row[2] for row in test.results if row[3] == "uA"] == [zero_ua, 15, 15, -12, 60, 0, 0, 15]
+    assert test.second_zero == -48
 
 
 @pytest.mark.hazard("HAZ-12")

@@ -157,14 +157,16 @@ def test_guards_at_the_end_of_the_longest_session(variant: str) -> None:
         guards = Guards(build)
         guards.begin(build.max_dose_uc, build.max_session_ms * 17 // 16)
         guards.block = Block(guards.block)
-        for start in (kernel.G_COUNT, kernel.G_SENSE):
+        guards.compare()
+        for start in (kernel.G_COUNT, kernel.G_SENSE, kernel.G_SECOND):
             guards.block[start + kernel.C_CHARGE_UC] = build.max_dose_uc * 17 // 16
             guards.block[start + kernel.C_CHARGE_PC] = 999_999
-            guards.block[start + kernel.C_MS] = build.max_session_ms * 17 // 16
-            guards.block[start + kernel.C_US] = 999
+        guards.block[kernel.G_COUNT + kernel.C_MS] = build.max_session_ms * 17 // 16
+        guards.block[kernel.G_COUNT + kernel.C_US] = 999
         taken = reading(
             current_ua=current, sense_ua=sense, rail_mv=millivolt, drain_mv=millivolt, load_mv=millivolt, raw=current
         )
+        taken.second_ua, taken.block[kernel.R_SECOND_SERIAL] = sense, 1
         for output_on in (True, True, False, False, True):
             guards.step(small(dt_us), taken, small(build.max_current_ua), output_on)
 
@@ -179,6 +181,7 @@ def armed(build: Limits, plan: dose.Dose) -> Session:
     taken = reading()
     for _ in range(600):
         taken.raw = taken.current_ua = taken.sense_ua = selftest.setpoint_ua if selftest.heartbeat else 0
+        taken.second_raw = taken.raw * build.second_mohm // 2_500
         session.step(1_000, taken, 0)
     assert session.state == protocol.ARMED, session.fault
     session.block = Block(session.block)
@@ -295,6 +298,20 @@ def test_what_the_converters_give(variant: str, gain_q15: int, counts: int) -> N
             assert 0 <= taken.current_ua <= (0x7FFF + 20) * gain_q15 / calibration.UNITY_Q15 + 1
             assert abs(raw + 20) * gain_q15 + 0x4000 < 1 << 31, "the product of the calibration, in viper's 32 bits"
             assert 0 <= taken.sense_ua <= 0x7FFF
+
+
+@pytest.mark.hazard("HAZ-27")
+@pytest.mark.parametrize("zero", [-0x1000, 0, 0x1000])
+@VARIANTS
+def test_what_the_second_sensor_gives(variant: str, zero: int) -> None:
+    gain_q14 = (2_500 << 14) // limits.for_variant(variant).second_mohm
+    measuring = Block([0, 0, 0, 0, 0, 0, zero + kernel.M_BIAS, gain_q14])
+    taken = reading()
+    for raw in (-0x8000, 0, 0x7FFF) * 3:
+        register = [Cell(byte) for byte in (raw & 0xFFFF).to_bytes(2, "big")]
+        kernel.take_second(taken.block, measuring, register, small(1))
+        assert abs(taken.second_ua - max(0, (raw - zero) * gain_q14 / 16_384)) <= 0.5
+        assert taken.second_raw == raw and 0 <= taken.second_ua <= 0xFFFF
 
 
 @pytest.mark.hazard("HAZ-27")
