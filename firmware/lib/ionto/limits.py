@@ -21,6 +21,12 @@ MIN_STRETCH_MS = const(1_000)  # at full current between two reversals
 MAX_EXTENSION_PCT = const(100)
 MAX_STARTS = const(20)
 
+# Of every build: what the current may be off by, set-point and measurement together, before the trim has learnt it:
+# reference 0.5 %, divider and sense resistor 1 % each; the op-amp's offset, and the zero of the measurement. The trim
+# (kernel.control) has 1/16 and 20 uA for it, the guards 60 uA more than that on an edge.
+PATH_PPM = const(25_000)
+PATH_UA = const(13)
+
 # Of every build: what the hardware takes its time for.
 DEAD_MAN_MS = const(120)  # without a heartbeat no current flows after it: 110 at the worst tolerance, and some more
 RELAY_MS = const(400)  # the polarity relay's driver holds it for up to 310 after its pin went low; operate, bounce

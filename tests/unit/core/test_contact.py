@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from plant import Rig, a_dose
 
 from ionto import dose, faults, limits, protocol
+from ionto.controller import Controller
 from ionto.limits import Limits
+from ionto.pins import PWM_TOP
 
 A, B = limits.variant_a(), limits.variant_b()
 INNER_OHM = {"A": 790.0, "B": 179.0}
@@ -206,3 +208,43 @@ def test_the_least_dose_is_met_whatever_its_ramps(
     rig.start(plan)
     run(rig)
     assert_met(rig, plan)
+
+
+# The set-point path at the corners of its tolerance.
+
+
+@pytest.mark.hazard("HAZ-07", "HAZ-24")
+@pytest.mark.parametrize("offset_ua", [-limits.PATH_UA, limits.PATH_UA])
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("edge_ms", [20, 1_000])
+@pytest.mark.parametrize("build", [A, B], ids="AB")
+def test_a_path_at_the_corner_of_its_tolerance_completes(
+    build: Limits, edge_ms: int, sign: int, offset_ua: int
+) -> None:
+    """Against OVER_CURRENT on a slow edge: what the trim learnt at the top is too much on the way down."""
+    full_ua = build.max_current_ua
+    pulses = {
+        "waveform": "pulsed",
+        "pulse_on_ms": edge_ms + 200,
+        "pulse_off_ms": edge_ms + 200,
+        "pulse_edge_ms": edge_ms,
+    }
+    plan = a_dose(build, current_ua=full_ua, dose_uc=full_ua * 8, area_mm2=20_000, **pulses)
+    rig = Rig(build, load_ohm=load_for(build, full_ua * 2))
+    rig.plant.gain, rig.plant.offset_ua = 1 + sign * limits.PATH_PPM / 1e6, offset_ua
+    rig.start(plan)
+    run(rig)
+    assert_met(rig, plan)
+    assert rig.plant.peak_ua <= full_ua * 1.01 + 3
+
+
+@pytest.mark.hazard("HAZ-07")
+@pytest.mark.parametrize("build", [A, B], ids="AB")
+def test_the_trim_reaches_the_corner_of_the_tolerance(build: Limits) -> None:
+    """At every current of the build, with what is left for temperature and age."""
+    for setpoint_ua in (build.min_current_ua, build.max_current_ua):
+        controller = Controller(build.full_scale_ua, PWM_TOP)
+        needed_ua = setpoint_ua * limits.PATH_PPM / 1e6 + limits.PATH_UA
+        for _ in range(5_000):
+            controller.step(setpoint_ua, setpoint_ua - 40)
+        assert controller.trim_ua() >= 1.5 * needed_ua
