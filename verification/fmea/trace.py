@@ -77,13 +77,13 @@ class Trace:
         found = Figures(watched_ms=len(self.points))
         if not self.points:
             return found
-        self._current(found)
+        self._current(found, off_ua)
         self._cut(found, dead_man_ms, off_ua)
         self._against_asked(found, settle_ms)
         self._against_told(found)
         return found
 
-    def _current(self, found: Figures) -> None:
+    def _current(self, found: Figures, off_ua: float) -> None:
         points = self.points
         last = points[-5:]
         found.peak_ua = max(abs(point.load_ua) for point in points)
@@ -91,7 +91,7 @@ class Trace:
         found.told_end_ua, found.asked_end_ua = last[-1].told_ua, last[-1].asked_ua
         found.cell_ua = max(0.0, max(point.cell_ua for point in points))
         found.gate_mv = max(point.gate_mv for point in points)
-        turned = [point for point in points if point.load_ua * point.pole < -OFF_UA]
+        turned = [point for point in points if point.load_ua * point.pole < -off_ua]
         found.turned_ms = sum(point.live and point.output_on for point in turned)
         found.wrong_pole_ms = len(turned) - found.turned_ms
 
