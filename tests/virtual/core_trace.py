@@ -46,6 +46,8 @@ def plant_step(reading, duty, output_on, filtered_ua, noise, lifted):
     reading.raw = current + 5 + noise % 3 - 1
     reading.current_ua = reading.raw
     reading.sense_ua = current * 101 // 100 + noise % 3
+    reading.second_raw = 4 * current
+    reading.second_ua = current
     reading.drain_mv = 0 if lifted else 9_000
     return filtered_ua
 

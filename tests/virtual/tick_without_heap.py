@@ -92,6 +92,17 @@ class Hal:
     def check_sensor(self, reading):
         reading.block[kernel.R_SENSOR_OK] = 1
 
+    def look_second(self, reading):
+        pass
+
+    check_second = look_second
+
+    def read_second(self, reading):
+        block = reading.block
+        block[kernel.R_SECOND_UA] = block[kernel.R_BESIDE_UA] = block[kernel.R_CURRENT_UA]
+        block[kernel.R_SECOND_RAW] = block[kernel.R_SECOND_UA] * 4 + (block[kernel.R_SECOND_SERIAL] & 1)
+        block[kernel.R_SECOND_SERIAL] = (block[kernel.R_SECOND_SERIAL] + 1) & 0xFFFF
+
     def read(self, reading):
         current_ua = self._duty * 4975 // 4095 if self._on else 0
         block = reading.block

@@ -44,7 +44,9 @@ def split(packed: list[bytes], most: int) -> list[bytes]:
 def long_log(samples: int) -> bytes:
     """Return a sound log with `samples` samples of a hold at 4 mA."""
     rows = [
-        struct.pack(fmt.SAMPLE_FORMAT, 900 * n, 3600 * n, 4000, 4000, 3998, 4002, 12_000, 12_100, 900, protocol.HOLD, 0)
+        struct.pack(
+            fmt.SAMPLE_FORMAT, 900 * n, 3600 * n, 4000, 4000, 3998, 4002, 4001, 12_000, 12_100, 900, protocol.HOLD, 0
+        )
         for n in range(samples)
     ]
     blocks = [(fmt.SAMPLES, block) for block in split(rows, fmt.SAMPLES_PER_RECORD)]

@@ -72,6 +72,7 @@ class Desk:
         late_us = parts.guards.late_max_us
         values[kernel.T_LATE_MAX_US] = late_us if late_us < _WORD else _WORD
         values[kernel.T_SECOND_FAULT] = session.second_fault
+        values[kernel.T_SECOND_CHARGE_UC] = parts.guards.second_charge_uc
         values[kernel.T_LOG_LEFT] = self._keeper.records_left()
 
     def _flags(self) -> int:

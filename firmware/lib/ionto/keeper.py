@@ -24,7 +24,7 @@ BEGIN = const(2)
 TAIL = const(3)
 FLUSH = const(4)
 
-_PARTS = ("shunt_mohm", "sense_mohm", "series_ohm")  # what the numbers of the log rest on
+_PARTS = ("shunt_mohm", "sense_mohm", "second_mohm", "series_ohm")  # what the numbers of the log rest on
 _POLE_CODES = (2, 1)  # of the log's event, by "the pole is +"
 _ENDED = (protocol.DONE, protocol.FAULT)
 _TAIL_MS = const(125)  # what the filter and the dead-man, 110 ms at its worst, let flow; then a guard looks for current
@@ -201,6 +201,7 @@ class Keeper:
             "shortfall_uc": session.shortfall_uc,
             "guard_charge_uc": guards.charge_uc,
             "sense_charge_uc": guards.sense_charge_uc,
+            "second_charge_uc": guards.second_charge_uc,
             "t_ms": session.t_ms,
             "on_ms": session.on_ms,
             "planned_on_ms": session.planned_on_ms,

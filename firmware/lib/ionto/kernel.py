@@ -269,7 +269,9 @@ T_TARGET_UA = const(21)
 T_COMFORT = const(22)
 T_COMFORT_COUNT = const(23)
 T_LEAST_UA = const(24)
-T_SIZE = const(25)
+T_SECOND_UA = const(25)
+T_SECOND_CHARGE_UC = const(26)
+T_SIZE = const(27)
 _MAX_LOAD_OHM = const(1_000_000)
 _LOAD_FROM_UA = const(20)
 
@@ -282,7 +284,8 @@ W_MAX_UA = const(4)
 W_DUE_MS = const(5)
 W_PERIOD_MS = const(6)
 W_MAX_MV = const(7)
-W_SIZE = const(8)
+W_SUM_SECOND_UA = const(8)
+W_SIZE = const(9)
 _NO_MIN_UA = const(0x7FFF)
 _LOAD_MAX_FROM_UA = const(50)  # with less the drain hangs on its divider, and the voltage is the rail's
 
@@ -293,20 +296,22 @@ L_SETPOINT_UA = const(2)
 L_MEAN_UA = const(3)
 L_MIN_UA = const(4)
 L_MAX_UA = const(5)
-L_LOAD_MV = const(6)
-L_LOAD_MAX_MV = const(7)
-L_CYCLES = const(8)
-L_STATE = const(9)
-L_FLAGS = const(10)
-L_SIZE = const(11)
+L_SECOND_MEAN_UA = const(6)
+L_LOAD_MV = const(7)
+L_LOAD_MAX_MV = const(8)
+L_CYCLES = const(9)
+L_STATE = const(10)
+L_FLAGS = const(11)
+L_SIZE = const(12)
 # Where they lie in a packed sample: what `fold` keeps of the later one, and the words that it merges.
 _B_MEAN = const(10)
 _B_MIN = const(12)
-_B_LOAD = const(16)
-_B_CYCLES = const(20)
-_B_STATE = const(22)
-_B_FLAGS = const(23)
-_B_SIZE = const(24)
+_B_SECOND = const(16)
+_B_LOAD = const(18)
+_B_CYCLES = const(22)
+_B_STATE = const(24)
+_B_FLAGS = const(25)
+_B_SIZE = const(26)
 
 # Analogue inputs.
 _VREF_MV = const(3_300)
@@ -848,6 +853,7 @@ def window(w: ptr32, r: ptr32, t_ms: int) -> int:
     current_ua = r[R_CURRENT_UA]
     load_mv = r[R_LOAD_MV]
     w[W_SUM_UA] += current_ua
+    w[W_SUM_SECOND_UA] += r[R_SECOND_UA]
     w[W_SUM_MV] += load_mv
     w[W_COUNT] += 1
     if load_mv > w[W_MAX_MV] and current_ua > _LOAD_MAX_FROM_UA:
@@ -863,6 +869,7 @@ def window(w: ptr32, r: ptr32, t_ms: int) -> int:
 def open_window(w: ptr32, t_ms: int):
     """Begin the log's next window at `t_ms`."""
     w[W_SUM_UA] = 0
+    w[W_SUM_SECOND_UA] = 0
     w[W_SUM_MV] = 0
     w[W_COUNT] = 0
     w[W_MIN_UA] = _NO_MIN_UA
@@ -880,6 +887,7 @@ def take_window(sample: ptr32, w: ptr32, s: ptr32, state: int):
     sample[L_MEAN_UA] = w[W_SUM_UA] // count
     sample[L_MIN_UA] = w[W_MIN_UA]
     sample[L_MAX_UA] = w[W_MAX_UA]
+    sample[L_SECOND_MEAN_UA] = w[W_SUM_SECOND_UA] // count
     sample[L_LOAD_MV] = w[W_SUM_MV] // count
     sample[L_LOAD_MAX_MV] = w[W_MAX_MV]
     sample[L_CYCLES] = count
@@ -904,7 +912,7 @@ def fold(b: ptr8, to: int, at: int):
     while place < _B_CYCLES:
         value = b[at + place] | b[at + place + 1] << 8
         second = b[later + place] | b[later + place + 1] << 8
-        if place == _B_MEAN or place == _B_LOAD:  # noqa: SIM109 - `in (a, b)` makes a tuple; viper compares integers
+        if place == _B_MEAN or place == _B_SECOND or place == _B_LOAD:  # noqa: SIM109 - a tuple would be made; viper compares integers
             value = (value * one + second * two + (both >> 1)) // both
         elif place == _B_MIN:
             value = second if second < value else value
@@ -952,6 +960,7 @@ def fill_status(t: ptr32, s: ptr32, r: ptr32, k: ptr32):
     t[T_SETPOINT_UA] = s[S_SETPOINT_UA]
     t[T_CURRENT_UA] = current_ua
     t[T_SENSE_UA] = r[R_SENSE_UA]
+    t[T_SECOND_UA] = r[R_SECOND_UA]
     t[T_LOAD_MV] = r[R_LOAD_MV]
     t[T_RAIL_MV] = r[R_RAIL_MV]
     t[T_VSYS_MV] = r[R_VSYS_MV]

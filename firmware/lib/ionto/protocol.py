@@ -154,6 +154,8 @@ STATUS_FIELDS = (
     ("comfort", "B"),
     ("comfort_count", "B"),
     ("least_ua", "H"),
+    ("second_ua", "H"),
+    ("second_charge_uc", "I"),
 )
 STATUS_FORMAT = "<" + "".join([code for _, code in STATUS_FIELDS])
 

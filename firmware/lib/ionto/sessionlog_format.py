@@ -31,6 +31,7 @@ SAMPLE_FIELDS = (
     ("current_mean_ua", "H"),
     ("current_min_ua", "H"),
     ("current_max_ua", "H"),
+    ("second_mean_ua", "H"),
     ("load_mv", "H"),
     ("load_max_mv", "H"),
     ("cycles", "H"),
@@ -38,7 +39,7 @@ SAMPLE_FIELDS = (
     ("flags", "B"),
 )
 SAMPLE_FORMAT = "<" + "".join([code for _, code in SAMPLE_FIELDS])
-SAMPLE_BYTES = const(24)
+SAMPLE_BYTES = const(26)
 SAMPLES_PER_RECORD = const(80)
 SAMPLE_LIMITED = const(1)  # flag: the contact, not the set-point, decided the current
 

@@ -119,6 +119,7 @@ def _show_text(facts: dict[str, Any]) -> str:
         ["dose", printable(f"{facts['name']}, {facts['drug']}") if facts["name"] else "unknown"],
         ["outcome", ", ".join([printable(facts["outcome"]), *facts["faults"]])],
         ["charge", dose],
+        *([["second", _second(facts)]] if facts["second_count_ma_min"] is not None else []),
         ["time", _time(facts)],
         ["extremes", _extremes(facts)],
         *(["comfort", printable(_felt(row))] for row in facts["comfort"]),
@@ -128,6 +129,11 @@ def _show_text(facts: dict[str, Any]) -> str:
         *(["damage", line] for line in facts["damage"]),
     ]
     return "\n".join(f"{name:<9} {value}" for name, value in rows)
+
+
+def _second(facts: dict[str, Any]) -> str:
+    count = f"{facts['second_count_ma_min']:.3f} mA*min by the second sensor, before relay and leads"
+    return count + (": NOT WHAT WAS COUNTED" if facts["charges_agree"] is False else "")
 
 
 def _time(facts: dict[str, Any]) -> str:
@@ -199,7 +205,8 @@ def _verdict(path: Path, board: str) -> dict[str, Any]:
     try:
         session = sessionfile.read(path)
     except NotALogError as error:
-        return {"path": path, "ok": False, "error": error.message, "damage": [], "records": 0, "chain": ""}
+        nothing = {"damage": [], "records": 0, "chain": "", "charges_agree": None}
+        return {"path": path, "ok": False, "error": error.message, **nothing}
     altered = _altered(path)
     damage = [item.describe() for item in session.damage]
     if altered:
@@ -214,6 +221,7 @@ def _verdict(path: Path, board: str) -> dict[str, Any]:
         "damage": damage,
         "records": session.records,
         "chain": session.chain.hex(),
+        "charges_agree": session.charges_agree,
     }
 
 
@@ -225,6 +233,7 @@ def _verdict_lines(row: dict[str, Any]) -> list[str]:
     return [
         f"{mark}   {row['path']}: {row['records']} records{chain}",
         *(f"           {line}" for line in row["damage"]),
+        *(["           the second sensor's charge is not what was counted"] if row["charges_agree"] is False else []),
     ]
 
 

@@ -102,6 +102,8 @@ class Status:
     comfort: int
     comfort_count: int
     least_ua: int
+    second_ua: int
+    second_charge_uc: int
 
     @classmethod
     def decode(cls, payload: bytes) -> Status:

@@ -1,7 +1,7 @@
 """Session logs from Python.
 
 >>> from ionto_host import logs
->>> session = logs.read("tests/golden/format_2.ilog")
+>>> session = logs.read("tests/golden/format_3.ilog")
 >>> session.outcome, session.verified
 ('complete', True)
 >>> session.dose["current_ua"]

@@ -67,6 +67,10 @@ def _charge(session: Session, dose: dict[str, int]) -> Iterator[Line]:
     counts = [("charge, controller's count", session.charge_uc, DOSE_TOLERANCE)]
     counts += [("charge, guards' count", _end(session, "guard_charge_uc"), DOSE_TOLERANCE)]
     counts += [("charge, independent count", _end(session, "sense_charge_uc"), COUNT_TOLERANCE)]
+    second = _end(session, "second_charge_uc")
+    if second is not None:
+        found = f"{second / 60_000:.3f} mA*min"
+        yield Line("charge, second sensor's count", "the controller's", found, session.charges_agree)
     for what, value_uc, tolerance in counts:
         if value_uc is None:
             yield Line(what, told, "unknown", None)

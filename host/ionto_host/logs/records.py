@@ -24,7 +24,8 @@ _MAX_JSON_BYTES = 4096  # more than the board's buffer for a record
 class Sample(NamedTuple):
     """Means and extremes over the `cycles` of 1 ms before `t_ms`; the fields are `layout.SAMPLE_FIELDS`.
 
-    `cycles` is 0, and `load_max_mv` the mean, in a log of format 1, which had neither.
+    `cycles` is 0, and `load_max_mv` the mean, in a log of format 1, which had neither; `second_mean_ua` is 0 in one
+    before format 3, when nobody measured it.
     """
 
     t_ms: int
@@ -33,6 +34,7 @@ class Sample(NamedTuple):
     current_mean_ua: int
     current_min_ua: int
     current_max_ua: int
+    second_mean_ua: int
     load_mv: int
     load_max_mv: int
     cycles: int
@@ -132,22 +134,33 @@ def _from_1(
     t_ms: int, setpoint_ua: int, mean_ua: int, min_ua: int, max_ua: int, load_mv: int, state: int, charge_uc: int
 ) -> Sample:
     """Return the sample of a log of format 1 as one of today."""
-    return Sample(t_ms, charge_uc, setpoint_ua, mean_ua, min_ua, max_ua, load_mv, load_mv, 0, state, 0)
+    return Sample(t_ms, charge_uc, setpoint_ua, mean_ua, min_ua, max_ua, 0, load_mv, load_mv, 0, state, 0)
 
 
-FORMATS = {
-    1: Format(1, struct.Struct("<BBH"), None, 0, 256, struct.Struct("<IHhhhHHI"), 50, 60, _from_1),
-    LOG_FORMAT_VERSION: Format(
-        LOG_FORMAT_VERSION,
+def _from_2(*values: int) -> Sample:
+    """Return the sample of a log of format 2 as one of today: nobody measured the current a second time."""
+    return Sample._make((*values[:6], 0, *values[6:]))
+
+
+def _since_2(version: int, sample: str, to_sample: Callable[..., Sample]) -> Format:
+    """Return a format with mark and chain, whose samples are laid out by `sample`."""
+    return Format(
+        version,
         struct.Struct(layout.RECORD_HEAD_FORMAT),
         layout.RECORD_MARK,
         layout.CHAIN_BYTES,
         0x10000,
-        struct.Struct(layout.SAMPLE_FORMAT),
+        struct.Struct(sample),
         layout.SAMPLES_PER_RECORD,
         layout.EVENTS_PER_RECORD,
-        Sample,
-    ),
+        to_sample,
+    )
+
+
+FORMATS = {
+    1: Format(1, struct.Struct("<BBH"), None, 0, 256, struct.Struct("<IHhhhHHI"), 50, 60, _from_1),
+    2: _since_2(2, "<IIHHHHHHHBB", _from_2),
+    LOG_FORMAT_VERSION: _since_2(LOG_FORMAT_VERSION, layout.SAMPLE_FORMAT, Sample),
 }
 
 

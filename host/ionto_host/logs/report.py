@@ -144,7 +144,8 @@ def _facts(session: Session, facts: dict[str, Any]) -> list[Fact]:
     if prescribed and facts["dose_delivered_ma_min"] is not None:
         part = facts["dose_delivered_ma_min"] / prescribed
         dose = Fact(dose.value, dose.unit, dose.name, f"{part:.1%} of {prescribed:g} prescribed")
-    sense = session.end.get("sense_charge_uc")
+    sense, second = session.end.get("sense_charge_uc"), session.second_charge_uc
+    where = "before relay and leads" + ("; NOT what was counted" if session.charges_agree is False else "")
     independent = f"{sense / 60_000:.3f}" if type(sense) is int else "?"
     duration = facts["duration_s"]
     extended = facts["extended_s"]
@@ -152,6 +153,7 @@ def _facts(session: Session, facts: dict[str, Any]) -> list[Fact]:
     spread = f"{loads[0]:.2f} to {loads[-1]:.2f}" if loads else "no steady current"
     return [
         dose,
+        Fact("?" if second is None else f"{second / 60_000:.3f}", "mA\u00b7min", "second sensor's count", where),
         Fact(independent, "mA\u00b7min", "independent count", "measured at V(SNS)"),
         Fact(
             "?" if duration is None else clock(duration),

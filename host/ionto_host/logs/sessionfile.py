@@ -20,6 +20,10 @@ __all__ = ("Damage", "Event", "Sample", "Session", "decode", "good_prefix", "rea
 NO_END = "the end record is missing"
 
 MIN_LOAD_CURRENT_UA = 50  # below it, voltage over current is noise
+# So far apart are the charges of the two sensors at most where the firmware lets a session go on.
+APART_SHARE = 0.05
+APART_UA = 50
+APART_UC = 50  # of what flowed when they were last looked at
 
 _EVENT = struct.Struct(layout.EVENT_FORMAT)
 
@@ -158,6 +162,20 @@ class Session:
         """
         known = self._end_number("charge_uc") or [sample.charge_uc for sample in self.samples[-1:]]
         return known[0] if known else None
+
+    @property
+    def second_charge_uc(self) -> int | None:
+        """The charge by the second sensor, at the load's other side, uC; None when the end record lacks it."""
+        return next(iter(self._end_number("second_charge_uc")), None)
+
+    @property
+    def charges_agree(self) -> bool | None:
+        """False when both sensors' charges are more apart than 5 % or 50 uA, the greater; None: one is unknown."""
+        first, second, on = self.charge_uc, self.second_charge_uc, self._end_number("on_ms")
+        if not self.whole or first is None or second is None:
+            return None
+        allowed_uc = max(first * APART_SHARE, APART_UA * on[0] / 1_000 if on else 0) + APART_UC
+        return abs(second - first) <= allowed_uc
 
     @property
     def duration_s(self) -> float | None:
@@ -303,6 +321,8 @@ def summary(session: Session) -> dict[str, Any]:
         "drug": session.dose.get("drug"),
         "dose_prescribed_ma_min": ma_min(dose_uc) if isinstance(dose_uc, int) else None,
         "dose_delivered_ma_min": None if charge_uc is None else ma_min(charge_uc),
+        "second_count_ma_min": None if session.second_charge_uc is None else ma_min(session.second_charge_uc),
+        "charges_agree": session.charges_agree,
         "shortfall_ma_min": None if session.shortfall_uc is None else ma_min(session.shortfall_uc),
         "extended_s": session.extended_s,
         "at_least": not session.whole,  # the dose delivered, the duration and the maxima

@@ -159,7 +159,7 @@ def read_log(data: bytes) -> list[tuple[str, Any]]:
     An own decoder, from docs/log_format.md and sessionlog_format: JSON records as dicts, the others as rows.
     """
     assert data[:8] == b"IONTOLOG"
-    assert struct.unpack_from("<H", data, 8)[0] == 2
+    assert struct.unpack_from("<H", data, 8)[0] == 3
     at, records, chain = 10, [], data[:10]
     while at < len(data):
         mark, kind, sequence, length = struct.unpack_from("<BBHH", data, at)

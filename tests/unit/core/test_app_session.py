@@ -33,8 +33,10 @@ def test_a_session_from_push_to_log(variant: str) -> None:
         summary = records[-1][1]
         assert abs(board.plant.charge_uc - fields["dose_uc"]) <= fields["dose_uc"] * 0.005
         assert (summary["outcome"], summary["fault"]) == (protocol.COMPLETE, faults.NONE)
-        for name in ("charge_uc", "guard_charge_uc", "sense_charge_uc"):
+        for name in ("charge_uc", "guard_charge_uc", "sense_charge_uc", "second_charge_uc"):
             assert abs(summary[name] - board.plant.charge_uc) <= fields["dose_uc"] * 0.005
+        last = [row for name, rows in records if name == "samples" for row in rows if row["state"] == protocol.HOLD][-1]
+        assert abs(last["second_mean_ua"] - last["current_mean_ua"]) <= 5
         assert [name for name, _ in records][0] == "arm"
         assert json.loads(records[0][1]["dose"]) == fields
         assert records[0][1]["digest"] == hashlib.sha256(dose.canonical(fields)).hexdigest()

@@ -86,14 +86,18 @@ def test_the_ceiling_counts_all_that_flows_until_the_dead_man_is_open() -> None:
 
 def test_the_status_has_every_number_in_its_place() -> None:
     status = block(kernel.T_SIZE)
-    reading = block(kernel.R_SIZE, r_current_ua=21, r_sense_ua=3, r_load_mv=84, r_rail_mv=5, r_vsys_mv=6)
+    reading = block(
+        kernel.R_SIZE, r_current_ua=21, r_sense_ua=3, r_load_mv=84, r_rail_mv=5, r_vsys_mv=6, r_second_ua=13
+    )
     plan = block(
         kernel.S_SIZE, s_setpoint_ua=7, s_charge_uc=8, s_t_ms=9, s_goal_ua=10, s_floor_ua=11, s_felt=300 * 4 + 2
     )
     kernel.fill_status(status, plan, reading, block(kernel.K_SIZE, k_duty=12))
-    names = "setpoint_ua current_ua sense_ua load_mv rail_mv vsys_mv duty load_ohm charge_uc target_ua least_ua"
+    names = (
+        "setpoint_ua current_ua sense_ua load_mv rail_mv vsys_mv duty load_ohm charge_uc target_ua least_ua second_ua"
+    )
     told = [status[getattr(kernel, "T_" + name.upper())] for name in names.split()]
-    assert told == [7, 21, 3, 84, 5, 6, 12, 4_000, 8, 10, 11]
+    assert told == [7, 21, 3, 84, 5, 6, 12, 4_000, 8, 10, 11, 13]
     rest = (kernel.T_COMFORT, kernel.T_COMFORT_COUNT, kernel.T_ELAPSED_MS)
     assert [status[at] for at in rest] == [2, 300 & 0xFF, 9]
     reading[kernel.R_CURRENT_UA] = 20
@@ -117,10 +121,11 @@ def test_a_window_of_the_log_has_its_own_extremes_and_rounds_its_means_down() ->
     for rows in ([(9_000, 900), (7_000, 800)], [(60, 11), (71, 10)]):
         kernel.open_window(window, 0)
         for current_ua, load_mv in rows:
-            kernel.window(window, block(kernel.R_SIZE, r_current_ua=current_ua, r_load_mv=load_mv), 1)
+            reading = block(kernel.R_SIZE, r_current_ua=current_ua, r_load_mv=load_mv, r_second_ua=current_ua + 5)
+            kernel.window(window, reading, 1)
         kernel.take_window(sample, window, plan, 4)
         told.append([sample[at] for at in range(kernel.L_MEAN_UA, kernel.L_CYCLES + 1)])
-    assert told == [[8_000, 7_000, 9_000, 850, 900, 2], [65, 60, 71, 10, 11, 2]]
+    assert told == [[8_000, 7_000, 9_000, 8_005, 850, 900, 2], [65, 60, 71, 70, 10, 11, 2]]
 
 
 @pytest.mark.hazard("HAZ-03")

@@ -176,13 +176,13 @@ def test_a_count_has_its_four_cells_in_order() -> None:
 
 
 def test_a_block_that_is_sent_has_the_order_of_its_fields() -> None:
-    assert [getattr(kernel, "T_" + name.upper()) for name, _ in protocol.STATUS_FIELDS] == list(range(25))
+    assert [getattr(kernel, "T_" + name.upper()) for name, _ in protocol.STATUS_FIELDS] == list(range(27))
     names = [name.upper().replace("CURRENT_", "").replace("LOAD_MEAN", "LOAD") for name, _ in fmt.SAMPLE_FIELDS]
-    assert [getattr(kernel, "L_" + name) for name in names] == list(range(11))
+    assert [getattr(kernel, "L_" + name) for name in names] == list(range(12))
 
 
 def test_records_of_the_log_have_the_size_of_their_fields() -> None:
-    assert struct.calcsize(fmt.SAMPLE_FORMAT) == fmt.SAMPLE_BYTES == 24
+    assert struct.calcsize(fmt.SAMPLE_FORMAT) == fmt.SAMPLE_BYTES == 26
     assert struct.calcsize(fmt.EVENT_FORMAT) == fmt.EVENT_BYTES
 
 

@@ -31,9 +31,9 @@ def test_the_header_says_which_log_when_on_which_parts_and_for_which_dose() -> N
             raw = json.dumps(dose_fields(board.build), sort_keys=True, separators=(",", ":"))
             assert (told["log"], told["time_unix_s"], told["dose"]) == (log_id, 1_790_000_123, raw)
             assert told["digest"] == hashlib.sha256(raw.encode()).hexdigest()
-            parts = ("shunt_mohm", "sense_mohm", "series_ohm")
+            parts = ("shunt_mohm", "sense_mohm", "second_mohm", "series_ohm")
             assert told["parts"] == {name: getattr(board.build, name) for name in parts}
-            assert (told["board_id"], told["log_format"], told["protocol"]) == ("e66038b7133c5a2b", 2, 7)
+            assert (told["board_id"], told["log_format"], told["protocol"]) == ("e66038b7133c5a2b", 3, 8)
             assert told["firmware"].count(".") == 2
             board.finish()
 

@@ -36,6 +36,7 @@ def reading(current_ua: int = 0, load_mv: int = 0) -> Reading:
     """Return a reading with these two."""
     made = Reading()
     made.current_ua, made.load_mv = current_ua, load_mv
+    made.second_ua = current_ua * 2
     return made
 
 
@@ -67,7 +68,7 @@ def only_log(flash: Flash) -> list[tuple[str, Any]]:
 
 def test_the_layout_is_what_the_format_page_says() -> None:
     """Golden sizes: a change of them is a new format version."""
-    assert fmt.SAMPLE_BYTES == struct.calcsize(fmt.SAMPLE_FORMAT) == 24
+    assert fmt.SAMPLE_BYTES == struct.calcsize(fmt.SAMPLE_FORMAT) == 26
     assert fmt.EVENT_BYTES == struct.calcsize(fmt.EVENT_FORMAT) == 16
     assert fmt.RECORD_HEAD_BYTES == struct.calcsize(fmt.RECORD_HEAD_FORMAT) == 6
     assert fmt.RECORD_OVERHEAD_BYTES == fmt.RECORD_HEAD_BYTES + fmt.CHAIN_BYTES + 4
@@ -93,11 +94,11 @@ def test_golden_bytes_of_a_small_log() -> None:
         log.event(100, 1, 4, 3, 400)
         flush(log)
         log.close({"b": 2})
-    data, chain, at = flash.files["/logs/000001.ilog"], b"IONTOLOG\x02\x00", 10
+    data, chain, at = flash.files["/logs/000001.ilog"], b"IONTOLOG\x03\x00", 10
     assert data[:10] == chain
     for head in (
         "a90100000800" + "7b2261223a20317d",
-        "a90201001800" + "6400000090010000a00f9f0f9f0f9f0f401f401f01000400",
+        "a90201001a00" + "6400000090010000a00f9f0f9f0f9f0f3e1f401f401f01000400",
         "a90302001000" + "64000000010004000300000090010000",
         "a90403000800" + "7b2262223a20327d",
     ):
@@ -139,6 +140,7 @@ def test_mean_least_and_greatest_are_those_of_the_period(
             "current_mean_ua": sum(window) // 100,
             "current_min_ua": min(window),
             "current_max_ua": max(window),
+            "second_mean_ua": 2 * sum(window) // 100,
             "load_mv": load_mv + sum(window) // 100,
             "load_max_mv": max([load_mv + current for current in window if current > 50], default=0),
             "cycles": 100,
@@ -177,6 +179,7 @@ def test_a_session_of_any_length_fits_and_no_extreme_disappears(windows: int, ra
         assert (row["current_min_ua"], row["current_max_ua"]) == (min(part), max(part))
         assert row["load_max_mv"] == 3 * max(part)
         assert abs(row["current_mean_ua"] - sum(part) / len(part)) <= 1 + len(part).bit_length() / 2
+        assert abs(row["second_mean_ua"] - 2 * sum(part) / len(part)) <= 1 + len(part).bit_length() / 2
         assert row["charge_uc"] == 2 * row["t_ms"]
     assert [row["t_ms"] for row in got] == sorted(row["t_ms"] for row in got)
 

@@ -80,7 +80,20 @@ def _sample(index: int, count: int, charge_uc: int) -> bytes:
     current = 1_000 * ramp // 2_000
     charge = charge_uc * (index + 1) // count
     least, most = max(0, current - 2), current + 2
-    values = (t_ms, charge, current, current, least, most, current * 4, current * 4, 62_000 // count, protocol.HOLD, 0)
+    values = (
+        t_ms,
+        charge,
+        current,
+        current,
+        least,
+        most,
+        current,
+        current * 4,
+        current * 4,
+        62_000 // count,
+        protocol.HOLD,
+        0,
+    )
     return struct.pack(layout.SAMPLE_FORMAT, *values)
 
 

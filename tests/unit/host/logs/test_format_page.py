@@ -37,11 +37,11 @@ def unpack(kind: str, payload: bytes) -> list[dict[str, int]]:
 
 
 def decode(data: bytes) -> dict[str, Any]:
-    """Return the records of a log of format 2 by the page alone; AssertionError for anything it does not allow."""
+    """Return the records of a log of format 3 by the page alone; AssertionError for anything it does not allow."""
     kinds = dict(
         re.findall(r"(\d) (arm|samples|events|end|test)\b", PAGE[PAGE.index("kind: 1 arm") :].split("\n", 1)[0])
     )
-    assert data.startswith(b"IONTOLOG\x02\x00")
+    assert data.startswith(b"IONTOLOG\x03\x00")
     at, chain, found = 10, data[:10], {"samples": [], "events": []}
     for sequence in range(0x10000):
         if at == len(data):
@@ -64,7 +64,7 @@ def decode(data: bytes) -> dict[str, Any]:
 @pytest.mark.hazard("HAZ-32")
 def test_the_page_decodes_the_golden_log() -> None:
     """Every sample, event and number as our own reader has it."""
-    path = ROOT / "tests" / "golden" / "format_2.ilog"
+    path = ROOT / "tests" / "golden" / "format_3.ilog"
     found, session = decode(path.read_bytes()), logs.read(path)
     assert [tuple(row.values()) for row in found["samples"]] == [tuple(sample) for sample in session.samples]
     assert list(found["samples"][0]) == list(logs.Sample._fields)
@@ -94,7 +94,7 @@ def test_the_page_names_every_key_event_and_state() -> None:
     """Against a page that falls behind: what the golden log has, and what the firmware can write."""
     from ionto import protocol, sessionlog_format
 
-    session = logs.read(ROOT / "tests" / "golden" / "format_2.ilog")
+    session = logs.read(ROOT / "tests" / "golden" / "format_3.ilog")
     for key in (*session.header, *session.test, *session.end):
         assert f"`{key}`" in PAGE, key
     for number, name in sessionlog_format.EVENT_NAMES.items():

@@ -30,7 +30,7 @@ from ionto_host.logs import records as logrecords
 from ionto_host.logs import store as logstore
 from verification.benchmarks import session_log
 
-GOLDEN = [(Path(__file__).parents[3] / "golden" / f"format_{version}.ilog").read_bytes() for version in (1, 2)]
+GOLDEN = [(Path(__file__).parents[3] / "golden" / f"format_{version}.ilog").read_bytes() for version in (1, 2, 3)]
 ROUNDS = int(os.environ.get("IONTO_FUZZ", "300"))
 SEED = int(os.environ.get("IONTO_FUZZ_SEED", "20"))
 LOOKED_AT = (logrecords.__file__, sessionfile.__file__, logdiff.__file__, logexport.__file__)
@@ -62,7 +62,7 @@ def use_everything(data: bytes) -> None:
 
 
 @pytest.mark.hazard("HAZ-32")
-@pytest.mark.parametrize("data", GOLDEN, ids=["format 1", "format 2"])
+@pytest.mark.parametrize("data", GOLDEN, ids=["format 1", "format 2", "format 3"])
 def test_truncated_at_every_length(data: bytes) -> None:
     """Each of them: the documented error, or a session that is marked; only the whole file is sound."""
     for length in range(len(data)):

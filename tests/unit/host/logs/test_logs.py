@@ -32,8 +32,9 @@ from ionto_host.logs import store as logstore
 from ionto_host.logs.sessionfile import Event, Session
 
 GOLDEN = Path(__file__).parents[3] / "golden"
-LOG = GOLDEN / "format_2.ilog"
+LOG = GOLDEN / "format_3.ilog"
 OLD = GOLDEN / "format_1.ilog"
+OLDER = {1: OLD, 2: GOLDEN / "format_2.ilog"}
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,46 @@ def test_the_example_script(tmp_path: Path) -> None:
         if name == "whole":
             assert re.search(r"hold: (199|200)\d uA, load 20\d\d ohm", out), out
             assert "polarity -" in out and "state DONE" in out
+
+
+@pytest.mark.hazard("HAZ-32")
+@pytest.mark.parametrize("version", OLDER)
+def test_older_formats_are_read(version: int) -> None:
+    """What they did not have is told as unknown, and nothing of it is compared."""
+    old = logs.read(OLDER[version])
+    assert old.verified and old.outcome == "complete" and len(old.samples) > 50
+    assert {item.second_mean_ua for item in old.samples} == {0}
+    held = sorted(item for item in old.samples if item.state == protocol.HOLD)
+    middle = held[len(held) // 3]
+    assert (middle.setpoint_ua, round(middle.current_mean_ua, -2), round(middle.load_mv, -2)) == (2_000, 2_000, 4_000)
+    facts = sessionfile.summary(old)
+    assert (facts["second_count_ma_min"], facts["charges_agree"]) == (None, None)
+    assert logexport.sample_row(middle)["second_mean_ma"] is None
+
+
+@pytest.mark.hazard("HAZ-03", "HAZ-32")
+@pytest.mark.parametrize(
+    ("end", "agree"),
+    [
+        ({"second_charge_uc": 61_000}, True),
+        ({"second_charge_uc": 63_200}, False),
+        ({"second_charge_uc": 56_500}, False),
+        ({"second_charge_uc": 63_200, "on_ms": 80_000}, True),
+        ({}, None),
+    ],
+)
+def test_the_charges_of_both_sensors_are_compared(
+    end: dict[str, int], agree: bool | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Against a log that swears to a charge the load did not get: 5 % or 50 uA, by `show`, `verify` and `report`."""
+    path = tmp_path / "000001.ilog"
+    path.write_bytes(make_log(end={"outcome": protocol.COMPLETE, "charge_uc": 60_000, "t_ms": 62_000, **end}))
+    session = logs.read(path)
+    assert session.charges_agree is agree
+    shown, verified = run(capsys, "logs", "show", path)[1], run(capsys, "logs", "verify", path)
+    assert ("NOT WHAT WAS COUNTED" in shown) == ("is not what was counted" in verified[1]) == (agree is False)
+    assert verified[0] == 0, "the log itself is sound"
+    assert ("NOT what was counted" in report.page(session, path)) == (agree is False)
 
 
 def test_arrays_have_the_fields_of_the_format(session: Session) -> None:
