@@ -33,6 +33,8 @@ _SETTLED_V = 0.002
 _WOUND_UP_NV = 500_000  # a set-point that the sink's amplifier strives for while no current can flow
 _ADC_PER_V = 4096 / 3.3
 _SLOW_BEAT_EDGES = 10
+_SLOW_GATE_US = 300_000
+_NO_BLEEDER_US = 8_000_000
 _OPEN_TAPS = {"drain_sense_open": DRAIN, "rail_sense_open": RAIL, "sns_sense_open": SNS}
 FULL_DUTY = 1 << 20
 
@@ -58,6 +60,7 @@ class Circuit:
         self.reversed = False
         self._relay_asked = False
         self._relay_drop_us = NEVER_US  # the driver holds the coil until then, its pin being low
+        self._trying = False  # the interlock's pin is driven high
         self._beat_faulty = False
         self._edges_asked = 0
         self._open_taps = ()
@@ -93,6 +96,7 @@ class Circuit:
             shunt /= 2
         self._gain = round((1 << 24) / max(self._source_ohm, 0.1))  # nA per nV, times 2**24
         self._shunt_ohm = round(shunt)
+        self._pole_na = round(values["pole_ua"] * 1e3)
         self._offset_nv = round(values["opamp_offset_v"] * 1e9)
         self._ceiling_na = _UNLIMITED_NA if "limiter_failed" in faults else round(values["ceiling_ua"] * 1e3)
         self._closing_most_na = _UNLIMITED_NA if "limiter_failed" in faults else round(values["closing_ua"] * 1e3)
@@ -113,6 +117,8 @@ class Circuit:
         self._overridden = self._forced_na is not None or "pwm_stuck_high" in faults or "pwm_stuck_low" in faults
         self._interrupted = "shunt_open" in faults
         self._open_taps = tuple([tap for name, tap in _OPEN_TAPS.items() if name in faults])
+        slow_us = _NO_BLEEDER_US if "bleeder_open" in faults else _SLOW_GATE_US if "gate_floats" in faults else 0
+        self.deadman.lag_us = (slow_us, _NO_BLEEDER_US if "pump_coupled" in faults else slow_us)
         self._latched_on = "highside_short" in faults or "q3_short" in faults
         self._sns_adc = round(self._source_ohm * 1e-9 * _ADC_PER_V * (1 << 32))
         self._adc_noise = round(values["adc_noise_lsb"] * 1024)
@@ -535,7 +541,7 @@ class Circuit:
             self._place_relay(now_us)
         elif self._relay_asked and self._relay_drop_us == NEVER_US:
             self.settle_at(now_us)
-            self._relay_drop_us = now_us + self.values["relay_hold_us"]
+            self._relay_drop_us = now_us + (1 if "relay_unheld" in self.faults else self.values["relay_hold_us"])
             self.touch(now_us)
 
     def _drop_relay(self, now_us: int) -> None:
@@ -547,7 +553,7 @@ class Circuit:
 
     def _place_relay(self, now_us: int) -> None:
         """Move the contacts to where the coil, or a fault, wants them; they are open on the way."""
-        is_reversed = self._relay_asked != ("relay_flips" in self.faults)
+        is_reversed = self._coil_driven() != ("relay_flips" in self.faults)
         if "relay_stuck" in self.faults or is_reversed == self.reversed:
             return
         self.settle_at(now_us)
@@ -569,9 +575,15 @@ class Circuit:
         self.bench_strap = fitted
         self._interlock(now_us)
 
+    def try_interlock(self, now_us: int, on: bool) -> None:
+        """The firmware drives the gate of the interlock's transistor high, or lets go of it."""
+        if on != self._trying:
+            self._trying = on
+            self._interlock(now_us)
+
     def _interlock(self, now_us: int) -> None:
         self.settle_at(now_us)
-        self.deadman.short(now_us, self.vbus and not self.bench_strap)
+        self.deadman.short(now_us, self.interlock_sensed(now_us) and "interlock_dead" not in self.faults)
         self.touch(now_us)
 
     def press_stop(self, now_us: int, pressed: bool) -> None:
@@ -583,6 +595,24 @@ class Circuit:
     def stop_sensed(self, now_us: int) -> bool:
         """Return what the firmware reads of the STOP loop: True with the loop open."""
         return self.stop_pressed or "stop_broken" in self.faults
+
+    def interlock_sensed(self, now_us: int) -> bool:
+        """Return True while the gate of the interlock's transistor is high."""
+        seen = self.vbus and "interlock_blind" not in self.faults
+        return not self.bench_strap and (seen or self._trying)
+
+    def relay_sensed(self, now_us: int) -> bool:
+        """Return True while the relay's coil is driven, by its pin, by what holds it, or by a fault."""
+        self.advance(now_us)
+        return self._coil_driven()
+
+    def _coil_driven(self) -> bool:
+        return self._relay_asked or "relay_driver_on" in self.faults
+
+    def pole_sensed(self, now_us: int) -> bool:
+        """Return True while a current that the amplifier can see flows out of E+."""
+        self.advance(now_us)
+        return self.current_na > self._pole_na and not self.reversed and "pole_sense_dead" not in self.faults
 
     def set_battery(self, now_us: int, volt: float) -> None:
         """The battery now has `volt`."""
@@ -637,6 +667,7 @@ class Circuit:
         self._steer(now_us)
         self._choose_load(now_us)
         self._place_relay(now_us)
+        self._interlock(now_us)
 
     def _force_heartbeat(self, now_us: int) -> None:
         stuck = "heartbeat_stuck_low" in self.faults or "heartbeat_stuck_high" in self.faults

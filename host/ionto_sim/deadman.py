@@ -41,6 +41,10 @@ class DeadMan:
         self._at_us = 0
         self._decay = self._low
         self.off_us = 0
+        self.lag_us: tuple[int, int] = (
+            0,
+            0,
+        )  # how much later Q3's load opens, the line low or high: what a fault does
 
     @micropython.native
     def edge(self, now_us: int, level: int) -> None:
@@ -72,7 +76,9 @@ class DeadMan:
             index = above // step
             hold = decay.hold_us
             early = hold[index]
-            self.off_us = now_us + early + (hold[index + 1] - early) * (above - index * step) // step
+            self.off_us = (
+                now_us + early + (hold[index + 1] - early) * (above - index * step) // step + self.lag_us[level]
+            )
         else:
             self.off_us = 0
 

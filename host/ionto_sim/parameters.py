@@ -38,6 +38,7 @@ _VARIANTS = {
         "lead_ohm": 300.0,
         "high_ohm": 262.0,
         "sink_ohm": 24.0,
+        "pole_ua": 22.0,  # from there on the pole's line is high
         "ceiling_ua": 5136.0,
         "closing_ua": 4930.0,  # for microseconds, when the output closes on a sink that is full on
         "rail_uf": 1.1,
@@ -49,6 +50,7 @@ _VARIANTS = {
         "lead_ohm": 66.0,
         "high_ohm": 53.0,
         "sink_ohm": 17.4,
+        "pole_ua": 100.0,
         "ceiling_ua": 27320.0,
         "closing_ua": 15_000.0,
         "rail_uf": 4.8,

@@ -38,8 +38,8 @@ def bench_with(flashed_files, tmp_path):
     started = []
 
     def start(**settings):
-        options = {"load": 2000, "speed": "max", "bench_strap": True, **settings}
-        pico = VirtualPico(state_dir=tmp_path / f"pico{len(started)}", firmware=flashed_files, **options)
+        options = {"load": 2000, "speed": "max", "bench_strap": True, "firmware": flashed_files, **settings}
+        pico = VirtualPico(state_dir=tmp_path / f"pico{len(started)}", **options)
         started.append(pico)
         return Bench(pico, tmp_path, options["speed"])
 

@@ -12,7 +12,7 @@ from ionto.controller import Controller
 from ionto.guards import Guards
 from ionto.pins import PWM_TOP
 from ionto.reading import Reading
-from ionto.selftest import SelfTest
+from ionto.selftest import HEART_HIGH, INTERLOCK, OTHER_POLE, SelfTest
 from ionto.session import Session
 
 FIELDS = {
@@ -52,6 +52,30 @@ def plant_step(reading, duty, output_on, filtered_ua, noise, lifted):
     return filtered_ua
 
 
+class Lines:
+    """The dead-man's time and the sense lines."""
+
+    def __init__(self):
+        self.still_ms = 1_000
+        self.held_ms = 0
+        self.pole = 1
+
+    def step(self, reading, session, drive):
+        """Let one millisecond pass; return whether the output is closed."""
+        if session.output_on or (drive & HEART_HIGH and self.still_ms == 2):
+            self.still_ms = 0
+        self.still_ms += 1
+        self.held_ms = 220 if drive & OTHER_POLE else max(0, self.held_ms - 1)
+        if session.state != protocol.SELF_TESTING:
+            self.pole = session.pole
+        reversed_now = drive & OTHER_POLE or (session.state != protocol.SELF_TESTING and self.pole < 0)
+        block = reading.block
+        block[kernel.R_MOVED] = 1
+        block[kernel.R_RELAY] = 1 if self.held_ms else 0
+        block[kernel.R_POLE] = 1 if reading.sense_ua > 22 and not reversed_now else 0
+        return self.still_ms < 45 and not drive & INTERLOCK
+
+
 PULSES = {"waveform": "pulsed", "pulse_on_ms": 150, "pulse_off_ms": 130, "pulse_edge_ms": 30}
 TURNS = {"reversal": "interval", "reversal_interval_ms": 9_000}
 
@@ -71,6 +95,7 @@ def run(lift_at_ms, changes):
     session.load(dose.parse(dose.canonical(fields), build))
     assert session.start(reading) == faults.NONE
     filtered_ua, seed, checksum = 0, 12345, 0
+    lines = Lines()
     for now_ms in range(60_000):
         seed = (seed * 75 + 74) % 65_537
         steady = session.block[kernel.S_STEADY]
@@ -79,9 +104,9 @@ def run(lift_at_ms, changes):
         else:
             duty = controller.step(session.drive_ua(), reading.current_ua, steady)
         lifted = 0 <= lift_at_ms <= now_ms
-        filtered_ua = plant_step(reading, duty, session.output_on, filtered_ua, seed, lifted)
-        if session.state != protocol.SELF_TESTING:
-            reading.current_ua -= selftest.zero_ua
+        closed = lines.step(reading, session, selftest.drive)
+        filtered_ua = plant_step(reading, duty, closed, filtered_ua, seed, lifted)
+        reading.current_ua -= selftest.zero_ua
         fault = guards.step(1_000, reading, session.setpoint_ua, session.output_on)
         session.step(1_000, reading, fault)
         if session.state == protocol.ARMED:

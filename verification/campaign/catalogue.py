@@ -92,6 +92,10 @@ QUIET = Expect("quiet")
 
 Expects = tuple[Expect, ...]
 
+_POLE_MS = 100.0
+_POLE_WHY = "the pole is judged over 64 samples"
+_WRONG_POLE = cut("WRONG_POLE", detect_ms=_POLE_MS, lead_ms=300.0, why=_POLE_WHY)
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -239,7 +243,7 @@ FAULTS: Sequence[Fault] = (
         "Q3 shorted: the dead-man has no effect (latent)",
         hazards=("HAZ-13",),
         delivering=(COMPLETE,),
-        testing=(cut("SELFTEST_LATENT_SWITCH"), COMPLETE),
+        testing=(cut("SELFTEST_LATENT_SWITCH", "SELFTEST_DEADMAN_HIGH"), COMPLETE),
         rest=(cut("SELFTEST_LATENT_SWITCH"),),
         boards=_BOTH,
     ),
@@ -248,9 +252,52 @@ FAULTS: Sequence[Fault] = (
         "high-side FET shorted: neither dead-man nor STOP cuts (latent)",
         hazards=("HAZ-13",),
         delivering=(COMPLETE,),
-        testing=(cut("SELFTEST_LATENT_SWITCH"), COMPLETE),
+        testing=(cut("SELFTEST_LATENT_SWITCH", "SELFTEST_DEADMAN_HIGH"), COMPLETE),
         rest=(cut("SELFTEST_LATENT_SWITCH"),),
         boards=_BOTH,
+    ),
+    _switch(
+        "bleeder_open",
+        "both bleeders of the dead-man are open: it holds for seconds (latent)",
+        hazards=("HAZ-13", "HAZ-16"),
+        delivering=(COMPLETE,),
+        testing=(cut("SELFTEST_DEADMAN_HIGH"), COMPLETE),
+        rest=(cut("SELFTEST_DEADMAN_HIGH"), COMPLETE),
+        boards=_BOTH,
+    ),
+    _switch(
+        "pump_coupled",
+        "both coupling capacitors are shorted: the dead-man holds while the pin is high (latent)",
+        hazards=("HAZ-13", "HAZ-16"),
+        delivering=(COMPLETE,),
+        testing=(cut("SELFTEST_DEADMAN_HIGH"), COMPLETE),
+        rest=(cut("SELFTEST_DEADMAN_HIGH"), COMPLETE),
+        boards=_BOTH,
+    ),
+    _switch(
+        "gate_floats",
+        "both resistors of the high side's gate are open: it closes 0.3 s late (latent)",
+        hazards=("HAZ-13", "HAZ-16"),
+        delivering=(COMPLETE,),
+        testing=(cut("SELFTEST_DEADMAN_HIGH"), COMPLETE),
+        rest=(cut("SELFTEST_DEADMAN_HIGH"), COMPLETE),
+        boards=_BOTH,
+    ),
+    _switch(
+        "interlock_dead",
+        "the interlock's transistor does not cut (latent; found by START without the strap that takes it out anyway)",
+        hazards=("HAZ-19",),
+        delivering=(COMPLETE,),
+        testing=(COMPLETE,),
+        rest=(COMPLETE,),
+    ),
+    _switch(
+        "interlock_blind",
+        "the interlock does not see a computer (latent; found at rest without the strap that takes it out anyway)",
+        hazards=("HAZ-19",),
+        delivering=(COMPLETE,),
+        testing=(COMPLETE,),
+        rest=(COMPLETE,),
     ),
     _switch(
         "limiter_failed",
@@ -266,7 +313,7 @@ FAULTS: Sequence[Fault] = (
         "the heartbeat line no longer rises",
         hazards=("HAZ-16",),
         delivering=(cut("OPEN_CIRCUIT", "UNDER_CURRENT"),),
-        testing=(cut("SELFTEST_NO_CURRENT", "SELFTEST_LOAD", "OPEN_CIRCUIT"),),
+        testing=(cut("SELFTEST_NO_CURRENT", "SELFTEST_LOAD", "OPEN_CIRCUIT", "SELFTEST_DEADMAN_HIGH"),),
         rest=(cut("SELFTEST_NO_CURRENT", "SELFTEST_LOAD"),),
         boards=_BOTH,
     ),
@@ -399,20 +446,45 @@ FAULTS: Sequence[Fault] = (
     ),
     _switch(
         "relay_stuck",
-        "the polarity relay does not move: nothing senses it, so the dose goes on with the pole it has (residual risk)",
+        "the polarity relay does not move (latent)",
         hazards=("HAZ-18",),
         delivering=(COMPLETE,),
-        testing=(COMPLETE,),
-        rest=(COMPLETE,),
+        testing=(cut("SELFTEST_POLE"),),
+        rest=(cut("SELFTEST_POLE"),),
+    ),
+    _switch(
+        "relay_driver_on",
+        "the relay's driver is shorted: its coil is driven whatever the pin says",
+        hazards=("HAZ-18",),
+        delivering=(cut("OPEN_CIRCUIT", "UNDER_CURRENT", "WRONG_POLE", detect_ms=_POLE_MS, why=_POLE_WHY), COMPLETE),
+        testing=(cut("SELFTEST_NO_CURRENT", "SELFTEST_LOAD", "SELFTEST_POLE"),),
+        rest=(cut("SELFTEST_RELAY"), _WRONG_POLE),
+        hot_switches=1,
+    ),
+    _switch(
+        "relay_unheld",
+        "the relay falls back with its pin (latent)",
+        hazards=("HAZ-18",),
+        delivering=(COMPLETE,),
+        testing=(cut("SELFTEST_RELAY"),),
+        rest=(cut("SELFTEST_RELAY"), COMPLETE),
+    ),
+    _switch(
+        "pole_sense_dead",
+        "what tells the direction of the current always says E-: a dose of that pole goes on, another one is cut",
+        hazards=("HAZ-18",),
+        delivering=(_WRONG_POLE, COMPLETE),
+        testing=(cut("SELFTEST_POLE"),),
+        rest=(cut("SELFTEST_POLE"), _WRONG_POLE),
     ),
     _switch(
         "relay_flips",
         "the polarity relay changes over by itself",
         hazards=("HAZ-18",),
-        delivering=(cut("OPEN_CIRCUIT", "UNDER_CURRENT"),),
-        testing=(COMPLETE, cut("SELFTEST_NO_CURRENT", "SELFTEST_LOAD")),
-        waiting=(COMPLETE,),
-        rest=(COMPLETE,),
+        delivering=(cut("OPEN_CIRCUIT", "UNDER_CURRENT", "WRONG_POLE", detect_ms=_POLE_MS, why=_POLE_WHY),),
+        testing=(cut("SELFTEST_NO_CURRENT", "SELFTEST_LOAD", "SELFTEST_POLE"),),
+        waiting=(_WRONG_POLE,),
+        rest=(cut("SELFTEST_POLE"), _WRONG_POLE),
         hot_switches=1,
     ),
     Fault(

@@ -59,13 +59,15 @@ class Trigger:
     reversal: str = "none"
 
 
+_RELAY_MOVED = {"pin": ["POLARITY_RELAY", 1], "for_us": 330_000}  # of 400; the self-test moves it for 260
+
 TRIGGERS = {
     "SELF_TEST": Trigger({"current_above_ua": 20, "for_us": 20_000}),
-    "ARMED": Trigger({"pin": ["POLARITY_RELAY", 1]}, polarity="-"),
+    "ARMED": Trigger(_RELAY_MOVED, polarity="-"),
     "RAMP_UP": Trigger({"current_above_ua": 0.5 * CURRENT_UA}),
     "HOLD": Trigger({"current_above_ua": 0.98 * CURRENT_UA, "for_us": _HOLD_US}),
     "RAMP_DOWN": Trigger({"charge_above_uc": 0.5 * DOSE_UC, "current_below_ua": 0.6 * CURRENT_UA}),
-    "REVERSING": Trigger({"pin": ["POLARITY_RELAY", 1]}, reversal="half"),
+    "REVERSING": Trigger(_RELAY_MOVED, reversal="half"),
 }
 _WAITS = Trigger({})
 

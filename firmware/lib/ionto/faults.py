@@ -57,6 +57,7 @@ CURRENT_WHEN_OFF = const(122)
 UNDER_CURRENT = const(123)
 CHARGE_EXCEEDED = const(124)
 TIME_EXCEEDED = const(125)
+WRONG_POLE = const(126)
 
 OPEN_CIRCUIT = const(140)
 SHORT_CIRCUIT = const(141)
@@ -66,6 +67,7 @@ RAIL_LOW = const(160)
 RAIL_HIGH = const(161)
 BATTERY_LOW = const(162)
 USB_APPEARED = const(163)
+INTERLOCK_BLIND = const(164)
 
 LATE_LOOP = const(180)
 UNPLANNED_RESET = const(182)
@@ -88,6 +90,11 @@ SELFTEST_LOAD = const(228)
 SELFTEST_STOP = const(229)
 SELFTEST_SECOND = const(238)
 SELFTEST_LEAK = const(239)
+SELFTEST_DEADMAN_HIGH = const(230)
+SELFTEST_DEADMAN_LOW = const(231)
+SELFTEST_RELAY = const(232)
+SELFTEST_POLE = const(233)
+SELFTEST_INTERLOCK = const(234)
 
 
 def is_fault(code: int) -> bool:

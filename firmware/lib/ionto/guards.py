@@ -40,6 +40,7 @@ THRESHOLDS = (
     (kernel.G_APART_SHIFT, 5, "or 1/32 from 0.8 mA on: errors of 0.9 % and 7 uA, and 5 % less these"),
     (kernel.G_APART_SAMPLES, 8, "32 ms in a row and to one side: longer than an edge of 20 ms and a contact's bounce"),
     (kernel.G_SECOND_SAMPLES, 20, "80 ms: the dither changes the second sensor's reading, 8 LSB, every 64 ms"),
+    (kernel.G_POLE_SAMPLES, 64, "8 readings of the pole's line, one each 8 ms; and pulses have 60 ms between edges"),
     (kernel.G_ADC_SAMPLES, 1_000, "500 conversions of V(SNS) with one result: noise alone moves a live ADC by 1 LSB"),
 )
 # What the two measurements of the current may be apart on a sound board, the zero taken off (hardware/README.md):
@@ -68,6 +69,7 @@ VERDICTS = (
     faults.ADC_STUCK,
     faults.SECOND_SENSOR,
     faults.LOAD_DISAGREE,
+    faults.WRONG_POLE,
 )
 _OFF_UA = const(60)  # over the self-test's probe and the worst zero offset
 _OFF_SAMPLES = const(2)
@@ -87,6 +89,8 @@ class Guards:
         block[kernel.G_MIN_RAIL_MV] = limits.min_rail_mv
         block[kernel.G_MAX_RAIL_MV] = limits.max_rail_mv
         block[kernel.G_DITHER_MIN_UA] = limits.dither_min_ua
+        block[kernel.G_POLE_UA] = limits.pole_ua
+        block[kernel.G_POLE] = kernel.POLE_UNSEEN
         for cell, threshold, _ in THRESHOLDS:
             block[cell] = threshold
         self.block = block
@@ -120,6 +124,12 @@ class Guards:
         block = self.block
         most_ua = setpoint_ua + (setpoint_ua >> block[kernel.G_OVER_SHIFT]) + block[kernel.G_OVER_UA]
         return most_ua * min(dt_us // 1_000 + 1, _LONGEST_FLOW_MS) // 1_000 + 1
+
+    def expect_pole(self, pole: int) -> None:
+        """From now on the current has to come out of E+ (`pole` 1) or E- (-1); 0: the board cannot tell."""
+        block = self.block
+        block[kernel.G_POLE] = (kernel.POLE_UNSEEN, 1, 0)[pole]
+        block[kernel.G_WRONG_POLE] = 0
 
     def forget_lateness(self) -> None:
         """Begin to look for the longest cycle: a session starts."""
@@ -155,6 +165,7 @@ class Guards:
         for cell in range(kernel.G_APART, kernel.G_APART_UA):
             block[cell] = 0
         block[kernel.G_LAST_RAW] = _NO_RAW
+        block[kernel.G_WRONG_POLE] = 0
 
     @micropython.native
     def step(self, dt_us: int, reading: Reading, setpoint_ua: int, output_on: bool) -> int:

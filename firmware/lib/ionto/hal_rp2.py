@@ -13,7 +13,11 @@ from ionto.compat import const, micropython
 from ionto.ina219 import Ina219, recover_bus
 from ionto.ina226 import Ina226
 from ionto.limits import DEAD_MAN_MS, Limits
-from ionto.reading import Reading, Scale
+from ionto.reading import POLE_LINE, RELAY_LINE, Reading, Scale
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TICK_US = const(1_000)
 WATCHDOG_MS = const(2_000)  # longer than any flash operation (two erases at the datasheet's 400 ms)
@@ -35,7 +39,8 @@ class Hal:
         self._reversed = False
         self._duty = 0
         self._pwm = self._put_duty = None
-        self._heartbeat_level = 0
+        self._heartbeat_level = self._rest_level = 0
+        self._trying = False
         self._still_cycles = 0
         self._heartbeat = machine.Pin(pins.HEARTBEAT, machine.Pin.OUT, value=0).value
         self._boost = machine.Pin(pins.BOOST_ENABLE, machine.Pin.OUT, value=0)
@@ -44,6 +49,9 @@ class Hal:
         # Bound methods, so that a cycle makes and looks up as little as possible.
         self._strap = _input(pins.BENCH_STRAP).value
         self._vbus = machine.Pin(pins.VBUS_SENSE, machine.Pin.IN).value
+        self._pole = _line(pins.POLE_SENSE)
+        self._coil = _line(pins.RELAY_SENSE)
+        self._gate = _line(pins.INTERLOCK_SENSE)
         self._leds = [_output(number) for number in (pins.LED_READY, pins.LED_CURRENT, pins.LED_FAULT)]
         self._board_led = _output(pins.LED_BOARD)
         self.timing = _output(pins.LOOP_TIMING).value  # high while a control step runs, for an oscilloscope
@@ -79,8 +87,9 @@ class Hal:
             self._pwm = self._put_duty = None
         machine.Pin(pins.PWM_SETPOINT, machine.Pin.OUT, value=0)
         self._boost.value(0)
-        self._heartbeat_level = 0
+        self._heartbeat_level = self._rest_level = 0
         self._duty = 0
+        self.try_interlock(False)
 
     def power_up(self) -> None:
         """Boost on and the set-point PWM running at 0; current needs a heartbeat as well.
@@ -139,14 +148,28 @@ class Hal:
         if feed is not None:
             feed()
 
+    def rest_heart(self, high: bool) -> None:
+        """Let the heartbeat pin rest at this level without output: only a self-test lets it rest high."""
+        self._rest_level = 1 if high else 0
+
+    def try_interlock(self, on: bool) -> None:
+        """Turn the interlock's transistor on as a computer would, or leave it to the computer. A pin cannot undo it."""
+        if on != self._trying:
+            self._trying = on
+            if on:
+                machine.Pin(pins.INTERLOCK_SENSE, machine.Pin.OUT, value=1)
+            else:
+                _line(pins.INTERLOCK_SENSE)
+
     def still_heart(self) -> None:
-        """Rest the heartbeat pin low; called every cycle without output."""
+        """Rest the heartbeat pin, low but in a self-test; called every cycle without output."""
         cycles = self._still_cycles
         if cycles < DEAD_MAN_MS:
             self._still_cycles = cycles + 1
-        if self._heartbeat_level:
-            self._heartbeat_level = 0
-            self._heartbeat(0)
+        level = self._rest_level
+        if self._heartbeat_level != level:
+            self._heartbeat_level = level
+            self._heartbeat(level)
 
     def start_watchdog(self) -> None:
         """Arm the RP2040 watchdog; it cannot be stopped again."""
@@ -244,8 +267,35 @@ class Hal:
         self._slot = slot
         first, second = self._inputs[slot]
         kernel.take(block, self._scale, self._shunt, self._sample(), slot, first(), second())
-        if slot == kernel.TAKE_START:
-            block[kernel.R_STRAP] = 1 - self._strap()
+        if slot >= kernel.TAKE_START:  # the last two slots have a second switch
+            if slot == kernel.TAKE_START:
+                block[kernel.R_STRAP] = 1 - self._strap()
+            else:
+                block[kernel.R_POLE] = self._pole()
+
+    @micropython.native
+    def read_lines(self, reading: Reading) -> None:
+        """Read every sense line into `reading` now: a self-test does each cycle."""
+        block = reading.block
+        block[kernel.R_POLE] = self._pole()
+        block[kernel.R_RELAY] = self._coil()
+        block[kernel.R_INTERLOCK] = self._gate()
+
+    def lines(self) -> int:
+        """Return which of pole's and relay's line something drives (reading.POLE_LINE ...): no pull moves those."""
+        found = 0
+        for number, bit in ((pins.POLE_SENSE, POLE_LINE), (pins.RELAY_SENSE, RELAY_LINE)):
+            up = _input(number).value()
+            down = machine.Pin(number, machine.Pin.IN, machine.Pin.PULL_DOWN).value()
+            _line(number)
+            if up == down:
+                found |= bit
+        return found
+
+    def interlock_blind(self, reading: Reading) -> bool:
+        """Return True when a computer is there, no strap takes the interlock out, and the interlock does not see it."""
+        block = reading.block
+        return block[kernel.R_VBUS] != 0 and not block[kernel.R_STRAP] and not self._gate()
 
     def look_for_usb(self, reading: Reading) -> None:
         """Read VBUS into `reading` now: the interlock cuts before its turn comes."""
@@ -318,6 +368,11 @@ def unix_time_s() -> int:
 
 def _input(number: int) -> machine.Pin:
     return machine.Pin(number, machine.Pin.IN, machine.Pin.PULL_UP)
+
+
+def _line(number: int) -> "Callable[[], int]":
+    """Return what reads a sense line, whose pull is the board's."""
+    return machine.Pin(number, machine.Pin.IN).value
 
 
 def _output(number: int) -> machine.Pin:

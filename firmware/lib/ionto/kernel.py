@@ -38,7 +38,11 @@ R_SECOND_OK = const(17)
 R_SECOND_MISSED = const(18)  # reads in a row that were not answered
 R_SECOND_SERIAL = const(19)  # counts the reads
 R_BESIDE_UA = const(20)  # what the controlling sensor said at the last of them
-R_SIZE = const(21)
+R_POLE = const(21)  # 1: a current flows out of E+
+R_RELAY = const(22)  # the relay's coil is driven; this and the next two in a self-test only
+R_INTERLOCK = const(23)  # the gate of the interlock's transistor is high
+R_MOVED = const(24)  # the relay's pin is as the self-test wants it
+R_SIZE = const(25)
 _MISSED = const(3)  # reads, 12 ms: the second sensor is silent
 
 # Measuring block: what the board's counts are worth.
@@ -125,7 +129,12 @@ G_APART_UA = const(61)
 G_APART_SHIFT = const(62)
 G_APART_SAMPLES = const(63)
 G_SECOND_SAMPLES = const(64)
-G_SIZE = const(65)
+G_POLE = const(65)  # what R_POLE has to be, or POLE_UNSEEN
+G_WRONG_POLE = const(66)
+G_POLE_UA = const(67)
+G_POLE_SAMPLES = const(68)
+G_SIZE = const(69)
+POLE_UNSEEN = const(2)
 
 # What `judge` found: an index into ionto.guards.VERDICTS.
 V_NONE = const(0)
@@ -148,6 +157,7 @@ V_LOAD = const(16)
 V_ADC = const(17)
 V_SECOND = const(18)
 V_APART = const(19)
+V_POLE = const(20)
 
 # Session block: a count, a clock, the set-point and the plan.
 S_COUNT = const(0)
@@ -550,6 +560,14 @@ def judge(g: ptr32, r: ptr32, setpoint_ua: int, dt_us: int) -> int:
             return V_SHORT
     else:
         g[G_SHORT] = 0
+    # The pole: a reading that is older than an edge counts for one, and the next right one forgets it.
+    if current_ua > g[G_POLE_UA] and g[G_POLE] != POLE_UNSEEN:
+        if r[R_POLE] == g[G_POLE]:
+            g[G_WRONG_POLE] = 0
+        else:
+            g[G_WRONG_POLE] += 1
+            if g[G_WRONG_POLE] >= g[G_POLE_SAMPLES]:
+                return V_POLE
     # USB and the rail.
     if r[R_VBUS] != 0 and r[R_STRAP] == 0:
         return V_USB

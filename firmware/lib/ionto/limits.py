@@ -56,6 +56,7 @@ class Limits:
     shunt_mohm: int
     series_ohm: int
     probe_ua: int
+    pole_ua: int
     sense_mohm: int
     second_mohm: int
     pga_range_mv: int
@@ -109,6 +110,7 @@ def variant_a() -> Limits:
         dither_min_ua=500,  # so that the dither stays under 1 %
         shunt_mohm=10_000,
         probe_ua=40,  # of the self-test: ten steps of the ADC at V(SNS)
+        pole_ua=50,  # from there on the pole is told; its line is high from 29 on
         series_ohm=552,  # two limiters of 121, shunt of 10 and two leads of 150, between rail and drain beside the load
         sense_mohm=201_000,  # Rs + shunt, seen by V(SNS)
         second_mohm=10_000,  # of the second sensor, before relay and leads
@@ -140,6 +142,7 @@ def variant_b() -> Limits:
         dither_min_ua=1_000,
         shunt_mohm=10_000,
         probe_ua=200,
+        pole_ua=250,  # its line is high from 132 on
         series_ohm=114,  # two limiters of 22.7, shunt of 2.5 and two leads of 33
         sense_mohm=40_080,  # 191 in parallel with 35.7, plus the shunt
         second_mohm=2_492,  # 10 in parallel with 3.32
@@ -161,7 +164,8 @@ def for_variant(variant: str) -> Limits:
 
 # (left, right): left < right in every build, or the limits contradict each other.
 RELATIONS = (
-    ("probe_ua", "min_current_ua"),  # the self-test is gentler than any dose
+    ("probe_ua", "pole_ua"),  # the self-test is gentler than what tells the pole in a session
+    ("pole_ua", "min_current_ua"),  # which every dose does
     ("min_current_ua", "max_current_ua"),  # a range
     ("max_current_ua", "trip_current_ua"),  # a legal dose never trips the guard
     ("trip_current_ua", "full_scale_ua"),  # the guard trips before the set-point path is at its end

@@ -9,6 +9,7 @@ from ionto.guards import VERDICTS
 from ionto.keeper import TAIL
 from ionto.kernel import K_DUTY, R_FRESH, REST, cycle
 from ionto.protocol import SELF_TESTING
+from ionto.selftest import HEART_HIGH, INTERLOCK, OTHER_POLE
 from ionto.sessionlog_format import GAP
 
 TYPE_CHECKING = const(0)
@@ -30,6 +31,8 @@ _SECOND_TURN = const(3)
 _LOOK_TURNS = const(0x1F)  # asked every 32nd whether it converts,
 _LOOK_TURN = const(13)
 _SECOND_CHECK_TURN = const(80)  # and once a round whether it is configured
+_GATE_TURN = const(8)
+_BLIND_ROUNDS = const(3)  # 0.4 s: a plug that is on its way is no fault
 _WORD = const(0xFFFF)
 _CYCLE_MASK = const(0x3FFFFFFF)  # keeps the count a small integer
 _POWERED_UP = (protocol.SELF_TESTING, protocol.RAMP_UP)
@@ -63,6 +66,7 @@ class Loop:
             parts.log.window,
         )
         self.cycle = 0
+        self._blind = 0
         self._state = self._session.state
 
     @micropython.native
@@ -150,10 +154,24 @@ class Loop:
         setpoint_ua = session.block[kernel.S_SETPOINT_UA]
         session.step(dt_us, reading, self._guards.step(dt_us, reading, setpoint_ua, output_on))
         self._follow()
+        if session.state == SELF_TESTING:
+            self._prove()
         self._quiet.step(session.output_on, reading.block)
         self._hal.set_duty(self._controller.block[K_DUTY])
         if self._keeper.todo == TAIL:
             self._keeper.count_tail(dt_us)
+
+    @micropython.native
+    def _prove(self) -> None:
+        """Give the board what the self-test drives beside set-point and heartbeat; read what it has to see."""
+        hal, block, test = self._hal, self._reading.block, self._selftest
+        drive = test.drive
+        if test.zero_ua:  # found: the small current is the one that is asked for
+            hal.scale.zero_ua = test.zero_ua + self._calibration.zero_ua
+        hal.rest_heart(drive & HEART_HIGH != 0)
+        hal.try_interlock(drive & INTERLOCK != 0)
+        block[kernel.R_MOVED] = 1 if hal.set_reversed(drive & OTHER_POLE != 0) else 0
+        hal.read_lines(self._reading)
 
     @micropython.native
     def _follow(self) -> None:
@@ -181,6 +199,7 @@ class Loop:
         self._state = state
         if state == SELF_TESTING:
             hal.scale.zero_ua = hal.scale.second_zero = 0
+            self._selftest.lines = hal.lines()
         elif state == protocol.ARMED:
             hal.scale.zero_ua = self._selftest.zero_ua + self._calibration.zero_ua
             hal.scale.second_zero = self._selftest.second_zero
@@ -208,7 +227,7 @@ class Loop:
         elif output_on and turn & _WORD_TURNS == _WORD_TURN:
             self._leave_word()
         elif output_on and turn == _PRESS_TURN:
-            self._panel.watch_for_sting()
+            self._panel.watch_for_sting(self.cycle)
         elif live:
             self._link.poll(1)
         if not live:
@@ -229,5 +248,16 @@ class Loop:
         """No current flows: flash, relay and button may have their turn."""
         self._keeper.step(self.cycle)
         self._panel.watch_start()
+        if self.cycle & _TURNS == _GATE_TURN:
+            self._watch_interlock()
         if self._session.state != SELF_TESTING:
             self._commands.self_test_done(self._selftest.results)
+
+    def _watch_interlock(self) -> None:
+        """A computer that the interlock does not see is a latent fault: the next one could come in a session."""
+        if not self._hal.interlock_blind(self._reading):
+            self._blind = 0
+            return
+        self._blind += 1
+        if self._blind == _BLIND_ROUNDS:
+            self._session.fail(faults.INTERLOCK_BLIND, self._reading)

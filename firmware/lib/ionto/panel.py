@@ -34,6 +34,7 @@ class Panel:
         self._press_ms = _LONGEST_PRESS_MS  # a button that is closed at boot is no press
         self._refused = 0
         self._lowered = 0
+        self._looked = 0
 
     def changed(self) -> None:
         """The session is in a new state: the lights show it at once, and a press that is under way is none of it."""
@@ -87,14 +88,19 @@ class Panel:
         except faults.Refusal as refusal:
             return refusal.code
 
-    def watch_for_sting(self) -> None:
-        """While current flows, every `SHOW_CYCLES` cycles: a press in HOLD reports stinging."""
+    def watch_for_sting(self, cycle: int) -> None:
+        """While current flows, every `SHOW_CYCLES` cycles or, where a log window had the turn, twice: `cycle` says it.
+
+        A press in HOLD reports stinging.
+        """
         press_ms = self._press_ms
+        since_ms = min(max(cycle - self._looked, SHOW_CYCLES), 2 * SHOW_CYCLES)
+        self._looked = cycle
         if self._reading.block[kernel.R_START]:
             if self._session.state != protocol.HOLD:
                 self._press_ms = _LONGEST_PRESS_MS  # what began in another state is no report
             elif press_ms < _LONGEST_PRESS_MS:
-                self._press_ms = press_ms + SHOW_CYCLES
+                self._press_ms = press_ms + since_ms
             return
         self._press_ms = 0
         if press_ms >= _START_PRESS_MS and press_ms < _LONGEST_PRESS_MS:

@@ -8,6 +8,7 @@ from ionto.compat import const
 from ionto.ina219 import SHUNT_LSB_NV, full_scale_raw
 from ionto.limits import Limits
 
+POLE_LINE, RELAY_LINE = 1, 2  # the sense lines that a breadboard may be without
 _VREF_MV = const(3_300)
 
 
@@ -49,9 +50,9 @@ class Reading:
     `current_ua` INA219, zero-corrected, never negative; `raw` its shunt register, signed; `fresh` False when this
     cycle has no new conversion (then `current_ua` keeps its last value); `full_scale` the register is at its end;
     `sense_ua` the independent measurement from V(SNS); `drain_mv`, `rail_mv`, `vsys_mv` voltages; `load_mv` voltage
-    across the electrodes; switches as booleans; `sensor_ok` the last configuration read-back; `second_ua` and
-    `second_raw` the load's current measured a second time, every 4 ms, `second_ok` that this sensor answers, converts
-    and is configured.
+    across the electrodes; `pole` True while current flows out of E+; switches as booleans; `sensor_ok` the last
+    configuration read-back; `second_ua` and `second_raw` the load's current measured a second time, every 4 ms,
+    `second_ok` that this sensor answers, converts and is configured.
 
     The numbers live in `block` (kernel.R_...), where the cycle's arithmetic finds them.
     """
@@ -73,6 +74,7 @@ class Reading:
     second_ua = _number(kernel.R_SECOND_UA)
     second_raw = _register(kernel.R_SECOND_RAW)
     second_ok = _switch(kernel.R_SECOND_OK)
+    pole = _switch(kernel.R_POLE)
 
     def __init__(self):
         self.block = array("i", [0] * kernel.R_SIZE)

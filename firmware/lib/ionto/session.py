@@ -24,8 +24,8 @@ from ionto.protocol import (
     REVERSING,
     SELF_TESTING,
 )
-from ionto.reading import Reading
-from ionto.selftest import SelfTest
+from ionto.reading import POLE_LINE, Reading
+from ionto.selftest import BEAT, SelfTest
 from ionto.sessionlog_format import COMFORT, CONTACT_LIMITED, FAULT_LATCHED, SECOND_FAULT, STATE_CHANGED
 
 TYPE_CHECKING = const(0)
@@ -437,11 +437,11 @@ class Session:
     @micropython.native
     def _step_selftest(self, dt_us: int, reading: Reading) -> None:
         test = self._selftest
-        test.step(reading)
+        test.step(dt_us, reading)
         self.block[kernel.S_SETPOINT_UA] = test.setpoint_ua
         if self.output_on:
             kernel.count(self.block, kernel.S_COUNT, reading.block[kernel.R_CURRENT_UA], dt_us)
-        self.output_on = test.heartbeat
+        self.output_on = test.drive & BEAT != 0
         if not test.finished:
             return
         if test.fault:
@@ -502,6 +502,7 @@ class Session:
     def _begin_ramp_up(self) -> None:
         self._pausing = False
         self._aim(self.block[kernel.S_GOAL_UA])
+        self._guards.expect_pole(self.pole if self._selftest.lines & POLE_LINE else 0)
         self.block[kernel.S_SETPOINT_UA] = 0
         self.block[kernel.S_RAMP_ACC] = 0
         self._go(RAMP_UP)

@@ -32,7 +32,7 @@ WRITING = ("#.#.........#.#.", _OFF, _OFF, _OFF)  # the session is over, its log
 SENSOR, CURRENT_GROUP, LOAD, POWER, FIRMWARE, STORAGE = range(1, 7)
 GROUPS = {
     SENSOR: "measurement of the current",
-    CURRENT_GROUP: "current, charge, or the parts that cut it",
+    CURRENT_GROUP: "current, its direction, charge, or the parts that cut it",
     LOAD: "electrodes, leads, STOP loop",
     POWER: "battery, 24 V rail, USB",
     FIRMWARE: "firmware, its files and limits",
@@ -59,6 +59,11 @@ SELFTEST_GROUPS = {  # found by the self-test, before any dose: the ready LED is
     faults.SELFTEST_STOP: LOAD,
     faults.SELFTEST_SECOND: SENSOR,
     faults.SELFTEST_LEAK: CURRENT_GROUP,
+    faults.SELFTEST_DEADMAN_HIGH: CURRENT_GROUP,
+    faults.SELFTEST_DEADMAN_LOW: CURRENT_GROUP,
+    faults.SELFTEST_RELAY: CURRENT_GROUP,
+    faults.SELFTEST_POLE: CURRENT_GROUP,
+    faults.SELFTEST_INTERLOCK: POWER,
 }
 _ALARM = "#.#............."
 _SELFTEST_BAND = faults.SELFTEST_SENSOR

@@ -128,6 +128,11 @@ MESSAGES: dict[int, Message] = {
     faults.TIME_EXCEEDED: Message(
         "the session took longer than it may", "Improve the contact of the electrodes, then `ionto clear`."
     ),
+    faults.WRONG_POLE: Message(
+        "the current flowed the other way than the dose says, or what tells the direction has failed; "
+        "the output was switched off",
+        "Relay K1, its driver, U9, R20. The drug was not driven as planned: see the log. " + _SERVICE,
+    ),
     faults.OPEN_CIRCUIT: Message(
         "the circuit is open: an electrode is off or a lead is loose",
         "Re-attach the electrode, then `ionto clear`.",
@@ -148,6 +153,10 @@ MESSAGES: dict[int, Message] = {
     faults.USB_APPEARED: Message(
         "a computer was plugged in during the session; the output was switched off",
         "`ionto clear`, unplug USB and start again.",
+    ),
+    faults.INTERLOCK_BLIND: Message(
+        "the USB interlock does not see the computer that is plugged in: it would not cut the output",
+        "Check D13, R18, R19, C17 and R57. " + _SERVICE,
     ),
     faults.LATE_LOOP: Message("the control loop was late; the output was switched off", _SERVICE),
     faults.UNPLANNED_RESET: Message(
@@ -205,6 +214,27 @@ MESSAGES: dict[int, Message] = {
     faults.SELFTEST_LEAK: Message(
         "self-test: the second current sensor finds another current than the first: one leaks past the measurement",
         "Look for moisture and solder bridges about SNS, the drain and the electrodes, then `ionto clear`.",
+    ),
+    faults.SELFTEST_DEADMAN_HIGH: Message(
+        "self-test: with the heartbeat stopped high, the dead-man did not end the current within 12 to 110 ms",
+        "Too late: C4, C23, R17, R48, R14, R49, Q2, Q3. "
+        "Too early: the heartbeat's line, C5, D1, or an electrode that moved. " + _SERVICE,
+    ),
+    faults.SELFTEST_DEADMAN_LOW: Message(
+        "self-test: with the heartbeat stopped low, the dead-man did not end the current within 12 to 110 ms",
+        "Too late: R17, R48, R14, R49, Q2, Q3. Too early: C5, D1, or an electrode that moved. " + _SERVICE,
+    ),
+    faults.SELFTEST_RELAY: Message(
+        "self-test: the coil of the polarity relay does not follow its pin, or is not held for 120 to 400 ms after it",
+        "Q6, Q8, C22, D12, R44 to R47, R63. " + _SERVICE,
+    ),
+    faults.SELFTEST_POLE: Message(
+        "self-test: the current flows the other way than the relay was set, or what tells the direction has failed",
+        "Relay K1, the wires to the electrodes, U9, R20, R60 to R62. " + _SERVICE,
+    ),
+    faults.SELFTEST_INTERLOCK: Message(
+        "self-test: the USB interlock does not end the current within 8 ms, or holds the output off without a computer",
+        "Q5, R18, R19, C17, R57, D13. " + _SERVICE,
     ),
 }
 

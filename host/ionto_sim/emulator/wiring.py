@@ -104,6 +104,15 @@ class Wiring:
         circuit.set_boost(now_us, bool(chip.level(pins.BOOST_ENABLE)))
         circuit.set_relay(now_us, bool(chip.level(pins.POLARITY_RELAY)))
 
+    def _show_lines(self) -> None:
+        """Let the sense lines show what the circuit does now; the firmware converts something every cycle."""
+        circuit, now_us = self.circuit, self.chip.now_us
+        driven = self.chip.rp2040.gpio[pins.INTERLOCK_SENSE].output_enable
+        circuit.try_interlock(now_us, bool(driven and self.chip.level(pins.INTERLOCK_SENSE)))
+        self.set_pin(pins.POLE_SENSE, int(circuit.pole_sensed(now_us)))
+        self.set_pin(pins.RELAY_SENSE, int(circuit.relay_sensed(now_us)))
+        self.set_pin(pins.INTERLOCK_SENSE, int(circuit.interlock_sensed(now_us)))
+
     def shown(self, name: str) -> float:
         """Return the level of the pin `name` of the firmware's table, a PWM pin's duty."""
         number = pin_numbers()[name]
@@ -239,6 +248,7 @@ class Wiring:
 
     def _read_adc(self, channel: int) -> None:
         adc = self.chip.rp2040.adc
+        self._show_lines()
         if channel < len(_ADC_TAPS) and "adc_stuck" not in self._chip_faults:
             adc.channel_values[channel] = self.circuit.adc_u16(_ADC_TAPS[channel], self.chip.now_us) >> 4
         adc._default_on_adc_read(channel)

@@ -60,6 +60,14 @@ _ALIKE: Mapping[str, mutations.Mutation] = {
     "rail_high": mutations.fail("U6", "over voltage"),
     "drain_sense_open": mutations.open_pin("R33", "1"),
     "rail_sense_open": mutations.open_pin("R24", "1"),
+    "bleeder_open": mutations.together(mutations.open_pin("R17", "1"), mutations.open_pin("R48", "1")),
+    "pump_coupled": mutations.together(mutations.short("C4", "1", "2"), mutations.short("C23", "1", "2")),
+    "gate_floats": mutations.together(mutations.open_pin("R14", "1"), mutations.open_pin("R49", "1")),
+    "interlock_dead": mutations.open_pin("Q5", "3"),
+    "interlock_blind": mutations.open_pin("R18", "1"),
+    "relay_driver_on": mutations.short("Q8", "2", "3"),
+    "relay_unheld": mutations.open_pin("C22", "1"),
+    "pole_sense_dead": mutations.fail("U9", "stuck low"),
     "sns_sense_open": mutations.open_pin("R34", "1"),
 }
 
@@ -114,7 +122,7 @@ class SpiceCircuit:
     def _first(self) -> dict[str, float]:
         """Return what differs from the drawing's deck at the start: this board's errors, and pins that listen."""
         values = self.values
-        listening = {f"RA1_gp{number}": _FLOAT_OHM for number in (4, 5, 26, 27, 28)}
+        listening = {f"RA1_gp{number}": _FLOAT_OHM for number in (4, 5, 18, 19, 20, 26, 27, 28)}
         pulled = {"RA1_gp10": PULL_OHM, "IA1_gp10": LOGIC_V / PULL_OHM}
         errors = {"VU4a_offset": values["opamp_offset_v"], "VU2_off": 2.5 * values["reference_error"]}
         return {"VBT1": self._battery_v, **listening, **pulled, **errors, **self._load_elements()}
@@ -263,6 +271,27 @@ class SpiceCircuit:
     def stop_sensed(self, now_us: int) -> bool:
         """Return what STOP_SENSE reads, its pull-up on: True with the loop open."""
         return self._near(now_us).value("stop_sense") > LOGIC_V / 2
+
+    def try_interlock(self, now_us: int, on: bool) -> None:
+        """The pin at the gate of the interlock's transistor is driven high, or listens."""
+        self._near(now_us).set_all(
+            {"RA1_gp20": PIN_OHM if on else _FLOAT_OHM, "IA1_gp20": LOGIC_V / PIN_OHM if on else 0.0}
+        )
+
+    def _line(self, now_us: int, node: str) -> bool:
+        return self._near(now_us).value(node) > LOGIC_V / 2
+
+    def pole_sensed(self, now_us: int) -> bool:
+        """Return what POLE_SENSE reads."""
+        return self._line(now_us, "pole_sense")
+
+    def relay_sensed(self, now_us: int) -> bool:
+        """Return what RELAY_SENSE reads."""
+        return self._line(now_us, "relay_sense")
+
+    def interlock_sensed(self, now_us: int) -> bool:
+        """Return what INTERLOCK_SENSE reads."""
+        return self._line(now_us, "interlock_sense")
 
     def set_battery(self, now_us: int, volt: float) -> None:
         """The battery now has `volt`."""

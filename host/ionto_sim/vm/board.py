@@ -95,6 +95,7 @@ class Board:
             "BOOST_ENABLE": self._boost,
             "POLARITY_RELAY": self._relay,
             "I2C_SCL": self._clock_line,
+            "INTERLOCK_SENSE": self._try_interlock,
         }
         for name, effect in effects.items():
             self.pins[pins[name]].effect = effect
@@ -106,6 +107,9 @@ class Board:
             "MAINTENANCE_STRAP": self._sense_maintenance,
             "VBUS_SENSE": self._sense_vbus,
             "I2C_SDA": self._sense_sda,
+            "POLE_SENSE": self._sense_pole,
+            "RELAY_SENSE": self._sense_relay,
+            "INTERLOCK_SENSE": self._sense_interlock,
         }
         for name, sense in senses.items():
             self.pins[pins[name]].sense = sense
@@ -180,6 +184,18 @@ class Board:
 
     def _sense_range(self) -> bool:
         return self.straps["range"] == "A"
+
+    def _try_interlock(self, now_us: int, drive: int) -> None:
+        self.circuit.try_interlock(now_us, drive > FULL_DUTY // 2)
+
+    def _sense_pole(self) -> bool:
+        return self.circuit.pole_sensed(CLOCK.now_us)
+
+    def _sense_relay(self) -> bool:
+        return self.circuit.relay_sensed(CLOCK.now_us)
+
+    def _sense_interlock(self) -> bool:
+        return self.circuit.interlock_sensed(CLOCK.now_us)
 
     def _sense_sda(self) -> bool:
         return not self.bus_held

@@ -63,7 +63,7 @@ class DrawnCircuit:
         self.charge_fc = 0
         self.on = False
         self.duty = 0
-        self.vbus = self.bench_strap = self.stop_pressed = False
+        self.vbus = self.bench_strap = self.stop_pressed = self.trying = False
         self._tell("make", 0, 0, {"variant": config["variant"], "values": config["values"], "load": config["load"]})
 
     # The wire.
@@ -133,6 +133,24 @@ class DrawnCircuit:
     def stop_sensed(self, now_us):
         """Return True when the STOP loop reads open."""
         return self._call("stop_sensed", now_us)
+
+    def try_interlock(self, now_us, on):
+        """The gate of the interlock's transistor is driven high, or let go of."""
+        if on != self.trying:
+            self.trying = on
+            self._call("try_interlock", now_us, on)
+
+    def pole_sensed(self, now_us):
+        """Return True while a current flows out of E+."""
+        return self._call("pole_sensed", now_us)
+
+    def relay_sensed(self, now_us):
+        """Return True while the relay's coil is driven."""
+        return self._call("relay_sensed", now_us)
+
+    def interlock_sensed(self, now_us):
+        """Return True while the gate of the interlock's transistor is high."""
+        return self._call("interlock_sensed", now_us)
 
     def set_battery(self, now_us, volt):
         """The battery now has `volt`."""

@@ -29,6 +29,8 @@ class Hal:
         self.current_ua = 0
         self.count = 0
         self.alive = False
+        self.still_ms = self.held_ms = 0
+        self.relay = self.trying = False
         self.timing = ignore  # an attribute, as the pin's own method is on the board
 
     def wait_tick(self):
@@ -39,7 +41,8 @@ class Hal:
 
     def read(self, reading):
         self.count += 1
-        self.current_ua = (self.current_ua + self.set_ua + 1) >> 1 if self.alive else 0
+        closed = self.alive and self.still_ms < 40 and not self.trying
+        self.current_ua = (self.current_ua + self.set_ua + 1) >> 1 if closed else 0
         block = reading.block
         block[kernel.R_FRESH] = 1
         block[kernel.R_RAW] = self.current_ua + (self.count & 1)
@@ -49,6 +52,7 @@ class Hal:
         block[kernel.R_VSYS_MV] = 3900
         block[kernel.R_DRAIN_MV] = 12000
         block[kernel.R_LOAD_MV] = 4000
+        block[kernel.R_POLE] = 1 if self.current_ua > 22 and not self.relay else 0
 
     def read_second(self, reading):
         block = reading.block
@@ -63,7 +67,9 @@ class Hal:
         return self.set_ua
 
     def beat(self, output_on):
-        self.alive = output_on
+        if output_on:
+            self.alive = True
+            self.still_ms = 0
 
     def reversed(self):
         return False
@@ -74,11 +80,30 @@ class Hal:
     def nothing_with(self, value):
         pass
 
-    cut_off = power_up = still_heart = start_watchdog = feed = nothing
-    show = look_second = check_second = nothing_with
+    cut_off = power_up = start_watchdog = feed = nothing
+    show = rest_heart = look_second = check_second = nothing_with
+
+    def still_heart(self):
+        self.still_ms += 1
+
+    def try_interlock(self, on):
+        self.trying = on
 
     def set_reversed(self, reverse):
+        if self.relay and not reverse:
+            self.held_ms = 200
+        self.relay = reverse
         return True
+
+    def lines(self):
+        return 3
+
+    def interlock_blind(self, reading):
+        return False
+
+    def read_lines(self, reading):
+        self.held_ms -= self.held_ms > 0
+        reading.block[kernel.R_RELAY] = 1 if self.relay or self.held_ms else 0
 
 
 class Board:

@@ -24,6 +24,7 @@ HAZARDS = {
     faults.UNDER_CURRENT: "HAZ-24",
     faults.CHARGE_EXCEEDED: "HAZ-22",
     faults.TIME_EXCEEDED: "HAZ-23",
+    faults.WRONG_POLE: "HAZ-18",
     faults.OPEN_CIRCUIT: "HAZ-08",
     faults.SHORT_CIRCUIT: "HAZ-10",
     faults.LOAD_OUT_OF_RANGE: "HAZ-10",
@@ -31,6 +32,7 @@ HAZARDS = {
     faults.RAIL_HIGH: "HAZ-26",
     faults.BATTERY_LOW: "HAZ-26",
     faults.USB_APPEARED: "HAZ-19",
+    faults.INTERLOCK_BLIND: "HAZ-19",
     faults.LATE_LOOP: "HAZ-14",
     faults.UNPLANNED_RESET: "HAZ-21",
     faults.VARIANT_MISMATCH: "HAZ-11",
@@ -50,6 +52,11 @@ HAZARDS = {
     faults.SELFTEST_STOP: "HAZ-17",
     faults.SELFTEST_SECOND: "HAZ-06",
     faults.SELFTEST_LEAK: "HAZ-03",
+    faults.SELFTEST_DEADMAN_HIGH: "HAZ-13",
+    faults.SELFTEST_DEADMAN_LOW: "HAZ-13",
+    faults.SELFTEST_RELAY: "HAZ-18",
+    faults.SELFTEST_POLE: "HAZ-18",
+    faults.SELFTEST_INTERLOCK: "HAZ-19",
 }
 
 

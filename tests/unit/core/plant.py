@@ -37,8 +37,8 @@ from ionto.controller import Controller
 from ionto.guards import Guards
 from ionto.limits import Limits
 from ionto.pins import PWM_TOP
-from ionto.reading import Reading, Scale
-from ionto.selftest import SelfTest
+from ionto.reading import POLE_LINE, RELAY_LINE, Reading, Scale
+from ionto.selftest import HEART_HIGH, INTERLOCK, OTHER_POLE, SelfTest
 from ionto.session import Session
 
 OPEN_OHM = 1e12
@@ -49,18 +49,17 @@ _ON_STATES = (protocol.SELF_TESTING, protocol.RAMP_UP, protocol.HOLD, protocol.R
 _SLOW_US, _FAST_US = 1730.0, 520.0
 # Dead-man: 22n into 150n in parallel with 470k, BSS138 gate.
 _PUMP_MV, _PUMP_SHARE, _PUMP_LOW_US, _PUMP_HIGH_US, _GATE_MV = 2900.0, 0.128, 70_500.0, 80_840.0, 1031.0
+_RELAY_HOLD_US = 220_000
 # inner: everything in series with the load when the sink is fully on; sink: drain to ground then.
 _OHMS = {"A": {"inner": 790.0, "sink": 225.0}, "B": {"inner": 179.0, "sink": 58.0}}
 
 
-def _decays(dt_us: int) -> tuple[float, float, float, float]:
-    """Return what `dt_us` leaves of filter error (as its complement) and pump voltage."""
-    filters = [1.0 - math.exp(-dt_us / tau) for tau in (_SLOW_US, _FAST_US)]
-    pumps = [math.exp(-dt_us / tau) for tau in (_PUMP_LOW_US, _PUMP_HIGH_US)]
-    return filters[0], filters[1], pumps[0], pumps[1]
+def _filters(dt_us: int) -> tuple[float, float]:
+    """Return what `dt_us` takes from the error of each filter."""
+    return 1.0 - math.exp(-dt_us / _SLOW_US), 1.0 - math.exp(-dt_us / _FAST_US)
 
 
-_DECAYS = _decays(1_000)
+_FILTERS = _filters(1_000)
 
 
 def a_dose(build: Limits, **changes: Any) -> dose.Dose:
@@ -113,8 +112,10 @@ class Plant:
 
     Faults are plain attributes: `load_ohm` (`OPEN_OHM` for a lifted electrode), `sensor` ("ok", "stale", "stuck"),
     `forced_ua` (sink stuck), `switch_shorted` (dead-man bypassed), `rail_mv`, `vsys_mv`, `shunt_factor`, `sense_factor`
-    and `adc_stuck` (V(SNS)), `second` ("ok", "silent", "stuck", "frozen") and `second_factor`. `leak_share` of what the
-    sense node's sensors see passes the load besides, unseen by them.
+    and `adc_stuck` (V(SNS)), `pump_low_us`, `pump_high_us` (how slowly the dead-man lets go), `interlock_dead`,
+    `trying_by_itself`, `relay_hold_us`, `relay_stuck`, `coil_forced`, `pole_forced` (what the lines read), `lines`
+    (that something is connected to), `second` ("ok", "silent", "stuck", "frozen") and `second_factor`. `leak_share`
+    of what the sense node's sensors see passes the load besides, unseen by them.
     """
 
     def __init__(self, build: Limits, load_ohm: float = 2_000.0, noise: bool = True):
@@ -154,6 +155,38 @@ class Plant:
         self._level = 0
         self._raw = 0
         self._closed = False
+        self.pump_low_us, self.pump_high_us = _PUMP_LOW_US, _PUMP_HIGH_US
+        self.interlock_dead = False
+        self.trying = False  # INTERLOCK_SENSE is driven high
+        self.relay = False  # its pin
+        self.relay_hold_us = _RELAY_HOLD_US
+        self.relay_stuck = False
+        self.pole_forced: int | None = None
+        self.coil_forced: bool | None = None
+        self.trying_by_itself = False
+        self.lines = POLE_LINE | RELAY_LINE
+        self._held_us = 0
+
+    @property
+    def coil(self) -> bool:
+        """Whether the relay's coil is driven, and RELAY_SENSE high: by its pin, or still held."""
+        if self.coil_forced is not None:
+            return self.coil_forced
+        return self.relay or self._held_us > 0
+
+    @property
+    def pole(self) -> int:
+        """POLE_SENSE: 1 while a current that it can see flows out of E+."""
+        if self.pole_forced is not None:
+            return self.pole_forced
+        forward = self.relay_stuck or not self.coil
+        return int(forward and self.current_ua > self._build.pole_ua * 0.55)
+
+    def set_relay(self, level: bool) -> None:
+        """The relay's pin goes to `level`."""
+        if self.relay and not level:
+            self._held_us = self.relay_hold_us
+        self.relay = level
 
     def heartbeat(self, level: int) -> None:
         """The heartbeat pin goes to `level`."""
@@ -179,8 +212,11 @@ class Plant:
     def _piece(self, dt_us: int) -> None:
         self.now_us += dt_us
         before = self.current_ua
-        slow, fast, pump_low, pump_high = _DECAYS if dt_us == 1_000 else _decays(dt_us)
-        self._pump_mv *= pump_high if self._level else pump_low
+        slow, fast = _FILTERS if dt_us == 1_000 else _filters(dt_us)
+        self._pump_mv *= math.exp(-dt_us / (self.pump_high_us if self._level else self.pump_low_us))
+        if self.trying and not self.interlock_dead:
+            self._pump_mv = 0.0
+        self._held_us = max(0, self._held_us - dt_us)
         self._a += (self._build.full_scale_ua * self.duty / PWM_TOP * self.gain - self._a) * slow
         self._b += (self._a - self._b) * fast
         current = 0.0
@@ -234,6 +270,13 @@ class Plant:
         block[kernel.R_VSYS_MV] = self.vsys_mv
         block[kernel.R_DRAIN_MV] = int(drain_mv)
         block[kernel.R_LOAD_MV] = int(load_mv) if load_mv > 0.0 else 0
+        block[kernel.R_POLE] = self.pole
+
+    def read_lines(self, reading: Reading) -> None:
+        """Fill what only a self-test reads."""
+        reading.block[kernel.R_POLE] = self.pole
+        reading.block[kernel.R_RELAY] = self.coil
+        reading.block[kernel.R_INTERLOCK] = self.trying or self.trying_by_itself
 
     def read_second(self, reading: Reading, zero: int = 0) -> None:
         """Fill what `reading` has of the second sensor, `zero` (in its LSB) taken off; it sees the load's current."""
@@ -286,6 +329,8 @@ class Rig:
             self._changed()
         if self._cycle & 3 == 3:
             plant.read_second(reading, self.second_zero)
+        if session.state == protocol.SELF_TESTING:
+            self._prove()
         on = session.state in (protocol.SELF_TESTING, protocol.RAMP_UP, protocol.HOLD, protocol.RAMP_DOWN)
         plant.boost = on or session.state == protocol.ARMED
         drive_ua, steady = session.drive_ua(), session.block[kernel.S_STEADY]
@@ -296,7 +341,7 @@ class Rig:
         plant.duty = duty if plant.boost else 0
         self._cycle += 1
         if not session.output_on:
-            self._level = 0
+            self._level = int(self.selftest.drive & HEART_HIGH != 0)
         elif self._cycle & 1 and reading.fresh and not session.fault:
             self._level ^= 1
         plant.heartbeat(self._level)
@@ -309,16 +354,31 @@ class Rig:
             self._set_pole()
             session.turned()
 
+    def _prove(self) -> None:
+        """Drive what the self-test wants besides, as ionto.loop.Loop does."""
+        plant, drive = self.plant, self.selftest.drive
+        self.selftest.lines = plant.lines
+        self.zero_ua = self.selftest.zero_ua
+        plant.trying = drive & INTERLOCK != 0
+        asked = drive & OTHER_POLE != 0
+        if asked != plant.relay and not self._level and not plant.closed and plant.current_ua < 20:
+            plant.set_relay(asked)
+        self.reading.block[kernel.R_MOVED] = plant.relay == asked
+        plant.read_lines(self.reading)
+
     def _set_pole(self) -> None:
         """Move the relay, with what the application's own place promises."""
         assert not self.session.output_on
         assert not self.plant.closed, "the dead-man still lets current through"
         self.reversed = self.session.pole < 0
+        self.plant.set_relay(self.reversed)
         self.switched_ua = max(self.switched_ua, self.plant.current_ua)
 
     def _changed(self) -> None:
         if self.session.state == protocol.SELF_TESTING:
             self.zero_ua = self.second_zero = 0
+        else:
+            self.plant.trying = False
         if not self.session.output_on:
             self.controller.reset()
 
@@ -376,7 +436,9 @@ class FakeHal:
         self.on_feed: Callable[[], None] = lambda: None
         self._spent_us = 0
         self._duty = 0
-        self.level = 0
+        self.level = self._rest_level = 0
+        self._still_ms = limits.DEAD_MAN_MS
+        self.blind = False
         self.cut_off()
 
     def spend(self, dt_us: int) -> None:
@@ -439,7 +501,8 @@ class FakeHal:
         self.powered = False
         self.plant.boost = False
         self._duty = self.plant.duty = 0
-        self.level = 0
+        self.level = self._rest_level = 0
+        self.plant.trying = False
         self.plant.heartbeat(0)
 
     def power_up(self) -> None:
@@ -462,22 +525,49 @@ class FakeHal:
         """Heartbeat edge when `output_on`, and the watchdog."""
         self.on_beat(output_on)
         if output_on:
+            self._still_ms = 0
             self.beats += 1
             self.level ^= 1
             self.plant.heartbeat(self.level)
         self.feed()
 
+    def rest_heart(self, high: bool) -> None:
+        """Where the heartbeat rests."""
+        self._rest_level = int(high)
+
+    def try_interlock(self, on: bool) -> None:
+        """Drive the gate of the interlock."""
+        self.plant.trying = on
+
+    def read_lines(self, reading: Reading) -> None:
+        """Read the sense lines."""
+        self.plant.read_lines(reading)
+
+    def lines(self) -> int:
+        """The lines that something is connected to."""
+        return self.plant.lines
+
+    def interlock_blind(self, reading: Reading) -> bool:
+        """Whether the interlock misses a computer."""
+        return self.blind and self.vbus and not self.bench_strap
+
     def still_heart(self) -> None:
-        """Heartbeat low."""
-        self.level = 0
-        self.plant.heartbeat(0)
+        """Heartbeat at rest."""
+        self._still_ms += 1
+        self.level = self._rest_level
+        self.plant.heartbeat(self.level)
 
     def set_reversed(self, is_reversed: bool) -> bool:
         """The polarity relay; it must not switch a current, nor move while the dead-man is closed."""
+        if is_reversed == self.relay:
+            return True
+        if self._still_ms < limits.DEAD_MAN_MS or self.plant.current_ua > 20:
+            return False
         assert self.plant.current_ua < 10
         assert not self.plant.closed
         self.calls.append("relay")
         self.relay = is_reversed
+        self.plant.set_relay(is_reversed)
         return True
 
     def reversed(self) -> bool:

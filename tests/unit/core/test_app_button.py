@@ -135,15 +135,31 @@ def test_lights_blink_as_their_pattern_says(state: int, bit: int, flashes: int) 
 
 @pytest.mark.hazard("HAZ-16")
 def test_the_heartbeat_rests_low_after_the_self_test() -> None:
-    """Against a heartbeat stuck high. Between self-test and ramp the pin is low, not where the last edge left it."""
+    """Against a heartbeat stuck high. Between self-test and ramp the pin is low, not where the last edge left it.
+
+    Once it rests high: the self-test times how long the dead-man lets it. A press of STOP takes it low at once.
+    """
     with device() as board:
         board.hal.bench_strap = True
         board.run(2)
         board.start()
-        levels = set()
+        rests = []
         while board.state in (protocol.IDLE, protocol.SELF_TESTING, protocol.ARMED):
             board.run(1)
-            if not board.app.session.output_on:
-                levels.add(board.hal.level)
-        assert levels == {0}
+            if not board.app.session.output_on and (not rests or rests[-1] != board.hal.level):
+                rests.append(board.hal.level)
+        assert rests == [0, 1, 0]
         assert board.hal.beats > 50
+
+
+@pytest.mark.hazard("HAZ-13", "HAZ-17")
+def test_stop_ends_a_self_test_whose_heartbeat_rests_high() -> None:
+    with device() as board:
+        board.hal.bench_strap = True
+        board.run(2)
+        board.start()
+        while not board.hal.level or board.app.session.output_on:
+            board.run(1)
+        board.hal.stop_open = True
+        board.run(2)
+        assert (board.state, board.hal.level, board.plant.boost) == (protocol.DONE, 0, False)

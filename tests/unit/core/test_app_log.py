@@ -25,7 +25,7 @@ def test_a_refused_start_leaves_the_log_of_a_paused_session_alone() -> None:
         board.finish()
         records = board.log()
         times = [row["t_ms"] for name, rows in records if name == "samples" for row in rows]
-        assert times[0] < 1_000, "from before the pause"
+        assert times[0] < 2_000, "from before the pause"
         assert records[-1][1]["charge_uc"] == pytest.approx(8_000, abs=50)
 
 

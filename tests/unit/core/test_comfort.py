@@ -249,10 +249,12 @@ def test_a_long_press_in_hold_lowers_by_a_quarter() -> None:
     with device() as board:
         board.hold(**LONG)
         press(board, 2_200)
+        board.run(260)  # two looks at the button
         assert board.status()["target_ua"] == 1_500
         board.run(1_000)
         assert (board.state, board.app.session.setpoint_ua) == (protocol.HOLD, 1_500)
         press(board, 2_200)
+        board.run(260)
         assert board.status()["target_ua"] == 1_125
         board.code(protocol.ABORT)
         board.run(350)
@@ -332,7 +334,7 @@ def test_a_fault_shows_at_once_after_a_long_press(refused: bool) -> None:
         board.plant.load_ohm = OPEN_OHM
         board.until(protocol.FAULT)
         shown = set()
-        for _ in range(4):
+        for _ in range(16):  # a round of the pattern
             board.run(128)
             shown.add(board.hal.lights)
         assert any(bits & FAULT for bits in shown) and not any(bits & CURRENT for bits in shown)

@@ -32,6 +32,7 @@ def good(current_ua: int = SETPOINT_UA, serial: int = 0, build: Limits = A, **ch
     reading.vsys_mv = 3_900
     reading.drain_mv = 24_000 - current_ua * (2_000 + build.series_ohm) // 1_000
     reading.load_mv = current_ua * 2
+    reading.pole = True
     for name, value in changes.items():
         setattr(reading, name, value)
     return reading
@@ -42,6 +43,7 @@ def guards(build: Limits = A, dose_uc: int = 4_800_000, time_limit_ms: int = 5_0
     made = Guards(build)
     made.begin(dose_uc, time_limit_ms)
     made.expect(SETPOINT_UA)
+    made.expect_pole(1)
     made.block[kernel.G_ENVELOPE] = SETPOINT_UA  # it has flowed for a while
     assert made.step(1_000, good(serial=1), SETPOINT_UA, True) == faults.NONE
     return made
@@ -123,6 +125,7 @@ TRIPS = [
     ),
     Trip("an electrode hardly touches", 142, 1_000, lambda n: hardly(248, n), lambda n: hardly(250, n)),
     Trip("ADC stuck", 105, 1_000, lambda n: good(serial=n, sense_ua=SETPOINT_UA + 1), lambda n: good(serial=n)),
+    Trip("wrong pole", 126, 64, lambda n: good(serial=n, pole=False), lambda n: good(serial=n)),
     Trip("rail low", 160, 20, lambda n: good(serial=n, rail_mv=19_999), lambda n: good(serial=n, rail_mv=20_000)),
     Trip("rail high", 161, 20, lambda n: good(serial=n, rail_mv=27_501), lambda n: good(serial=n, rail_mv=27_500)),
     Trip(
@@ -169,6 +172,38 @@ def test_counts_do_not_survive_a_pause(trip: Trip) -> None:
     judge.step(1_000, good(0), 0, False)
     for n in range(trip.samples - 1):
         assert judge.step(1_000, trip.bad(n), SETPOINT_UA, True) == faults.NONE
+
+
+@pytest.mark.hazard("HAZ-18")
+@pytest.mark.parametrize("build", [A, B], ids="AB")
+@pytest.mark.parametrize(("pole", "right"), [(1, True), (-1, False)])
+def test_the_pole_is_judged_from_the_least_current_that_shows_it(build: Limits, pole: int, right: bool) -> None:
+    """Within 100 ms; below that current the line says nothing, and where there is none it is not asked."""
+    for least_ua, expected, code in (
+        (build.pole_ua, pole, faults.NONE),
+        (build.pole_ua + 1, pole, faults.WRONG_POLE),
+        (build.pole_ua + 1, 0, faults.NONE),
+    ):
+        judge = guards(build)
+        judge.expect_pole(expected)
+        judge.block[kernel.G_ENVELOPE] = least_ua
+        wrong = [
+            judge.step(1_000, good(least_ua, serial=n, build=build, pole=not right, drain_mv=9_000), least_ua, True)
+            for n in range(100)
+        ]
+        assert (code in wrong) and (code or set(wrong) == {0})
+
+
+@pytest.mark.hazard("HAZ-18", "HAZ-22")
+def test_the_pole_of_pulses_is_judged_while_current_flows() -> None:
+    """A pause between two pulses neither counts nor forgets: a pulse may be shorter than the count."""
+    judge = guards()
+    codes = []
+    for pulse in range(2):
+        judge.block[kernel.G_ENVELOPE] = SETPOINT_UA
+        codes += [judge.step(1_000, good(serial=n, pole=False), SETPOINT_UA, True) for n in range(60)]
+        codes += [judge.step(1_000, good(0, serial=n, pole=False), 0, True) for n in range(60) if not pulse]
+    assert faults.WRONG_POLE in codes and codes.index(faults.WRONG_POLE) == 123
 
 
 @pytest.mark.hazard("HAZ-14")

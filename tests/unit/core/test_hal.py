@@ -17,7 +17,7 @@ from ina219_chip import Chip
 from ionto import faults, kernel, limits, pins, ui
 from ionto.guards import Guards
 from ionto.ina219 import configuration
-from ionto.reading import Reading
+from ionto.reading import POLE_LINE, RELAY_LINE, Reading
 
 
 class Bus:
@@ -45,6 +45,7 @@ class Machine:
     def __init__(self) -> None:
         self.levels = dict.fromkeys(range(30), 1) | {pins.VBUS_SENSE: 0, pins.STOP_SENSE: 0}
         self.owner: dict[int, str] = {}
+        self.floating: set[int] = set()
         self.duty: dict[int, int] = {}
         self.counts: dict[int, int] = {}
         self.acts: list[tuple[str, int, Any]] = []
@@ -66,6 +67,10 @@ class Machine:
                 self.number = number
                 if mode == self.OUT:
                     chip.owner[number] = "gpio"
+                elif mode == self.IN:
+                    chip.owner[number] = "input"
+                    if number in chip.floating:
+                        chip.levels[number] = int(pull == self.PULL_UP)
                 if value is not None:
                     self.value(value)
 
@@ -584,3 +589,78 @@ def test_a_stuck_bus_is_clocked_no_faster_than_100_khz() -> None:
         clocks = [level for kind, number, level in chip.acts if (kind, number) == ("pin", pins.I2C_SCL)]
         assert clocks.count(0) >= 1
         assert chip.now_us - before_us >= 5 * (len(clocks) - 1)
+
+
+@pytest.mark.hazard("HAZ-13")
+def test_the_heartbeat_rests_where_a_self_test_wants_it_and_low_after_a_cut() -> None:
+    with board() as (_, hal, chip):
+        hal.rest_heart(True)
+        hal.still_heart()
+        assert chip.levels[HEARTBEAT] == 1
+        hal.cut_off()
+        assert off(chip)
+        hal.still_heart()
+        assert chip.levels[HEARTBEAT] == 0
+
+
+@pytest.mark.hazard("HAZ-19")
+def test_the_interlock_is_tried_and_let_go() -> None:
+    """Against a pin that stays at the interlock's gate: it is an input whenever the output is cut."""
+    with board() as (_, hal, chip):
+        assert chip.owner[pins.INTERLOCK_SENSE] == "input"
+        for let_go in (lambda: hal.try_interlock(False), hal.cut_off):
+            hal.try_interlock(True)
+            assert (chip.owner[pins.INTERLOCK_SENSE], chip.levels[pins.INTERLOCK_SENSE]) == ("gpio", 1)
+            let_go()
+            assert chip.owner[pins.INTERLOCK_SENSE] == "input"
+
+
+@pytest.mark.hazard("HAZ-18", "HAZ-19")
+@pytest.mark.parametrize("level", [0, 1])
+def test_the_sense_lines(level: int) -> None:
+    """Each in its own cell in a self-test; in a session the pole is at most 8 ms old."""
+    lines = (
+        (pins.POLE_SENSE, kernel.R_POLE),
+        (pins.RELAY_SENSE, kernel.R_RELAY),
+        (pins.INTERLOCK_SENSE, kernel.R_INTERLOCK),
+    )
+    for number, cell in lines:
+        with board() as (_, hal, chip):
+            chip.levels.update({line: 1 - level for line, _ in lines} | {number: level})
+            reading = Reading()
+            hal.read_lines(reading)
+            assert [reading.block[other] for _, other in lines] == [
+                level if other == cell else 1 - level for _, other in lines
+            ]
+    with board() as (_, hal, chip):
+        chip.levels[pins.POLE_SENSE] = level
+        reading = Reading()
+        for _ in range(8):
+            hal.read(reading)
+        assert reading.block[kernel.R_POLE] == level
+
+
+@pytest.mark.hazard("HAZ-18")
+@pytest.mark.parametrize("level", [0, 1])
+def test_a_line_that_nothing_drives_is_told(level: int) -> None:
+    for floating, found in (
+        (set(), POLE_LINE | RELAY_LINE),
+        ({pins.POLE_SENSE}, RELAY_LINE),
+        ({pins.RELAY_SENSE}, POLE_LINE),
+    ):
+        with board() as (_, hal, chip):
+            chip.levels.update({pins.POLE_SENSE: level, pins.RELAY_SENSE: level})
+            chip.floating = floating
+            assert hal.lines() == found
+
+
+@pytest.mark.hazard("HAZ-19")
+@pytest.mark.parametrize(
+    ("vbus", "strap", "gate", "blind"), [(1, 0, 0, True), (1, 0, 1, False), (1, 1, 0, False), (0, 0, 0, False)]
+)
+def test_an_interlock_that_does_not_see_a_computer(vbus: int, strap: int, gate: int, blind: bool) -> None:
+    with board() as (_, hal, chip):
+        chip.levels[pins.INTERLOCK_SENSE] = gate
+        reading = Reading()
+        reading.vbus, reading.bench_strap = bool(vbus), bool(strap)
+        assert hal.interlock_blind(reading) is blind

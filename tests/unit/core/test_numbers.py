@@ -114,6 +114,7 @@ LIMITS: list[tuple[str, int, int]] = [
     ("dither_min_ua", 500, 1_000),
     ("shunt_mohm", 10_000, 10_000),
     ("probe_ua", 40, 200),
+    ("pole_ua", 50, 250),
     ("series_ohm", 552, 114),
     ("sense_mohm", 201_000, 40_080),
     ("second_mohm", 10_000, 2_492),

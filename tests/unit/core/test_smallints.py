@@ -20,7 +20,7 @@ from ionto.guards import Guards
 from ionto.limits import Limits
 from ionto.pins import PWM_TOP
 from ionto.reading import Reading
-from ionto.selftest import SelfTest
+from ionto.selftest import BEAT, INTERLOCK, OTHER_POLE, SelfTest
 from ionto.session import Session
 from ionto.sessionlog import _MAX_PERIOD_MS, SessionLog
 
@@ -179,9 +179,17 @@ def armed(build: Limits, plan: dose.Dose) -> Session:
     assert session.load(plan) == 0
     assert session.start(reading()) == 0
     taken = reading()
-    for _ in range(600):
-        taken.raw = taken.current_ua = taken.sense_ua = selftest.setpoint_ua if selftest.heartbeat else 0
+    since_ms = 0  # the last heartbeat
+    for _ in range(1_200):
+        since_ms = 0 if selftest.drive & BEAT else since_ms + 1
+        closed = since_ms < 40 and not selftest.drive & INTERLOCK
+        taken.raw = taken.current_ua = taken.sense_ua = selftest.setpoint_ua if closed else 0
         taken.second_raw = taken.raw * build.second_mohm // 2_500
+        other = selftest.drive & OTHER_POLE != 0
+        block = taken.block
+        block[kernel.R_MOVED] = 1
+        block[kernel.R_RELAY] = other or (block[kernel.R_RELAY] and selftest._since_us < 200_000)
+        block[kernel.R_POLE] = taken.raw > 22 and not other
         session.step(1_000, taken, 0)
     assert session.state == protocol.ARMED, session.fault
     session.block = Block(session.block)
@@ -322,6 +330,6 @@ def test_self_test(variant: str) -> None:
     for raw in (-0x8000, 0x7FFF):
         test.files = (4, "")
         test.begin(reading())
-        for _ in range(119):
-            test.step(reading(raw=raw))
+        for _ in range(121):
+            test.step(1_000, reading(raw=raw))
             small(test._sum_ua)
