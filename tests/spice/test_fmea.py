@@ -32,7 +32,7 @@ def test_a_leak_above_the_sense_resistor_is_told_before_it_is_a_violation(measur
 
 
 def test_a_relay_that_is_not_held_turns_the_pole_under_current(measured: dict[tuple[str, str], Any]) -> None:
-    assert judge(measured[HOLD_GONE, FROZEN_LOW]).violations == ("wrong_pole_ms",)
+    assert judge(measured[HOLD_GONE, FROZEN_LOW]).violations == ("let_go_ms",)
     assert judge(measured[HOLD_GONE, HOLD_4.name]).violations == ()
 
 

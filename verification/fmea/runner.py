@@ -202,7 +202,7 @@ class _Watch:
                 self.emit(answer.content)
 
     def _within(self, name: str, emit: children.Emit) -> None:
-        self.trace, self.looks = Trace(), {}
+        self.trace, self.looks = Trace(second=True), {}
         if name == SINK_STUCK:
             self.bench.stick_sink()
             while not self._decided_second():

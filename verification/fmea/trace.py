@@ -44,8 +44,8 @@ class Figures:
     cut_ms: float | None = None  # from the fault to the first cycle that took the output off
     over_ms: float = 0.0  # how long more flowed than asked, by more than SHARE or LEAST_UA
     apart_ms: float = 0.0  # the longest time the log was told something else than what flowed
-    turned_ms: float = 0.0  # how long it flowed from the wrong pole while firmware ran and held the output on
-    wrong_pole_ms: float = 0.0  # and otherwise: of an output that is to be off, nothing may turn the pole before it is
+    wrong_pole_ms: float = 0.0  # until what turned the pole was told, and the current ended
+    let_go_ms: float = 0.0  # the same after a second fault: a relay that lets go of an output that is not off yet
     off_ua: float = 0.0  # greatest current while the output was to be off, after the dead-man's time
     excess_uc: float = 0.0  # charge beyond what was asked
     cell_ua: float = 0.0  # greatest current into the cell
@@ -55,9 +55,10 @@ class Figures:
 
 @dataclass
 class Trace:
-    """The milliseconds of a row. `frozen` once its firmware has stopped: the time to dark then counts from there."""
+    """The milliseconds of a row, from its fault on; `second`: from the second one, the first having been unnoticed."""
 
     points: list[Point] = field(default_factory=list)
+    second: bool = False
 
     def add(self, point: Point) -> None:
         """Take one millisecond."""
@@ -91,9 +92,11 @@ class Trace:
         found.told_end_ua, found.asked_end_ua = last[-1].told_ua, last[-1].asked_ua
         found.cell_ua = max(0.0, max(point.cell_ua for point in points))
         found.gate_mv = max(point.gate_mv for point in points)
-        turned = [point for point in points if point.load_ua * point.pole < -off_ua]
-        found.turned_ms = sum(point.live and point.output_on for point in turned)
-        found.wrong_pole_ms = len(turned) - found.turned_ms
+        turned_ms = sum(point.load_ua * point.pole < -off_ua for point in points)
+        if self.second:
+            found.let_go_ms = turned_ms
+        else:
+            found.wrong_pole_ms = turned_ms
 
     def _cut(self, found: Figures, dead_man_ms: int, off_ua: float) -> None:
         """Note the worst of all the stretches in which the output is to be off; a self-test has several."""

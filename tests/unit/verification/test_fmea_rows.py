@@ -21,7 +21,7 @@ FIGURES = {
     "cut_ms": None,
     "over_ms": 0,
     "apart_ms": 0,
-    "turned_ms": 0,
+    "let_go_ms": 0,
     "wrong_pole_ms": 0,
     "off_ua": 0,
     "cell_ua": 0,
