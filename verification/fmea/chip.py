@@ -83,7 +83,7 @@ class Chip:
         for ref, pin in (*mutation.opened, *inside):  # nodes that only the changed circuit has
             net = self._net(ref, pin)
             if net == "0" or net in volts:  # a pin that is connected to nothing may have no node
-                volts[f"{ref.lower()}_{pin}"] = self.volt(net)
+                volts.setdefault(f"{ref.lower()}_{pin}", self.volt(net))
         try:
             return Engine(deck(present=[mutation], settings=self._elements), initial=volts)
         except SpiceFailedError:
