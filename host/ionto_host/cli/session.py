@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from ionto import protocol
+from ionto_host.board import benchtest
 from ionto_host.cli.common import Answer, IontoCommand, examples, note, open_device, table
 from ionto_host.device import messages, versions
 from ionto_host.device.answers import Check, Hello, Status
 from ionto_host.device.client import Device
 from ionto_host.device.hand import with_hand
-from ionto_host.errors import DeviceFaultError, ExitCode, IontoError, RefusedError
+from ionto_host.errors import DeviceFaultError, ExitCode, IontoError, RefusedError, UsageError
 from ionto_host.logs.sessionfile import FELT
 from ionto_host.units import clock, ma, ma_min
 
@@ -117,19 +118,67 @@ def clear() -> Answer:
 
 @click.command(cls=IontoCommand)
 @click.option("--last", is_flag=True, help="Show the results of the last one since power-on; start none.")
-def selftest(last: bool) -> Answer:
+@click.option("--bench", is_flag=True, help="Then what only a person with a meter can find, step by step.")
+def selftest(last: bool, bench: bool) -> Answer:
     """Run the self-test and show every measured value with its range.
 
     It ends at the first part that fails, and the device latches that fault. A session begins with the same test.
+
+    With --bench it needs a resistor at the electrodes and the bench strap; when it has passed, the board is taken off
+    the computer, and each step says what to measure where and what is right. Type the value, or "skip". A step that
+    fails or is left out exits with 5. To be done when a board is built, after a repair, a fall or a wetting, and once
+    a year.
     """
+    if last and bench:
+        raise UsageError("--last runs nothing, --bench does", "Leave one of the two out.")
     with _acting() as device:
         checks = device.self_test(last)
+        variant = device.known.variant if device.known else "A"
     if not checks:
         return Answer({"passed": None, "results": []}, "No self-test has run since power-on: `ionto selftest`.")
     passed = all(check.ok for check in checks)
     rows = [["ok" if check.ok else "FAIL", check.name, *_value_and_range(check)] for check in checks]
     text = table(rows, ["", "test", "value", "range"])
-    return Answer({"passed": passed, "results": checks}, text, exit_code=ExitCode.OK if passed else ExitCode.FAULT)
+    data = {"passed": passed, "results": checks}
+    if bench and passed:
+        steps, more = _bench_steps(variant)
+        data, text, passed = {**data, **steps}, f"{text}\n{more}", steps["passed"]
+    return Answer(data, text, exit_code=ExitCode.OK if passed else ExitCode.FAULT)
+
+
+def _bench_steps(variant: str) -> tuple[dict[str, Any], str]:
+    """Lead a person through what the device cannot find; return the data and the table."""
+    _tell("The self-test has passed. What follows needs no computer on the board: unplug it.")
+    found = list(benchtest.run(variant, _tell, _measured))
+    rows = [
+        [
+            "ok" if item.ok else "left out" if item.value is None else "FAIL",
+            item.key,
+            "-" if item.value is None else f"{item.value:g} {item.unit}",
+            f"{item.low:g} to {item.high:g} {item.unit}",
+            "" if item.ok else item.finds,
+        ]
+        for item in found
+    ]
+    total = benchtest.summary(found)
+    return {**total, "bench": found}, table(rows, ["", "step", "value", "range", "look at"])
+
+
+def _tell(text: str) -> None:
+    """Say it with --json as well: a person has to do it."""
+    click.echo(text, err=True)
+
+
+def _measured(step: benchtest.Step, expected: str) -> float | None:
+    """Ask for the value of one step until it is a number or "skip"."""
+    while True:
+        said = str(click.prompt(f"{step.do} ({expected})", err=True)).strip().lower()
+        if said == "skip":
+            return None
+        try:
+            return float(said.split()[0].replace(",", "."))
+        except (ValueError, IndexError):
+            _tell(f'A number of {step.unit}, or "skip".')
 
 
 def _value_and_range(check: Check) -> list[str]:
@@ -201,7 +250,7 @@ examples("ionto pause")(pause)
 examples("ionto resume")(resume)
 examples("ionto abort")(abort)
 examples("ionto clear")(clear)
-examples("ionto selftest", "ionto selftest --last", "ionto selftest --json")(selftest)
+examples("ionto selftest", "ionto selftest --last", "ionto selftest --json", "ionto selftest --bench")(selftest)
 examples("ionto status", "ionto status --json")(status)
 
 COMMANDS = (start, pause, resume, abort, clear, selftest, status)

@@ -234,7 +234,7 @@ def test_a_computer_that_appears_without_the_strap_is_a_fault() -> None:
 
 @pytest.mark.hazard("HAZ-14", "HAZ-17")
 def test_one_job_a_cycle_while_current_flows() -> None:
-    """Against a link that delays. Sensor check, lights, log and link take turns; an abort is heard in 12 ms at every turn."""
+    """Against a link that delays. Sensor check, lights, log and link take turns; an abort is heard in 12 ms."""
     with device() as board:
         board.hold(**LONG)
         board.port.to_device.extend(bytes(1_000))
