@@ -67,6 +67,7 @@ _TELLING = (
     "interlock_gate",
 )
 _CELL = "vbt1#branch"
+_USB_V, _USB_OHM, _NO_USB_OHM = 5.0, 1.0, 15_600.0
 _SAME_SHARE, _SAME_V = 0.02, 0.02
 _SETTLED_MS = 20
 _STOP_CONTACT = "RSW1_contact"
@@ -91,7 +92,7 @@ class Bench:
         self._charge_uc = 0.0
         self._app = self._boot()
         self._ask(protocol.DOSE_PUSH, dose.canonical({**_DOSE, **fields}))
-        self._release()
+        self.rest()
 
     # The firmware.
 
@@ -148,7 +149,8 @@ class Bench:
             code = struct.unpack_from("<H", self.port.answers, 8)[0]
             raise ValueError(f"the firmware refuses: {_NAMES.get(code, code)} {bytes(self.port.answers[11:])!r}")
 
-    def _release(self) -> None:
+    def rest(self) -> None:
+        """Let things come to rest."""
         for _ in range(60):
             self.tick()
 
@@ -236,11 +238,16 @@ class Bench:
         for gpio in (*_DRIVEN, *_LIGHTS):
             self.chip.drive(gpio, PIN_OHM, level)
 
+    def plug_in(self, there: bool = True) -> None:
+        """Plug in a computer, or take it away."""
+        ohm = _USB_OHM if there else _NO_USB_OHM
+        self.chip.set("RA1_usb", ohm)
+        self.chip.set("IA1_usb", _USB_V / ohm if there else 0.0)
+
     def plug_in_unseen(self) -> None:
         """Plug in a computer that the firmware does not see: the interlock alone is to end the current."""
         self.chip.blind.add(pins.VBUS_SENSE)
-        self.chip.set("RA1_usb", 1.0)
-        self.chip.set("IA1_usb", 5.0)
+        self.plug_in()
 
     def stop_unseen(self) -> None:
         """Press STOP, and the firmware does not see it: its contact alone is to end the current."""

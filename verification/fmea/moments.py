@@ -43,7 +43,9 @@ class Session:
     moments: tuple[Moment, ...]
 
 
-START = Moment("START", protocol.IDLE, 0, 800, 800, "there before START is pressed")
+CABLE = Moment("CABLE", protocol.IDLE, 0, 700, 40, "a computer is connected, no session: as when a dose is pushed")
+START = Moment("START", protocol.IDLE, 0, 3_000, 1_000, "there before START is pressed")
+BEFORE = (CABLE, START)  # what is found here never comes to a session
 # What is to be told within 100 ms has been told before a second fault comes.
 HOLD_4 = Moment("HOLD_4MA", protocol.HOLD, 100, least_ms=120, what="holding 4 mA, relay operated")
 HOLD_05 = Moment("HOLD_05MA", protocol.HOLD, 100, what="holding 0.5 mA, relay at rest")
@@ -53,7 +55,7 @@ SELF_TEST = Moment("SELF_TEST", protocol.SELF_TESTING, 300, what="the self-test'
 # Reversed first, so that the relay is operated while most of the faults are tried.
 _STRONG = {"current_ua": 4_000, "dose_uc": 20_000, "polarity": -1, "reversal": "half"}
 SESSIONS = (
-    Session("4 mA", _STRONG, (START, HOLD_4)),
+    Session("4 mA", _STRONG, (CABLE, START, HOLD_4)),
     Session(
         "0.5 mA",
         {"current_ua": 500, "dose_uc": 8_000},

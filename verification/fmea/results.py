@@ -9,7 +9,7 @@ from typing import Any
 from verification.fmea import known
 from verification.fmea.faults import Row
 from verification.fmea.judge import Verdict, judge
-from verification.fmea.moments import NAMES, START, WITHIN
+from verification.fmea.moments import BEFORE, NAMES, WITHIN
 
 Measured = Mapping[str, Any]
 
@@ -63,16 +63,14 @@ def lines(rows: Iterable[Row], parts: Mapping[str, str], measured: Mapping[tuple
 
 
 def _cells(row: Row, measured: Mapping[tuple[str, str], Measured]) -> Iterable[Cell]:
-    start = measured.get((row.key, START.name))
-    refused = start is not None and not start.get("error") and bool(start["refused"])
+    before = [measured[row.key, moment.name] for moment in BEFORE if (row.key, moment.name) in measured]
+    refusal = next((found["fault"] for found in before if not found.get("error") and found["refused"]), "")
     for name in NAMES:
         found = measured.get((row.key, name))
         if found is not None:
             verdict = judge(found)
-            if refused and name in WITHIN and start is not None and "error" not in verdict.violations:
-                verdict = Verdict(
-                    (), "refused", f"{start['fault']} before the session, so that it does not come to this", 0.0
-                )
+            if refusal and name in WITHIN and "error" not in verdict.violations:
+                verdict = Verdict((), "refused", f"{refusal} before the session, so that it does not come to this", 0.0)
             yield Cell(name, verdict, found)
 
 

@@ -17,6 +17,7 @@ from verification.fmea.bench import Bench, Volts
 from verification.fmea.faults import Row
 from verification.fmea.judge import DEAD_MAN_MS, SETTLE_MS
 from verification.fmea.moments import (
+    CABLE,
     FROZEN,
     HOLD_4,
     SELF_TEST,
@@ -45,7 +46,7 @@ _FROZEN_LONG_MS = 1_000  # of one that is still on then, for its figures
 _REACH_MS = 20_000
 _ENDED = (protocol.IDLE, protocol.DONE, protocol.FAULT)
 _LOOK_MS = {
-    START.name: (150, 250, 330, 430, 540),
+    START.name: tuple(range(160, 1_101, 60)),
     **dict.fromkeys(FROZEN, (40,)),
     USB_UNSEEN: (5,),
     STOP_UNSEEN: (5,),
@@ -96,12 +97,19 @@ def _play(session: Session, wanted: Mapping[str, list[Row]], jobs: int) -> Itera
             sound = _look_at_sound(bench, moment)
             for answer in children.each(wanted[moment.name], _worker(bench, moment, sound), jobs):
                 yield _failed(answer.item, moment.name, answer.error) if answer.error else answer.content
+        if moment is CABLE:
+            bench.plug_in(False)
+            bench.rest()
         if moment is START:
             bench.let_go()
 
 
 def _reach(bench: Bench, moment: Moment) -> None:
     """Run on until the session stands at `moment`."""
+    if moment is CABLE:
+        bench.plug_in()
+        bench.rest()
+        return
     if bench.state == protocol.IDLE:
         bench.hold_start()
         if moment is START:
