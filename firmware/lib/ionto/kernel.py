@@ -13,7 +13,7 @@ from ionto.compat import const, micropython, ptr8, ptr32
 
 MAX_DT_US = const(60_000)  # counted of one cycle at most; the dead-man has cut by then
 _UC_PC = const(1_000_000)
-_HALF_Q15 = const(1 << 14)
+_HALF_Q11 = const(1 << 10)
 _HALF_Q14 = const(1 << 13)
 
 # Reading block.
@@ -42,12 +42,13 @@ R_POLE = const(21)  # 1: a current flows out of E+
 R_RELAY = const(22)  # the relay's coil is driven; this and the next two in a self-test only
 R_INTERLOCK = const(23)  # the gate of the interlock's transistor is high
 R_MOVED = const(24)  # the relay's pin is as the self-test wants it
-R_SIZE = const(25)
+R_REST = const(25)  # of the current, 1/16 uA plus REST_BIAS: what is left over for the next cycle
+R_SIZE = const(26)
 _MISSED = const(3)  # reads, 12 ms: the second sensor is silent
 
 # Measuring block: what the board's counts are worth.
 M_UA_PER_LSB = const(0)  # of the shunt register
-M_ZERO = const(1)  # in uA, plus M_BIAS
+M_ZERO = const(1)  # in 1/16 uA, plus M_BIAS
 M_GAIN_Q15 = const(2)
 M_FULL_SCALE_RAW = const(3)
 M_SENSE_GAIN = const(4)  # uA of V(SNS) a count, times 4096
@@ -55,6 +56,7 @@ M_SERIES_OHM = const(5)
 M_SECOND_ZERO = const(6)  # in LSB of its shunt register, plus M_BIAS
 M_SECOND_GAIN = const(7)  # uA of the second sensor's LSB, times 2**14
 M_SIZE = const(8)
+REST_BIAS = const(64)  # 4 uA: what noise below zero may take off the next samples
 M_BIAS = const(0x8000)  # kept with a zero, so that its cell is never negative
 # What an even slot of a cycle reads beside V(SNS); an odd one reads drain and STOP.
 TAKE_RAIL = const(0)
@@ -342,8 +344,17 @@ def take(r: ptr32, m: ptr32, b: ptr8, fresh: int, slot: int, first: int, second:
         r[R_RAW] = raw
         if raw >= 0x8000:
             raw -= 0x10000
-        current_ua = ((raw * m[M_UA_PER_LSB] - (m[M_ZERO] - M_BIAS)) * m[M_GAIN_Q15] + _HALF_Q15) >> 15
-        r[R_CURRENT_UA] = current_ua if current_ua > 0 else 0
+        gain_q15 = m[M_GAIN_Q15]
+        current = raw * m[M_UA_PER_LSB] * gain_q15 - ((m[M_ZERO] - M_BIAS) * gain_q15 >> 4)
+        current = (current + _HALF_Q11 >> 11) + r[R_REST] - REST_BIAS  # in 1/16 uA
+        if current >= 0:
+            r[R_CURRENT_UA] = current >> 4
+            current &= 15
+        else:
+            r[R_CURRENT_UA] = 0
+            if current < 0 - REST_BIAS:
+                current = 0 - REST_BIAS
+        r[R_REST] = current + REST_BIAS
         end = m[M_FULL_SCALE_RAW]
         r[R_FULL_SCALE] = 1 if raw >= end or raw <= 0 - end else 0
     if slot & 1 != 0:

@@ -166,8 +166,8 @@ class Loop:
         """Give the board what the self-test drives beside set-point and heartbeat; read what it has to see."""
         hal, block, test = self._hal, self._reading.block, self._selftest
         drive = test.drive
-        if test.zero_ua:  # found: the small current is the one that is asked for
-            hal.scale.zero_ua = test.zero_ua + self._calibration.zero_ua
+        if test.zero_16ths:  # found: the small current is the one that is asked for
+            hal.scale.zero_16ths = test.zero_16ths + (self._calibration.zero_ua << 4)
         hal.rest_heart(drive & HEART_HIGH != 0)
         hal.try_interlock(drive & INTERLOCK != 0)
         block[kernel.R_MOVED] = 1 if hal.set_reversed(drive & OTHER_POLE != 0) else 0
@@ -198,10 +198,10 @@ class Loop:
             self._controller.reset()
         self._state = state
         if state == SELF_TESTING:
-            hal.scale.zero_ua = hal.scale.second_zero = 0
+            hal.scale.zero_16ths = hal.scale.second_zero = 0
             self._selftest.lines = hal.lines()
         elif state == protocol.ARMED:
-            hal.scale.zero_ua = self._selftest.zero_ua + self._calibration.zero_ua
+            hal.scale.zero_16ths = self._selftest.zero_16ths + (self._calibration.zero_ua << 4)
             hal.scale.second_zero = self._selftest.second_zero
             self._guards.compare()
         self._panel.changed()

@@ -67,5 +67,5 @@ class Parts:
 
     def calibrate(self) -> None:
         """Let the board measure with the calibration that holds; a session begins with a zero of its own."""
-        self.hal.scale.zero_ua = self.calibration.zero_ua
+        self.hal.scale.zero_16ths = self.calibration.zero_ua << 4
         self.hal.scale.gain_q15 = self.calibration.gain_q15

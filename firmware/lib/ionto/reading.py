@@ -78,18 +78,19 @@ class Reading:
 
     def __init__(self):
         self.block = array("i", [0] * kernel.R_SIZE)
+        self.block[kernel.R_REST] = kernel.REST_BIAS + 8  # the first current is rounded
         self.sensor_ok = self.second_ok = True
 
 
 class Scale:
     """What the counts of the board with `limits` are worth; `block` has the numbers (kernel.M_...).
 
-    `zero_ua` is taken off every current, in uA, and may be negative; `gain_q15` is its gain, times 32,768;
+    `zero_16ths` is taken off every current, in 1/16 uA, and may be negative; `gain_q15` is its gain, times 32,768;
     `second_zero` is taken off the second sensor's register, in its LSB.
     """
 
     gain_q15 = _number(kernel.M_GAIN_Q15)
-    zero_ua = _biased(kernel.M_ZERO)
+    zero_16ths = _biased(kernel.M_ZERO)
     second_zero = _biased(kernel.M_SECOND_ZERO)
 
     def __init__(self, limits: Limits):
@@ -100,5 +101,10 @@ class Scale:
         block[kernel.M_SERIES_OHM] = limits.series_ohm
         block[kernel.M_SECOND_GAIN] = (ina226.SHUNT_LSB_NV << 14) // limits.second_mohm
         self.block = block
-        self.zero_ua = self.second_zero = 0
+        self.zero_16ths = self.second_zero = 0
         self.gain_q15 = UNITY_Q15
+
+    @property
+    def zero_ua(self) -> int:
+        """The zero to the nearest uA."""
+        return (self.zero_16ths + 8) >> 4

@@ -20,6 +20,7 @@ MOST_OFF_MS = const(110)  # the dead-man has cut by then, at its slowest
 LEAST_OFF_MS = const(12)  # and holds for 20 at its fastest: what ends a current sooner is something else
 _INTERLOCK_MS = const(8)  # Q5 takes 0.3; the dead-man, whose heartbeat rests meanwhile, cannot have cut yet
 _SETTLED = const(32)  # samples averaged at the end of a phase
+_ZERO_SAMPLES = const(96)  # and of the zero: 0.6 uA of noise leave 0.06
 _MAX_OFFSET_UA = const(20)  # INA219 A grade: 125 uV at PGA /2 is 12.5 uA
 _MAX_LEAK_UA = const(15)
 _OPEN_DRAIN_MV = const(400)  # sink fully on and nothing comes: its drain is at its source
@@ -81,7 +82,7 @@ class SelfTest:
         self.results = []
         self.finished = True
         self.fault = faults.NONE
-        self.zero_ua = 0
+        self.zero_ua = self.zero_16ths = 0
         self.second_zero = 0  # of the second sensor, in its LSB
         self._sense_zero_ua = 0
         self._since_us = 0
@@ -107,7 +108,7 @@ class SelfTest:
         self.results = []
         self.finished = False
         self.fault = faults.NONE
-        self.zero_ua = self.second_zero = 0
+        self.zero_ua = self.zero_16ths = self.second_zero = 0
         self._enter(0)
         self._judge_at_rest(reading)
 
@@ -168,7 +169,7 @@ class SelfTest:
             samples = self._samples  # to the nearest: a mean rounded down would move the zero between two sessions
             self._conclude((self._sum_ua + (samples >> 1)) // samples - self.zero_ua, reading)
             return
-        if left_ms <= _SETTLED:
+        if left_ms <= _SETTLED or (phase == _OFFSET and left_ms <= _ZERO_SAMPLES):
             self._sum_ua += current_ua
             self._sum_sense_ua += block[kernel.R_SENSE_UA]
             self._sum_second += (block[kernel.R_SECOND_RAW] ^ 0x8000) - 0x8000
@@ -249,6 +250,7 @@ class SelfTest:
         limits = self._limits
         rail, vsys = reading.rail_mv, reading.vsys_mv
         self.zero_ua = mean_ua
+        self.zero_16ths = ((self._sum_ua << 4) + (self._samples >> 1)) // self._samples
         self._sense_zero_ua = self._sum_sense_ua // self._samples
         self._judge_sensor(True)
         self._judge_second(True)

@@ -439,8 +439,12 @@ class Session:
         test = self._selftest
         test.step(dt_us, reading)
         self.block[kernel.S_SETPOINT_UA] = test.setpoint_ua
+        block = self.block
+        current_ua = reading.block[kernel.R_CURRENT_UA]
         if self.output_on:
-            kernel.count(self.block, kernel.S_COUNT, reading.block[kernel.R_CURRENT_UA], dt_us)
+            kernel.count(block, kernel.S_COUNT, current_ua, dt_us)
+        elif block[kernel.S_ON_MS]:  # and what flows until the dead-man is open
+            kernel.count_charge(block, kernel.S_COUNT, current_ua, dt_us)
         self.output_on = test.drive & BEAT != 0
         if not test.finished:
             return

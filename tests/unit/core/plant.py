@@ -98,12 +98,12 @@ def take_raw(
     reading: Reading,
     raw: int,
     ua_per_lsb: int = 1,
-    zero_ua: int = 0,
+    zero_ua: float = 0,
     gain_q15: int = calibration.UNITY_Q15,
     full_scale_raw: int = 32_767,
 ) -> None:
     """Put the shunt register `raw` into `reading`, as a cycle does whose ADC reads nothing."""
-    measuring = (ua_per_lsb, zero_ua + kernel.M_BIAS, gain_q15, full_scale_raw, 0, 0)
+    measuring = (ua_per_lsb, round(zero_ua * 16) + kernel.M_BIAS, gain_q15, full_scale_raw, 0, 0)
     kernel.take(reading.block, measuring, (raw & 0xFFFF).to_bytes(2, "big"), 1, kernel.TAKE_RAIL, 0, 0)
 
 
@@ -118,7 +118,7 @@ class Plant:
     of what the sense node's sensors see passes the load besides, unseen by them.
     """
 
-    def __init__(self, build: Limits, load_ohm: float = 2_000.0, noise: bool = True):
+    def __init__(self, build: Limits, load_ohm: float = 2_000.0, noise: bool = True, seed: int = 1):
         self._build = build
         self._inner_ohm = _OHMS[build.variant]["inner"]
         self._sink_ohm = _OHMS[build.variant]["sink"]
@@ -127,7 +127,7 @@ class Plant:
         self.noise = noise
         self.gain = 1.0  # of the set-point path
         self.offset_ua = 0.0
-        self.sensor_offset_ua = 0
+        self.sensor_offset_ua = 0.0
         self.shunt_factor = 1.0
         self.sensor = "ok"
         self.sensor_ok = True
@@ -149,7 +149,7 @@ class Plant:
         self.current_ua = 0.0
         self.charge_uc = 0.0  # the independent meter: what has truly flowed
         self.peak_ua = 0.0
-        self._seed = 1
+        self._seed = seed
         self._a = self._b = 0.0
         self._pump_mv = 0.0
         self._level = 0
@@ -234,18 +234,19 @@ class Plant:
         """The 24 V rail, or the battery behind the boost's diode."""
         return self.nominal_rail_mv if self.boost else 3_550
 
-    def _dither(self) -> int:
+    def _dither(self) -> float:
+        """Return noise of up to 1.5 uA: as wide as steps of the register, so that their mean is true."""
         if not self.noise:
-            return 0
+            return 0.0
         self._seed = (self._seed * 1103515245 + 12345) & 0x7FFFFFFF
-        return (self._seed >> 16) % 3 - 1
+        return (self._seed >> 16) % 3_000 / 1_000 - 1.4995
 
     def _adc_noise(self) -> int:
         """Return what no ADC is free of: 0 to 2 uA."""
         self._seed = (self._seed * 1103515245 + 12345) & 0x7FFFFFFF
         return (self._seed >> 16) % 3
 
-    def read(self, reading: Reading, zero_ua: int = 0, gain_q15: int = calibration.UNITY_Q15) -> None:
+    def read(self, reading: Reading, zero_ua: float = 0, gain_q15: int = calibration.UNITY_Q15) -> None:
         """Fill the analogue part of `reading`, the current corrected by `zero_ua` and `gain_q15`."""
         current = self.current_ua
         block = reading.block
@@ -253,7 +254,7 @@ class Plant:
         block[kernel.R_SENSOR_OK] = self.sensor_ok
         if self.sensor != "stale":
             if self.sensor != "stuck":
-                self._raw = round(current * self.shunt_factor) + self.sensor_offset_ua + self._dither()
+                self._raw = round(current * self.shunt_factor + self.sensor_offset_ua + self._dither())
             raw = self._raw
             take_raw(reading, raw, zero_ua=zero_ua, gain_q15=gain_q15, full_scale_raw=self._full_scale)
         if not self.adc_stuck:
@@ -305,7 +306,8 @@ class Rig:
         self.notes: list[tuple[int, ...]] = []
         self.session = Session(self.build, self.selftest, self.guards, self._note)
         self.controller = Controller(self.build.full_scale_ua, PWM_TOP)
-        self.zero_ua = self.second_zero = 0
+        self.zero_ua: float = 0
+        self.second_zero = 0
         self.dt_us = 1_000
         self.auto_arm = True
         self.reversed = False
@@ -346,7 +348,7 @@ class Rig:
             self._level ^= 1
         plant.heartbeat(self._level)
         if self.auto_arm and session.state == protocol.ARMED:
-            self.zero_ua, self.second_zero = self.selftest.zero_ua, self.selftest.second_zero
+            self.zero_ua, self.second_zero = self.selftest.zero_16ths / 16, self.selftest.second_zero
             self.guards.compare()
             self._set_pole()
             session.armed()
@@ -358,7 +360,7 @@ class Rig:
         """Drive what the self-test wants besides, as ionto.loop.Loop does."""
         plant, drive = self.plant, self.selftest.drive
         self.selftest.lines = plant.lines
-        self.zero_ua = self.selftest.zero_ua
+        self.zero_ua = self.selftest.zero_16ths / 16
         plant.trying = drive & INTERLOCK != 0
         asked = drive & OTHER_POLE != 0
         if asked != plant.relay and not self._level and not plant.closed and plant.current_ua < 20:
@@ -376,7 +378,7 @@ class Rig:
 
     def _changed(self) -> None:
         if self.session.state == protocol.SELF_TESTING:
-            self.zero_ua = self.second_zero = 0
+            self.second_zero = 0
         else:
             self.plant.trying = False
         if not self.session.output_on:
@@ -486,7 +488,7 @@ class FakeHal:
     def read(self, reading: Reading) -> None:
         """Fill `reading`."""
         checked = reading.sensor_ok
-        self.plant.read(reading, self.scale.zero_ua, self.scale.gain_q15)
+        self.plant.read(reading, self.scale.zero_16ths / 16, self.scale.gain_q15)
         reading.sensor_ok = checked  # told by `check_sensor` alone
         reading.start_pressed, reading.stop_open = self.start_pressed, self.stop_open
         reading.vbus, reading.bench_strap = self.vbus, self.bench_strap

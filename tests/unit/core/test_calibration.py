@@ -111,7 +111,7 @@ def test_the_current_is_the_corrected_one_to_half_a_microampere(raw: int, gain_p
     taken = Reading()
     take_raw(taken, raw, zero_ua=zero_ua, gain_q15=made.gain_q15)
     exact = (raw - zero_ua) * (1 + gain_ppm / 1e6)
-    assert abs(taken.current_ua - max(exact, 0)) <= 0.51 + abs(raw - zero_ua) / 65_536
+    assert abs(taken.current_ua - max(exact, 0)) <= 0.54 + abs(raw - zero_ua) / 65_536
 
 
 @pytest.mark.hazard("HAZ-03")

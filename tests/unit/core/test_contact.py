@@ -17,6 +17,7 @@ from ionto.pins import PWM_TOP
 A, B = limits.variant_a(), limits.variant_b()
 INNER_OHM = {"A": 790.0, "B": 179.0}
 HALF_PERCENT = 0.005
+PULSES = {"waveform": "pulsed", "pulse_on_ms": 300, "pulse_off_ms": 300, "pulse_edge_ms": 50}
 
 
 def load_for(build: Limits, current_ua: float) -> float:
@@ -248,3 +249,20 @@ def test_the_trim_reaches_the_corner_of_the_tolerance(build: Limits) -> None:
         for _ in range(5_000):
             controller.step(setpoint_ua, setpoint_ua - 40)
         assert controller.trim_ua() >= 1.5 * needed_ua
+
+
+# The least current.
+
+
+@pytest.mark.hazard("HAZ-22", "HAZ-24")
+@settings(max_examples=10)
+@given(st.floats(-20.0, 20.0), st.floats(-2.5, 2.5), st.integers(1, 1_000_000), st.sampled_from([{}, PULSES]))
+def test_the_least_current_meets_its_dose(zero_ua: float, offset_ua: float, seed: int, more: dict[str, Any]) -> None:
+    """Within 0.5 %, whatever fraction of a step the sensor's zero has: 0.5 uA of 0.1 mA would be as much."""
+    current_ua = 200 if more else A.min_current_ua
+    plan = a_dose(A, current_ua=current_ua, dose_uc=A.min_dose_uc, max_extension_pct=100, **more)
+    rig = Rig(load_ohm=5_000.0, seed=seed)
+    rig.plant.sensor_offset_ua, rig.plant.offset_ua = zero_ua, offset_ua
+    rig.start(plan)
+    run(rig)
+    assert_met(rig, plan)

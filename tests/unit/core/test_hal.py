@@ -373,9 +373,9 @@ def test_a_shorted_shunt_is_seen_by_guards_within_five_samples(phase: int) -> No
 @pytest.mark.hazard("HAZ-03")
 def test_the_zero_is_taken_off() -> None:
     with board() as (_, hal, chip):
-        hal.scale.zero_ua = 12
+        hal.scale.zero_16ths = 12 << 4
         assert measured(hal, chip, 1_000).current_ua == 988
-        hal.scale.zero_ua = -12
+        hal.scale.zero_16ths = -12 << 4
         assert measured(hal, chip, 1_000).current_ua == 1_012
 
 

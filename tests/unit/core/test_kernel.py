@@ -132,7 +132,7 @@ def test_a_window_of_the_log_has_its_own_extremes_and_rounds_its_means_down() ->
 @pytest.mark.parametrize(("raw", "current_ua"), [(0x7FFF, 32_767), (0x4000, 16_384), (0x8000, 0), (0xFFFF, 0)])
 def test_the_shunt_register_is_positive_up_to_its_middle(raw: int, current_ua: int) -> None:
     """Against a current beyond the range that is taken for a negative one, which is none."""
-    reading = block(kernel.R_SIZE)
+    reading = block(kernel.R_SIZE, r_rest=kernel.REST_BIAS)
     measure = block(
         kernel.M_SIZE,
         m_ua_per_lsb=1,
@@ -263,3 +263,26 @@ def test_charge_of_a_ramp_down_from_any_current(build: limits.Limits, data: st.D
     plan = block(kernel.S_SIZE, s_full_ua=full_ua, s_ramp_down_us=ramp_ms * 1_000)
     exact_uc = from_ua * (ramp_ms * from_ua / full_ua) / 2_000 + from_ua * 4 / 1_000
     assert -from_ua / 1_000 - 1 <= kernel.ramp_down_uc(plan, from_ua) - exact_uc <= from_ua / 1_000
+
+
+@pytest.mark.hazard("HAZ-03", "HAZ-22")
+@pytest.mark.parametrize("zero_16ths", [-330, -7, 0, 5, 8, 100])
+@pytest.mark.parametrize("gain_q15", [32_768, 32_440, 33_423])
+@pytest.mark.parametrize("raws", [[100], [103, 101, 99, 100], [2, -2, 1, -1], [32_767, 4_000]])
+def test_what_is_below_a_microampere_goes_to_the_next_sample(zero_16ths: int, gain_q15: int, raws: list[int]) -> None:
+    """Against a charge that is off by the zero's fraction: 0.5 % at 0.1 mA. Noise about zero adds nothing either."""
+    reading = block(kernel.R_SIZE, r_rest=kernel.REST_BIAS)
+    measure = block(
+        kernel.M_SIZE,
+        m_ua_per_lsb=1,
+        m_zero=kernel.M_BIAS + zero_16ths,
+        m_gain_q15=gain_q15,
+        m_full_scale_raw=32_767,
+    )
+    total_ua, exact_ua = 0, 0.0
+    for n in range(800):
+        raw = raws[n % len(raws)]
+        kernel.take(reading, measure, (raw & 0xFFFF).to_bytes(2, "big"), 1, 1, 0, 0)
+        total_ua += reading[kernel.R_CURRENT_UA]
+        exact_ua += (raw - zero_16ths / 16) * gain_q15 / 32_768
+    assert total_ua == pytest.approx(max(exact_ua, 0), abs=800 / 32 + 5)
