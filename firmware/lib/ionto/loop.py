@@ -259,5 +259,6 @@ class Loop:
             self._blind = 0
             return
         self._blind += 1
-        if self._blind == _BLIND_ROUNDS:
+        if self._blind >= _BLIND_ROUNDS:
+            self._blind = 0
             self._session.fail(faults.INTERLOCK_BLIND, self._reading)

@@ -333,3 +333,47 @@ def test_a_second_dose_of_the_other_polarity_moves_the_relay_back() -> None:
             assert board.hal.relay == (polarity == -1)
             board.finish()
         assert len(board.logs) == 2
+
+
+@pytest.mark.hazard("HAZ-19")
+def test_a_computer_that_the_interlock_does_not_see_is_a_fault_at_rest() -> None:
+    """Not at the first look, in which the plug may be on its way, nor with the strap; cleared, it comes again."""
+    with device() as board:
+        board.hal.blind = board.hal.vbus = board.hal.bench_strap = True
+        board.run(1_000)
+        assert board.state == protocol.IDLE
+        board.hal.bench_strap = False
+        board.run(200)
+        assert board.state == protocol.IDLE
+        board.run(400)
+        assert (board.state, board.app.session.fault) == (protocol.FAULT, faults.INTERLOCK_BLIND)
+        assert board.code(protocol.CLEAR_FAULT) == 0
+        board.run(600)
+        assert board.app.session.fault == faults.INTERLOCK_BLIND
+        board.hal.blind = False
+        assert board.code(protocol.CLEAR_FAULT) == 0
+        board.run(600)
+        assert board.state == protocol.IDLE
+
+
+@pytest.mark.hazard("HAZ-18")
+@pytest.mark.parametrize("end", ["the session's", "a stop in the self-test"])
+def test_a_self_test_begins_with_the_relay_at_rest(end: str) -> None:
+    """Whatever the last session, or a self-test that was cut short, left of it; and without current it lets go."""
+    with device() as board:
+        board.hold(polarity=-1, starts=3)
+        if end == "the session's":
+            board.finish()
+        else:
+            board.finish()
+            board.start()
+            while not board.plant.relay or board.state != protocol.SELF_TESTING:
+                board.run(1)
+            board.hal.stop_open = True
+            board.run(300)
+            board.hal.stop_open = False
+            board.run(10)
+        board.start()
+        board.until(protocol.HOLD)
+        assert board.app.selftest.results[3] == ("relay at rest", True, "", "", None, None)
+        assert not board.hal.relay
