@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from verification.fmea import byhand
 from verification.fmea.judge import LIMITS
 from verification.fmea.moments import MOMENTS, NAMES
 from verification.fmea.results import Line
@@ -55,6 +56,7 @@ def text(found: Sequence[Line], summary: str, nothing: int) -> str:
             "they are of a pin that carries nothing, or join what is joined.\n\n",
             _by_moment(found),
             _violations(found),
+            _by_hand(),
             _latent(found),
         )
     )
@@ -65,18 +67,22 @@ def _by_moment(found: Sequence[Line]) -> str:
     for name in NAMES:
         cells = [cell for line in found for cell in line.cells if cell.moment == name]
         count = Counter("violates" if cell.verdict.violations else cell.verdict.result for cell in cells)
-        quiet = len(cells) - count["violates"] - count["refused"] - count["tripped"]
+        told = ("refused", "tripped", "by hand", "violates")
+        quiet = len(cells) - sum(count[name] for name in told)
         rows.append(
-            f"| {name} | {len(cells)} | {count['refused']} | {count['tripped']} | {quiet} | {count['violates']} |\n"
+            f"| {name} | {len(cells)} | {count['refused']} | {count['tripped']} | {count['by hand']} | {quiet} "
+            f"| {count['violates']} |\n"
         )
     return (
-        "| moment | rows | refused | tripped | nothing noticed, no harm | violate |\n|---|---|---|---|---|---|\n"
-        + "".join(rows)
+        "| moment | rows | refused | tripped | found by hand | nothing noticed, no harm | violate |\n"
+        "|---|---|---|---|---|---|---|\n" + "".join(rows)
     )
 
 
 def _violations(found: Sequence[Line]) -> str:
     bad = [line for line in found if line.violations]
+    if not bad:
+        return "\n## Violations\n\nNone.\n"
     rows = []
     for line in bad:
         worst = line.violations[0]
@@ -85,6 +91,12 @@ def _violations(found: Sequence[Line]) -> str:
         rows.append(f"| {_names(line)} | {worst.moment}: {worst.verdict.why}{also} |\n")
     head = "\n## Violations\n\nEach is listed in `verification/fmea/known_violations.json`; none is argued away.\n\n"
     return f"{head}| fault | worst |\n|---|---|\n" + "".join(rows)
+
+
+def _by_hand() -> str:
+    rows = "".join(f"| `{key}` | {step} | {why} |\n" for key, (step, why) in byhand.FOUND.items())
+    head = "\n## Found by hand\n\nNo self-test can see these; `ionto selftest --bench` has the step.\n\n"
+    return f"{head}| fault | step | |\n|---|---|---|\n{rows}"
 
 
 def _latent(found: Sequence[Line]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from verification.fmea import known
+from verification.fmea import byhand, known
 from verification.fmea.faults import Row
 from verification.fmea.judge import Verdict, judge
 from verification.fmea.moments import BEFORE, NAMES, WITHIN
@@ -69,9 +69,19 @@ def _cells(row: Row, measured: Mapping[tuple[str, str], Measured]) -> Iterable[C
         found = measured.get((row.key, name))
         if found is not None:
             verdict = judge(found)
-            if refusal and name in WITHIN and "error" not in verdict.violations:
-                verdict = Verdict((), "refused", f"{refusal} before the session, so that it does not come to this", 0.0)
+            if name in WITHIN and "error" not in verdict.violations:
+                verdict = _found_before(row, refusal, verdict)
             yield Cell(name, verdict, found)
+
+
+def _found_before(row: Row, refusal: str, verdict: Verdict) -> Verdict:
+    """Return the verdict on a second fault when the first is refused, or is for a person to find."""
+    if refusal:
+        return Verdict((), "refused", f"{refusal} before the session, so that it does not come to this", 0.0)
+    step = next((byhand.FOUND[name] for name in row.names if name in byhand.FOUND), None)
+    if step and verdict.violations:
+        return Verdict((), "by hand", f"step {step[0]} of ionto selftest --bench: {step[1]}; {verdict.why}", 0.0)
+    return verdict
 
 
 def violations(found: Iterable[Line]) -> dict[str, tuple[str, ...]]:

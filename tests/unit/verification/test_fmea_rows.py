@@ -8,8 +8,22 @@ from typing import Any
 
 import pytest
 
+from ionto_host.board import benchtest
 from ionto_sim.spice import netlist as netlists
-from verification.fmea import causes, children, document, faults, known, page, places, results, runner, store, sweep
+from verification.fmea import (
+    byhand,
+    causes,
+    children,
+    document,
+    faults,
+    known,
+    page,
+    places,
+    results,
+    runner,
+    store,
+    sweep,
+)
 from verification.fmea.changes import bridged
 from verification.fmea.moments import FROZEN, HOLD_4, NAMES, START
 
@@ -72,6 +86,21 @@ def test_a_fault_refused_before_the_session_does_not_come_to_a_freeze() -> None:
     [line] = lines_of(frozen, measured(START.name, fault="SELFTEST_SENSE", refused=True))
     assert not line.violations
     assert "SELFTEST_SENSE" in line.cells[-1].verdict.why
+
+
+def test_what_a_person_has_to_find_is_a_fault_of_the_drawing_and_a_step_of_the_bench() -> None:
+    steps = {step.key for stage in benchtest.STAGES for step in stage.steps}
+    names = {fault.key for fault in faults.generate(faults.Circuit(netlists.read()))}
+    assert set(byhand.FOUND) <= names
+    assert {step for step, _ in byhand.FOUND.values()} <= steps
+
+
+def test_what_a_person_finds_is_no_violation_of_a_second_fault_and_nothing_else_is_excused() -> None:
+    row = faults.Row((next(iter(byhand.FOUND)),), bridged("GND", "SNS"))
+    found = {(row.key, name): {**measured(name, dark_ms=200.0), "row": row.key} for name in (HOLD_4.name, FROZEN[0])}
+    [line] = results.lines([row], {row.key: "SW1"}, found)
+    assert [cell.verdict.result for cell in line.cells if not cell.verdict.violations] == ["by hand"]
+    assert [cell.moment for cell in line.violations] == [HOLD_4.name]
 
 
 def test_the_list_of_known_violations_is_strict_both_ways(tmp_path: Path) -> None:
