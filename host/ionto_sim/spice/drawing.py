@@ -146,8 +146,8 @@ class Drawing:
         options = f".options temp={temp_c:g} tnom=27 gmin=1e-13 method=gear noacct"
         elements = builder.lines(first)
         sound = _values_of(elements, {name for changes in switches.values() for name in changes})
-        lines = ("* IontoPico " + self.variant, *_models_at(temp_c), *elements, options)
-        return Deck(lines, switches, self, sound)
+        lines = _with_inner_nodes((*_models_at(temp_c), *elements))
+        return Deck(("* IontoPico " + self.variant, *lines, options), switches, self, sound)
 
 
 def _model(
@@ -167,6 +167,30 @@ def _model(
     if found is None:
         raise DrawingError(f"{ref} ({value}) has no model in parts.py, nor a reason to be left out")
     return found
+
+
+_DIODE_MODEL = re.compile(r"^(\.model (\S+) D\(.*)\bRs=(\S+?)(?=[ )])(.*)$")
+
+
+def _with_inner_nodes(lines: Sequence[str]) -> tuple[str, ...]:
+    """Return the deck with each diode's own resistance as a resistor beside it.
+
+    ngspice makes a node between them in any case, but one that has no name, and so no voltage to begin from: a diode
+    in which much current flows then starts with volts at its junction, and ngspice with it not at all.
+    """
+    ohms: dict[str, str] = {}
+    found: list[str] = []
+    for line in lines:
+        words = line.split()
+        if match := _DIODE_MODEL.match(line):
+            ohms[match[2]] = match[3]
+            found.append(f"{match[1]}{match[4]}")
+        elif line.startswith("D") and len(words) == 4 and words[3] in ohms:
+            name, anode, cathode, kind = words
+            found += [f"{name} {name}_j {cathode} {kind}", f"R{name}_s {anode} {name}_j {ohms[kind]}"]
+        else:
+            found.append(line)
+    return tuple(found)
 
 
 @cache
