@@ -48,7 +48,7 @@ def plant_step(reading, duty, output_on, filtered_ua, noise, lifted):
     reading.sense_ua = current * 101 // 100 + noise % 3
     reading.second_raw = 4 * current
     reading.second_ua = current
-    reading.drain_mv = 0 if lifted else 9_000
+    reading.drain_mv = 0 if lifted else 24_000 - current * 5
     return filtered_ua
 
 

@@ -63,14 +63,24 @@ def test_recontact_before_detection_does_not_overshoot(bench):
 
 
 @pytest.mark.hazard("HAZ-10")
-def test_electrode_short(bench):
+@pytest.mark.parametrize("current_ma", [0.5, 2])
+def test_electrode_short(bench, current_ma):
     """Shorted electrodes; the current stays in regulation and the session ends."""
-    bench.start_and_hold()
+    bench.start_and_hold(current_ma=current_ma)
     bench.pico.fault("electrode_short", mark="short")
     reading = cut(bench, "short")
-    assert reading.peak_ua < 2_000 * 1.1
-    assert reading.t_below_us < 30_000
+    assert reading.peak_ua < current_ma * 1_100
+    assert reading.t_below_us < 40_000 + DEAD_MAN_US * (current_ma < 1)
     assert latched(bench) == "SHORT_CIRCUIT"
+
+
+@pytest.mark.hazard("HAZ-10", "HAZ-24")
+def test_the_least_load_is_no_short(bench_with):
+    """500 ohm at 0.5 mA: a session goes through it to its end."""
+    bench = bench_with(load=500)
+    bench.start_and_hold(current_ma=0.5, dose_ma_min=0.1)
+    bench.wait_state("DONE")
+    assert outcome(bench) == "complete"
 
 
 @pytest.mark.hazard("HAZ-04")

@@ -78,24 +78,21 @@ class Board:
 
 
 class Hal:
-    """A board on which the current follows the duty at once."""
+    """A board on which the current follows the duty at once, for 40 ms after the last beat."""
 
     def __init__(self, build):
         self.scale = Scale(build)
         self.timing = lambda level: None
         self._duty = 0
-        self._on = False
+        self._still_ms = 40
+        self._held_ms = 0
+        self._relay = self._cut = False
 
     def wait_tick(self):
         return 1000
 
     def check_sensor(self, reading):
         reading.block[kernel.R_SENSOR_OK] = 1
-
-    def look_second(self, reading):
-        pass
-
-    check_second = look_second
 
     def read_second(self, reading):
         block = reading.block
@@ -104,14 +101,28 @@ class Hal:
         block[kernel.R_SECOND_SERIAL] = (block[kernel.R_SECOND_SERIAL] + 1) & 0xFFFF
 
     def read(self, reading):
-        current_ua = self._duty * 4975 // 4095 if self._on else 0
+        current_ua = self._duty * 4975 // 4095 if self._still_ms < 40 and not self._cut else 0
         block = reading.block
         block[kernel.R_FRESH] = 1
         block[kernel.R_CURRENT_UA] = current_ua
         block[kernel.R_RAW] = current_ua
         block[kernel.R_SENSE_UA] = current_ua
-        block[kernel.R_DRAIN_MV], block[kernel.R_LOAD_MV] = 9000, 4000
+        block[kernel.R_DRAIN_MV], block[kernel.R_LOAD_MV] = 24_000 - current_ua * 3, 4000
         block[kernel.R_RAIL_MV], block[kernel.R_VSYS_MV] = 24_000, 4000
+        block[kernel.R_POLE] = 1 if current_ua > 22 and not self._relay else 0
+
+    def read_lines(self, reading):
+        self._held_ms -= self._held_ms > 0
+        reading.block[kernel.R_RELAY] = 1 if self._relay or self._held_ms else 0
+
+    def lines(self):
+        return 3
+
+    def interlock_blind(self, reading):
+        return False
+
+    def try_interlock(self, on):
+        self._cut = on
 
     def set_duty(self, duty):
         self._duty = duty
@@ -120,31 +131,32 @@ class Hal:
         return self._duty
 
     def beat(self, output_on):
-        self._on = output_on
+        if output_on:
+            self._still_ms = 0
 
     def still_heart(self):
-        self._on = False
+        self._still_ms += 1
 
     def set_reversed(self, reverse):
+        if self._relay and not reverse:
+            self._held_ms = 200
+        self._relay = reverse
         return True
 
     def reversed(self):
         return False
 
-    def feed(self):
-        pass
-
-    def power_up(self):
-        pass
-
     def cut_off(self):
         self._duty = 0
 
-    def show(self, bits):
+    def nothing(self):
         pass
 
-    def start_watchdog(self):
+    def nothing_with(self, value):
         pass
+
+    feed = power_up = start_watchdog = nothing
+    show = rest_heart = look_second = check_second = nothing_with
 
 
 class Port:

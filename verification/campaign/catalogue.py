@@ -375,7 +375,7 @@ FAULTS: Sequence[Fault] = (
         "the electrodes touch",
         hazards=("HAZ-10",),
         delivering=(
-            cut("SHORT_CIRCUIT", "LOAD_OUT_OF_RANGE", detect_ms=20, lead_ms=600, why="8 samples, over 1 mA only"),
+            cut("SHORT_CIRCUIT", "LOAD_OUT_OF_RANGE", detect_ms=20, lead_ms=600, why="8 samples, over 0.45 mA only"),
             COMPLETE,
         ),
         testing=(cut("SHORT_CIRCUIT", "LOAD_OUT_OF_RANGE", "SELFTEST_LOAD", lead_ms=1_200),),
@@ -625,8 +625,8 @@ FAULTS: Sequence[Fault] = (
         "the drain divider is open: the ADC reads 0 there",
         hazards=("HAZ-10",),
         delivering=(COMPLETE, cut("OPEN_CIRCUIT", "ADC_STUCK", "LOAD_OUT_OF_RANGE", "SENSE_DISAGREE", detect_ms=300)),
-        testing=(COMPLETE, cut("OPEN_CIRCUIT", "ADC_STUCK", "SELFTEST_LOAD")),
-        rest=(COMPLETE, cut("OPEN_CIRCUIT", "ADC_STUCK", "SELFTEST_LOAD")),
+        testing=(cut("OPEN_CIRCUIT", "ADC_STUCK", "SELFTEST_LOAD", "SELFTEST_VOLTAGE", detect_ms=300), COMPLETE),
+        rest=(cut("SELFTEST_LOAD", "SELFTEST_VOLTAGE"),),
     ),
     _switch(
         "rail_sense_open",

@@ -55,7 +55,8 @@ M_SENSE_GAIN = const(4)  # uA of V(SNS) a count, times 4096
 M_SERIES_OHM = const(5)
 M_SECOND_ZERO = const(6)  # in LSB of its shunt register, plus M_BIAS
 M_SECOND_GAIN = const(7)  # uA of the second sensor's LSB, times 2**14
-M_SIZE = const(8)
+M_LOAD_ZERO = const(8)  # in mV, plus M_BIAS: rail less drain without current
+M_SIZE = const(9)
 REST_BIAS = const(64)  # 4 uA: what noise below zero may take off the next samples
 M_BIAS = const(0x8000)  # kept with a zero, so that its cell is never negative
 # What an even slot of a cycle reads beside V(SNS); an odd one reads drain and STOP.
@@ -363,7 +364,7 @@ def take(r: ptr32, m: ptr32, b: ptr8, fresh: int, slot: int, first: int, second:
         if drain_mv < 0:
             drain_mv = 0
         r[R_DRAIN_MV] = drain_mv
-        load_mv = r[R_RAIL_MV] - drain_mv - (r[R_CURRENT_UA] * m[M_SERIES_OHM]) // 1_000
+        load_mv = r[R_RAIL_MV] - drain_mv - (m[M_LOAD_ZERO] - M_BIAS) - (r[R_CURRENT_UA] * m[M_SERIES_OHM]) // 1_000
         r[R_LOAD_MV] = load_mv if load_mv > 0 else 0
         r[R_STOP] = second
         return

@@ -198,11 +198,12 @@ class Loop:
             self._controller.reset()
         self._state = state
         if state == SELF_TESTING:
-            hal.scale.zero_16ths = hal.scale.second_zero = 0
+            hal.scale.zero_16ths = hal.scale.second_zero = hal.scale.load_zero_mv = 0
             self._selftest.lines = hal.lines()
         elif state == protocol.ARMED:
             hal.scale.zero_16ths = self._selftest.zero_16ths + (self._calibration.zero_ua << 4)
             hal.scale.second_zero = self._selftest.second_zero
+            hal.scale.load_zero_mv = self._selftest.load_zero_mv
             self._guards.compare()
         self._panel.changed()
         self._keeper.changed(state)

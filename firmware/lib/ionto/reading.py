@@ -86,12 +86,13 @@ class Scale:
     """What the counts of the board with `limits` are worth; `block` has the numbers (kernel.M_...).
 
     `zero_16ths` is taken off every current, in 1/16 uA, and may be negative; `gain_q15` is its gain, times 32,768;
-    `second_zero` is taken off the second sensor's register, in its LSB.
+    `second_zero` is taken off the second sensor's register, in its LSB, `load_zero_mv` off the load's voltage, in mV.
     """
 
     gain_q15 = _number(kernel.M_GAIN_Q15)
     zero_16ths = _biased(kernel.M_ZERO)
     second_zero = _biased(kernel.M_SECOND_ZERO)
+    load_zero_mv = _biased(kernel.M_LOAD_ZERO)
 
     def __init__(self, limits: Limits):
         block = array("i", [0] * kernel.M_SIZE)
@@ -101,7 +102,7 @@ class Scale:
         block[kernel.M_SERIES_OHM] = limits.series_ohm
         block[kernel.M_SECOND_GAIN] = (ina226.SHUNT_LSB_NV << 14) // limits.second_mohm
         self.block = block
-        self.zero_16ths = self.second_zero = 0
+        self.zero_16ths = self.second_zero = self.load_zero_mv = 0
         self.gain_q15 = UNITY_Q15
 
     @property

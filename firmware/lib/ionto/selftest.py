@@ -29,6 +29,7 @@ _ADC_LSB_NV = const(805_664)  # 3.3 V / 4096
 _MAX_OHM = const(1_000_000)
 _MAX_SECOND_OFFSET_UA = const(16)  # of the INA226: 10 uA of bias, 10 uV, and what the divider and U4 draw meanwhile
 _MAX_APART_UA = const(24)  # as the guards: ionto.guards says what of
+_MAX_LOAD_ZERO_MV = const(600)  # two dividers of 1 % at 24 V, and the ADC's wide codes
 
 # What a phase drives beside the set-point: edges, the heartbeat's pin at rest high, the relay, the pin at Q5's gate.
 BEAT, HEART_HIGH, OTHER_POLE, INTERLOCK = 1, 2, 4, 8
@@ -84,8 +85,10 @@ class SelfTest:
         self.fault = faults.NONE
         self.zero_ua = self.zero_16ths = 0
         self.second_zero = 0  # of the second sensor, in its LSB
+        self.load_zero_mv = 0  # of rail less drain
         self._sense_zero_ua = 0
         self._since_us = 0
+        self._idle_ua = self._idle_mv = 0
         self._stop()
 
     def _stop(self) -> None:
@@ -101,6 +104,7 @@ class SelfTest:
         self._sum_second = 0
         self._sum_load_mv = 0
         self._sum_drain_mv = 0
+        self._sum_rail_mv = 0
         self._samples = 0
 
     def begin(self, reading: Reading) -> None:
@@ -108,7 +112,7 @@ class SelfTest:
         self.results = []
         self.finished = False
         self.fault = faults.NONE
-        self.zero_ua = self.zero_16ths = self.second_zero = 0
+        self.zero_ua = self.zero_16ths = self.second_zero = self.load_zero_mv = 0
         self._enter(0)
         self._judge_at_rest(reading)
 
@@ -175,6 +179,7 @@ class SelfTest:
             self._sum_second += (block[kernel.R_SECOND_RAW] ^ 0x8000) - 0x8000
             self._sum_load_mv += block[kernel.R_LOAD_MV]
             self._sum_drain_mv += block[kernel.R_DRAIN_MV]
+            self._sum_rail_mv += block[kernel.R_RAIL_MV]
             self._samples += 1
         if left_ms == 1 and self.drive & BEAT:  # judged in the next cycle, with the output off
             self.drive &= ~BEAT
@@ -244,6 +249,7 @@ class SelfTest:
             self._judge(name, mean_ua <= _MAX_LEAK_UA, mean_ua, "uA", None, _MAX_LEAK_UA, code)
             if phase == _SETPOINT:
                 self._find_second_zero(mean_ua)
+                self._idle_ua, self._idle_mv = mean_ua, self._across_mv()
         self._next(reading)
 
     def _conclude_idle(self, name: str, mean_ua: int, reading: Reading) -> None:
@@ -305,6 +311,20 @@ class SelfTest:
         self._judge_range("V(SNS) agrees with the sensor", apart_ua, "uA", -most_ua, most_ua, faults.SELFTEST_SENSE)
         self._judge_leak("second sensor agrees with the sensor", mean_ua, _MAX_APART_UA)
         self._judge_pole("pole", 1, reading)
+        if not self.fault:
+            self._find_load_zero(mean_ua)
+
+    def _across_mv(self) -> int:
+        """Return the mean of rail less drain, in mV."""
+        return (self._sum_rail_mv - self._sum_drain_mv) // (self._samples or 1)
+
+    def _find_load_zero(self, mean_ua: int) -> None:
+        """Find what rail less drain shows without current: the few uA that flowed at set-point 0 are taken off."""
+        rise_ua = max(mean_ua - self._idle_ua, 1)
+        zero_mv = self._idle_mv - (self._across_mv() - self._idle_mv) * self._idle_ua // rise_ua
+        name, most_mv = "load's voltage without current", _MAX_LOAD_ZERO_MV
+        self._judge_range(name, zero_mv, "mV", -most_mv, most_mv, faults.SELFTEST_VOLTAGE)
+        self.load_zero_mv = zero_mv
 
     # The load's current, measured a second time. Its zero is taken with its inputs at the rail, as in a session.
 

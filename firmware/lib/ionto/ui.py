@@ -57,6 +57,7 @@ SELFTEST_GROUPS = {  # found by the self-test, before any dose: the ready LED is
     faults.SELFTEST_SENSE: SENSOR,
     faults.SELFTEST_LOAD: LOAD,
     faults.SELFTEST_STOP: LOAD,
+    faults.SELFTEST_VOLTAGE: SENSOR,
     faults.SELFTEST_SECOND: SENSOR,
     faults.SELFTEST_LEAK: CURRENT_GROUP,
     faults.SELFTEST_DEADMAN_HIGH: CURRENT_GROUP,

@@ -207,6 +207,10 @@ MESSAGES: dict[int, Message] = {
         "self-test: STOP is pressed, or its loop is open",
         "Release STOP and check its plug and wires, then `ionto clear`.",
     ),
+    faults.SELFTEST_VOLTAGE: Message(
+        "self-test: the load's voltage is not 0 without a current: a divider at the drain or at the rail is off",
+        _SERVICE,
+    ),
     faults.SELFTEST_SECOND: Message(
         "self-test: the second current sensor (INA226) does not answer, does not convert or is not configured",
         "Check its supply, its address pins (A0 to 3V3, A1 to GND: 41h) and both bus lines, then `ionto clear`.",

@@ -50,7 +50,7 @@ class Hal:
         block[kernel.R_SENSE_UA] = block[kernel.R_RAW]
         block[kernel.R_RAIL_MV] = 24000
         block[kernel.R_VSYS_MV] = 3900
-        block[kernel.R_DRAIN_MV] = 12000
+        block[kernel.R_DRAIN_MV] = 24000 - self.current_ua * 6
         block[kernel.R_LOAD_MV] = 4000
         block[kernel.R_POLE] = 1 if self.current_ua > 22 and not self.relay else 0
 

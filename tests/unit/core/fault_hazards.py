@@ -50,6 +50,7 @@ HAZARDS = {
     faults.SELFTEST_SENSE: "HAZ-03",
     faults.SELFTEST_LOAD: "HAZ-08",
     faults.SELFTEST_STOP: "HAZ-17",
+    faults.SELFTEST_VOLTAGE: "HAZ-10",
     faults.SELFTEST_SECOND: "HAZ-06",
     faults.SELFTEST_LEAK: "HAZ-03",
     faults.SELFTEST_DEADMAN_HIGH: "HAZ-13",

@@ -103,7 +103,7 @@ def take_raw(
     full_scale_raw: int = 32_767,
 ) -> None:
     """Put the shunt register `raw` into `reading`, as a cycle does whose ADC reads nothing."""
-    measuring = (ua_per_lsb, round(zero_ua * 16) + kernel.M_BIAS, gain_q15, full_scale_raw, 0, 0)
+    measuring = (ua_per_lsb, round(zero_ua * 16) + kernel.M_BIAS, gain_q15, full_scale_raw, 0, 0, 0, 0, kernel.M_BIAS)
     kernel.take(reading.block, measuring, (raw & 0xFFFF).to_bytes(2, "big"), 1, kernel.TAKE_RAIL, 0, 0)
 
 

@@ -196,7 +196,7 @@ def test_a_self_test_by_command_is_answered_when_it_is_over() -> None:
         answer, content = board.ask(protocol.SELF_TEST, sequence=5)
         assert answer == protocol.SELF_TEST | protocol.RESPONSE
         rows = json.loads(content)["results"]
-        assert len(rows) == 27 and all(row[1] for row in rows)
+        assert len(rows) == 28 and all(row[1] for row in rows)
         assert board.state == protocol.IDLE
         assert board.flash.logs == {}
         assert json.loads(board.ask(protocol.SELF_TEST, protocol.SELF_TEST_LAST)[1])["results"] == rows

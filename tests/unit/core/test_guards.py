@@ -248,6 +248,29 @@ def test_a_contact_limited_current_is_not_a_stuck_sensor() -> None:
         assert judge.step(1_000, reading, SETPOINT_UA, True) == faults.NONE
 
 
+@pytest.mark.hazard("HAZ-10")
+@pytest.mark.parametrize(
+    ("current_ua", "load_mv", "code"),
+    [
+        (500, 50, faults.SHORT_CIRCUIT),
+        (500, 110, faults.NONE),
+        (450, 0, faults.NONE),
+        (451, 0, faults.SHORT_CIRCUIT),
+    ],
+    ids=["0 ohm and 50 mV of error", "500 ohm less 140 mV of error", "too little to tell", "just enough"],
+)
+def test_a_short_is_told_from_the_least_load_from_half_a_milliampere_on(
+    current_ua: int, load_mv: int, code: int
+) -> None:
+    """Against a dose that is logged and passes no load (C6): 150 ohm, with what an ADC leaves of a zeroed voltage."""
+    judge = guards()
+    judge.block[kernel.G_ENVELOPE] = current_ua
+    readings = [good(current_ua, serial=n, load_mv=load_mv) for n in range(8)]
+    for reading in readings:
+        reading.current_ua = current_ua
+    assert [judge.step(1_000, reading, current_ua, True) for reading in readings][-1] == code
+
+
 # Output off.
 
 

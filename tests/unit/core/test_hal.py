@@ -370,6 +370,15 @@ def test_a_shorted_shunt_is_seen_by_guards_within_five_samples(phase: int) -> No
         assert faults.SENSE_DISAGREE in codes
 
 
+@pytest.mark.hazard("HAZ-10")
+def test_the_zero_of_the_load_s_voltage_is_taken_off() -> None:
+    with board() as (_, hal, chip):
+        before_mv = measured(hal, chip, 500, load_ohm=500.0).load_mv
+        for zero_mv in (-120, 90):
+            hal.scale.load_zero_mv = zero_mv
+            assert measured(hal, chip, 500, load_ohm=500.0).load_mv == before_mv - zero_mv
+
+
 @pytest.mark.hazard("HAZ-03")
 def test_the_zero_is_taken_off() -> None:
     with board() as (_, hal, chip):

@@ -85,7 +85,7 @@ def test_a_code_keeps_its_number_for_ever() -> None:
         **numbered(220, "SELFTEST_SENSOR SELFTEST_OFFSET SELFTEST_RAIL SELFTEST_LATENT_SWITCH"),
         **numbered(224, "SELFTEST_LATENT_SETPOINT SELFTEST_BATTERY SELFTEST_NO_CURRENT SELFTEST_SENSE SELFTEST_LOAD"),
         **numbered(229, "SELFTEST_STOP"),
-        **numbered(238, "SELFTEST_SECOND SELFTEST_LEAK"),
+        **numbered(237, "SELFTEST_VOLTAGE SELFTEST_SECOND SELFTEST_LEAK"),
     }
     assert {name: getattr(faults, name) for name in known} == known
 

@@ -43,7 +43,7 @@ def test_a_good_board_passes(variant: str, offset_ua: int) -> None:
 def test_the_results_say_what_was_measured_and_what_is_allowed() -> None:
     rig = examined()
     names = [row[0] for row in rig.selftest.results]
-    assert len(names) == len(set(names)) == 28
+    assert len(names) == len(set(names)) == 29
     for _name, passed, value, unit, low, high in rig.selftest.results:
         assert passed
         assert unit in ("uA", "mV", "ms", "ohm", "files", "")
@@ -248,6 +248,10 @@ class Board:
         (SMALL, {"sense_ua": 20}, 0),
         (SMALL, {"sense_ua": 19}, faults.SELFTEST_SENSE),
         (SMALL, {"pole": 0}, faults.SELFTEST_POLE),
+        (SETPOINT, {"drain_mv": 23_400}, 0),
+        (SETPOINT, {"drain_mv": 23_399}, faults.SELFTEST_VOLTAGE),
+        (SETPOINT, {"drain_mv": 24_600}, 0),
+        (SETPOINT, {"drain_mv": 24_601}, faults.SELFTEST_VOLTAGE),
         (SETPOINT, {"second_raw": 4 * 16}, 0),
         (SETPOINT, {"second_raw": 4 * 17}, faults.SELFTEST_LEAK),
         (SETPOINT, {"second_raw": 4 * -16}, 0),
@@ -316,6 +320,16 @@ def test_a_line_may_be_left_out_on_a_bench_only(lines: int, rows: int) -> None:
         if strap:
             assert "not fitted" in [row[2] for row in test.results]
             assert all(row[1] for row in test.results)
+
+
+@pytest.mark.hazard("HAZ-10")
+@pytest.mark.parametrize(("idle_ua", "idle_mv", "zero_mv"), [(0, 120, 120), (0, -80, -80), (10, 60, 14), (15, 0, -120)])
+def test_the_zero_of_the_load_s_voltage_is_what_is_left_without_current(
+    idle_ua: int, idle_mv: int, zero_mv: int
+) -> None:
+    """Rail less drain at set-point 0, less what its few uA make at the load's own ohms."""
+    test = Board(SETPOINT, current_ua=idle_ua, drain_mv=24_000 - idle_mv).run()
+    assert (test.fault, test.load_zero_mv) == (faults.NONE, zero_mv)
 
 
 @pytest.mark.hazard("HAZ-03")

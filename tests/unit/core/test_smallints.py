@@ -178,7 +178,7 @@ def armed(build: Limits, plan: dose.Dose) -> Session:
     session = Session(build, selftest, Guards(build), lambda *note: None)
     assert session.load(plan) == 0
     assert session.start(reading()) == 0
-    taken = reading()
+    taken = reading(drain_mv=24_000)
     since_ms = 0  # the last heartbeat
     for _ in range(1_200):
         since_ms = 0 if selftest.drive & BEAT else since_ms + 1
@@ -294,7 +294,9 @@ def test_what_the_converters_give(variant: str, gain_q15: int, counts: int) -> N
     build = limits.for_variant(variant)
     gain = 3_300 * 1_000_000 // (build.sense_mohm << 4)
     full_scale_raw = build.pga_range_mv * 100 - 1
-    measuring = Block([1, kernel.M_BIAS - 20, gain_q15, full_scale_raw, gain, build.series_ohm])
+    measuring = Block(
+        [1, kernel.M_BIAS - 20, gain_q15, full_scale_raw, gain, build.series_ohm, 0, 0, kernel.M_BIAS - 600]
+    )
     taken = reading()
     for other in (0, 0xFFFF):
         for raw in (-0x8000, 0, 0x7FFF):
