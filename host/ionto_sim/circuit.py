@@ -12,6 +12,7 @@ Everything is told with the virtual time at which it happens and worked out lazi
 Current in nA, charge in fC (nA*us), time in us, all integers; what moves slowly is in V and ohm, as floats.
 """
 
+from . import adc
 from . import load as loads
 from .compat import NEVER_US, Noise, make_room, micropython
 from .deadman import DeadMan
@@ -122,6 +123,7 @@ class Circuit:
         self._latched_on = "highside_short" in faults or "q3_short" in faults
         self._sns_adc = round(self._source_ohm * 1e-9 * _ADC_PER_V * (1 << 32))
         self._adc_noise = round(values["adc_noise_lsb"] * 1024)
+        self._adc_half, self._adc_stretched = adc.stretch(values["adc_wide_lsb"])
         self._source_milliohm = round(self._source_ohm * 1e3)
         self._sink_milliohm = round((self._source_ohm + self._sink_ohm) * 1e3)
         self._limits()
@@ -779,11 +781,7 @@ class Circuit:
             raw += self._rail_uv * 118319 // 1000
         else:
             raw += self._vsys_adc
-        raw = (raw + 524288) >> 20
-        if raw < 0:
-            raw = 0
-        elif raw > 4095:
-            raw = 4095
+        raw = adc.code(raw, self._adc_half, self._adc_stretched)
         return raw << 4 | raw >> 8
 
     # State across a restart of the VM.

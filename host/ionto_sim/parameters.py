@@ -28,6 +28,7 @@ _COMMON = {
     "second_offset_uv": 12.0,  # its bias of 1 uA with R55 in it; in B with less
     "second_noise_uv": 3.0,
     "adc_noise_lsb": 1.2,
+    "adc_wide_lsb": 9.0,  # four codes of the RP2040 (erratum E11); 1: none is
     "seed": 1,
 }
 
@@ -64,6 +65,7 @@ IDEAL = {
     "ina_gain": 1.0,
     "ina_offset_uv": 0.0,
     "ina_noise_uv": 0.0,
+    "adc_wide_lsb": 1.0,
     "second_gain": 1.0,
     "second_offset_uv": 0.0,
 }

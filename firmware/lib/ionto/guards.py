@@ -46,6 +46,7 @@ THRESHOLDS = (
     (kernel.G_SECOND_SAMPLES, 20, "80 ms: the dither changes the second sensor's reading, 8 LSB, every 64 ms"),
     (kernel.G_POLE_SAMPLES, 64, "8 readings of the pole's line, one each 8 ms; and pulses have 60 ms between edges"),
     (kernel.G_ADC_SAMPLES, 1_000, "500 conversions of V(SNS) with one result: noise alone moves a live ADC by 1 LSB"),
+    (kernel.G_WIDE_SAMPLES, 250, "and in a wide code of the RP2040's ADC, drain and rail with one result each besides"),
 )
 # What the two measurements of the current may be apart on a sound board, the zero taken off (hardware/README.md):
 # INA219 0.5 % and its shunt 0.1 %, INA226 0.1 % and its shunt 0.1 %, both shunts over 30 C 0.1 %: 0.9 %; bias of the

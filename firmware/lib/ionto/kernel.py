@@ -136,7 +136,9 @@ G_POLE = const(65)  # what R_POLE has to be, or POLE_UNSEEN
 G_WRONG_POLE = const(66)
 G_POLE_UA = const(67)
 G_POLE_SAMPLES = const(68)
-G_SIZE = const(69)
+G_WIDE_SAMPLES = const(69)
+G_OTHERS_MV = const(70)
+G_SIZE = const(71)
 POLE_UNSEEN = const(2)
 
 # What `judge` found: an index into ionto.guards.VERDICTS.
@@ -329,6 +331,9 @@ _B_SIZE = const(26)
 # Analogue inputs.
 _VREF_MV = const(3_300)
 _DIVIDER = const(11)  # 10M / 1M
+_WIDE_EVERY_MV = const(825)  # codes 511, 1535, 2559 and 3583 are some 9 LSB wide (erratum RP2040-E11)
+_WIDE_FROM_MV = const(407)
+_WIDE_TO_MV = const(416)
 _SENSE_MAX_UA = const(32_000)  # the status record carries 16 bits
 
 
@@ -512,7 +517,15 @@ def judge(g: ptr32, r: ptr32, setpoint_ua: int, dt_us: int) -> int:
     else:
         g[G_SAME_SENSE] += 1
         if g[G_SAME_SENSE] >= g[G_ADC_SAMPLES]:
-            return V_ADC
+            at_mv = r[R_SOURCE_MV]
+            while at_mv >= _WIDE_EVERY_MV:
+                at_mv -= _WIDE_EVERY_MV
+            if at_mv < _WIDE_FROM_MV or at_mv > _WIDE_TO_MV or g[G_SAME_SENSE] >= g[G_ADC_SAMPLES] + g[G_WIDE_SAMPLES]:
+                return V_ADC
+            others_mv = drain_mv + r[R_RAIL_MV]  # noise does not leave a wide code: another channel shows a live ADC
+            if others_mv != g[G_OTHERS_MV]:
+                g[G_OTHERS_MV] = others_mv
+                g[G_SAME_SENSE] = g[G_ADC_SAMPLES] - 1
     difference_ua = sense_ua - current_ua
     if difference_ua < 0:
         difference_ua = 0 - difference_ua

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ionto_sim import adc
 from ionto_sim import load as loads
 from ionto_sim.compat import Noise
 from ionto_sim.meter import FLOWING_NA, Meter
@@ -390,7 +391,7 @@ class SpiceCircuit:
         engine = self._near(now_us)
         volt = engine.value(_TAPS[tap]) / (3.0 if tap == VSYS else 1.0)
         count = volt / LOGIC_V * 4096 + self.noise.next() * self.values["adc_noise_lsb"] / 1024
-        whole = min(max(round(count), 0), 4095)
+        whole = adc.code(round(count * (1 << 20)), *adc.stretch(self.values["adc_wide_lsb"]))
         return whole << 4 | whole >> 8
 
     def rail_v(self, now_us: int) -> float:
