@@ -21,6 +21,7 @@ from ionto_sim.spice.parts import PIN_OHM, PULL_OHM
 
 _FLOAT_OHM = 1e8
 _PULL_US = 50  # what a pull needs, and the firmware's own calls take, before the pin is read
+_EDGES, _ROSE = 0x400140F0, 8
 _ALIVE_V = 1.8  # below, the chip or its flash has stopped
 _RUN_V = 0.8
 _TICKS = 1 << 30
@@ -44,6 +45,7 @@ class Chip:
         self.dead = False  # reset or without supply: firmware does not run any more, every pin floats
         self.stuck: dict[int, tuple[float, float]] = {}  # GPIO: (ohm, level) whatever firmware says
         self.blind: set[int] = set()  # pins that read low whatever is there
+        self.rising: dict[int, tuple[int, bool]] = {}  # GPIO: its level when looked at last, whether it has risen since
         self._numbers = {name: pin for pin, name in drawing.part("A1").pin_names.items()}
         self._elements = dict(settings)
         self._mutation = Mutation("none")
@@ -138,6 +140,17 @@ class Chip:
         self.engine.advance((self.now_us - self._start_us) * 1e-6)
         if not self.dead and (self.pin_volt("3V3") < _ALIVE_V or self.pin_volt("RUN") < _RUN_V):
             self.die()
+        for gpio, (before, rose) in self.rising.items():
+            level = self.level(gpio)
+            self.rising[gpio] = (level, rose or level > before)
+
+    def rose(self, gpio: int) -> bool:
+        """Return True when a pin has gone high since the last time; from the second time on, which it is looked for."""
+        if gpio not in _ON_MODULE and f"GP{gpio}" not in self._numbers:
+            return False  # a pin that leads nowhere
+        _, rose = self.rising.get(gpio, (0, False))
+        self.rising[gpio] = (self.level(gpio), False)
+        return rose
 
     def die(self) -> None:
         """Reset, or no supply: the firmware is gone, and every pin floats."""
@@ -334,8 +347,19 @@ def machine(chip: Chip) -> ModuleType:
         def feed(self) -> None:
             """Feed it."""
 
+    class Edges:
+        """INTR0 to INTR3: the edges of every pin, four bits each, two pins a byte; read, they are forgotten here."""
+
+        def __getitem__(self, address: int) -> int:
+            first = (address - _EDGES) * 2
+            return sum(_ROSE << 4 * half for half in (0, 1) if chip.rose(first + half))
+
+        def __setitem__(self, address: int, value: int) -> None:
+            """The firmware forgets what it has read."""
+
     module = ModuleType("machine")
-    module.__dict__.update(Pin=Pin, PWM=Pwm, ADC=Adc, I2C=Bus, WDT=Watchdog, mem32={}, unique_id=lambda: bytes(8))
+    module.__dict__.update(Pin=Pin, PWM=Pwm, ADC=Adc, I2C=Bus, WDT=Watchdog, unique_id=lambda: bytes(8))
+    module.__dict__.update(mem8=Edges(), mem32={})
     return module
 
 

@@ -45,7 +45,7 @@ class App(Parts):
         self.desk = Desk(self, self.keeper)
         self.commands = Commands(self, self.keeper, self.desk, port)
         self.link = self.commands.link
-        self.loop = Loop(self, self.keeper, Panel(self, self.keeper, self.desk), self.commands)
+        self.loop = Loop(self, self.keeper, self.desk, Panel(self, self.keeper, self.desk), self.commands)
         self._leaving_ms = 0
 
     def begin(self) -> None:
@@ -71,8 +71,8 @@ class App(Parts):
         try:
             if not self.settings.kept:
                 self.settings.store()
-        except OSError:
-            self.session.fail(faults.LOG_WRITE_FAILED, self.reading)
+        except OSError as error:
+            self.session.fail(faults.of_log(error), self.reading)
 
     @micropython.native
     def tick(self) -> bool:

@@ -40,7 +40,6 @@ _BETWEEN_SESSIONS = (
     protocol.LOG_DELETE,
     protocol.LOG_VERIFIED,
 )
-_CHUNKS_A_CYCLE = const(2)  # of a log, sent in one cycle between sessions: to a host that reads, 8 ms
 _COMFORT_BYTES = struct.calcsize(protocol.COMFORT_FORMAT)
 _ERROR_BYTES = struct.calcsize(protocol.ERROR_FORMAT)
 
@@ -84,13 +83,14 @@ class Commands:
         self._fill_status = self._collect_status  # bound once: a method looked up is an object made
         self._pack_status = self._send_status
         self._test_sequence = -1
+        self._waiting: tuple = ()  # what is answered when the desk's errand is done
         self._stream_sequence = self._stream_at = self._stream_left = 0
         self._identity = b""
 
     def may_handle(self, kind: int) -> bool:
         """Return False while a request of type `kind` has to wait: at most `quiet.GIVE_UP_MS`, and in no session."""
-        session = self._session
-        return session.output_on or kind not in _BETWEEN_SESSIONS or session.running or self._parts.quiet.over()
+        at_once = self._session.output_on or kind not in _BETWEEN_SESSIONS or self._desk.busy()
+        return at_once or self._parts.quiet.over()
 
     def handle(self, kind: int, sequence: int, buffer: bytearray, start: int, length: int) -> None:
         """Answer one request: `length` payload bytes at `buffer[start]`."""
@@ -102,7 +102,7 @@ class Commands:
             code = handler(sequence, buffer, start, length)
         elif self._session.output_on:
             code = faults.OUTPUT_ON
-        elif kind in _BETWEEN_SESSIONS and self._session.running:
+        elif kind in _BETWEEN_SESSIONS and self._desk.busy():
             code = faults.WRONG_STATE
         else:
             code = self._handle_at_rest(handler, kind, sequence, buffer, start, length)
@@ -117,7 +117,7 @@ class Commands:
         try:
             return handler(sequence, buffer, start, length)
         except Refusal as refusal:
-            self._refuse(refusal.code, kind, sequence, json.dumps(refusal.as_dict()).encode())
+            self._refuse(refusal.code, kind, sequence, _detail(refusal))
         except OSError as error:
             self._refuse(faults.of_flash(error), kind, sequence)
         return _ANSWERED
@@ -139,6 +139,26 @@ class Commands:
     def _answer_json(self, kind: int, sequence: int, content: dict) -> int:
         self.link.answer_bytes(kind | protocol.RESPONSE, sequence, json.dumps(content).encode())
         return _ANSWERED
+
+    def _answer_later(self, kind: int, sequence: int, answer: "Callable[[int], object]") -> int:
+        """The desk's errand is under way: when it is done, answer with its refusal or by `answer(sequence)`."""
+        self._waiting = (kind, sequence, answer)
+        self.link.later(self._wait)
+        return _ANSWERED
+
+    def _wait(self) -> bool:
+        """Look whether the errand is done; True: not in this cycle."""
+        errand = self._desk.errand
+        if errand.under_way():
+            self.link.later(self._wait)
+            return True
+        kind, sequence, answer = self._waiting
+        refusal = errand.refusal
+        if errand.code:
+            self._refuse(errand.code, kind, sequence, b"" if refusal is None else _detail(refusal))
+        else:
+            answer(sequence)
+        return False
 
     # While current may flow.
 
@@ -182,10 +202,11 @@ class Commands:
     def _dose_push(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         parsed = dose.parse(bytes(buffer[start : start + length]), self._parts.limits)
         self._parts.settings.admit(parsed)
-        code = self._desk.take_dose(parsed)
-        if code:
-            return code
-        return self._answer_json(protocol.DOSE_PUSH, sequence, {"digest": parsed.digest()})
+        return self._desk.take_dose(parsed) or self._answer_later(protocol.DOSE_PUSH, sequence, self._dose_taken)
+
+    def _dose_taken(self, sequence: int) -> int:
+        plan = self._session.dose
+        return self._answer_json(protocol.DOSE_PUSH, sequence, {"digest": plan.digest() if plan else ""})
 
     def _dose_read(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         plan = self._session.dose
@@ -198,7 +219,11 @@ class Commands:
         code = self._session.may_start(self._parts.reading)
         if not code and self._session.dose is None:
             code = faults.NO_DOSE
-        return self._with_hand(code) or self._desk.start()
+        code = self._with_hand(code) or self._desk.start()
+        return code or self._answer_later(protocol.START, sequence, self._started)
+
+    def _started(self, sequence: int) -> None:
+        self.link.answer(protocol.START | protocol.RESPONSE, sequence, 0)
 
     def _with_hand(self, code: int) -> int:
         """Return `code`, or NEEDS_HAND when nothing else is in the way and nobody is at the board; a press is used."""
@@ -232,11 +257,10 @@ class Commands:
     def _self_test(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         if bytes(buffer[start : start + length]) == protocol.SELF_TEST_LAST:
             return self._answer_json(protocol.SELF_TEST, sequence, {"results": self._parts.selftest.results})
-        code = self._desk.self_test()
-        if not code:
-            self._test_sequence = sequence
-            return _ANSWERED
-        return code
+        return self._desk.self_test() or self._answer_later(protocol.SELF_TEST, sequence, self._test_begun)
+
+    def _test_begun(self, sequence: int) -> None:
+        self._test_sequence = sequence
 
     def self_test_done(self, results: list) -> None:
         """Answer the self-test request that is waiting, if one is, with `results` rows."""
@@ -292,35 +316,35 @@ class Commands:
             stream.seek(offset)
         else:  # nothing is there; and a seek that far is an OverflowError
             self._stream_left = 0
+        self.link.stalled = False
         self.link.later(self._send_chunks)
         return _ANSWERED
 
     def _send_chunks(self) -> bool:
-        """Send the next frames of a log; the last carries only the offset. True: that is all for this cycle.
+        """Send the next frame of a log, when the last one is out; the last of all carries only the offset.
 
         A session that begins ends the answer, and so does a host that does not read; then it asks again.
         """
-        for _ in range(_CHUNKS_A_CYCLE):
-            sent = -1
-            try:
-                sent = -1 if self._session.running else self._send_chunk()
-            except OSError:
-                pass  # the answer ends here
-            if sent <= 0:
-                self._end_stream(sent == 0)
-                return False
-        self.link.later(self._send_chunks)
-        return True
+        left = -1
+        try:
+            left = -1 if self._session.running or self.link.stalled else self._send_chunk()
+        except OSError:
+            pass  # the answer ends here
+        if left > 0:
+            self.link.later(self._send_chunks)
+        else:
+            self._end_stream(left == 0)
+        return False
 
     def _send_chunk(self) -> int:
-        """Send one frame; return how many bytes of the log it carried, 0 for no more, -1 for a host that stalls."""
+        """Send one frame; return how many bytes of the log it carries, 0 for no more: then none is sent."""
         head = protocol.HEADER_BYTES + 4
         view = memoryview(self.link.payload())
         wanted = min(self._stream_left, protocol.LOG_CHUNK_BYTES)
         got = (wanted and self._stream.readinto(view[head : head + wanted])) or 0
         struct.pack_into(protocol.LOG_DATA_FORMAT, view, protocol.HEADER_BYTES, self._stream_at)
-        if got and not self.link.send_now(protocol.LOG_READ | protocol.RESPONSE, self._stream_sequence, 4 + got):
-            return -1
+        if got:
+            self.link.send_bulk(protocol.LOG_READ | protocol.RESPONSE, self._stream_sequence, 4 + got)
         self._stream_at += got
         self._stream_left -= got
         return got
@@ -349,6 +373,11 @@ class Commands:
         if code:
             return code
         return faults.NONE if self._log.verified(log_id, chain) else faults.OTHER_LOG
+
+
+def _detail(refusal: Refusal) -> bytes:
+    """Return what an answer says of `refusal` beside its code."""
+    return json.dumps(refusal.as_dict()).encode()
 
 
 def _object(buffer: bytearray, start: int, length: int) -> "dict | None":

@@ -1,10 +1,12 @@
 """The desk for requests, of a host or of the START button: what needs more than the session to be answered.
 
 Each returns a code of ionto.faults, 0 for accepted; some raise `faults.Refusal`. How they travel: ionto.commands.
+What takes longer than a cycle becomes an errand, which the loop goes on with: 0 says that it has begun.
 """
 
 from ionto import faults, files, kernel, protocol
 from ionto.compat import const
+from ionto.errand import Errand
 from ionto.keeper import NOTHING
 from ionto.protocol import SELF_TESTING
 from ionto.sessionlog_format import REQUESTED
@@ -12,6 +14,7 @@ from ionto.sessionlog_format import REQUESTED
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from array import array
+    from collections.abc import Generator
 
     from ionto.dose import Dose
     from ionto.keeper import Keeper
@@ -23,7 +26,8 @@ _WORD = const(0xFFFF)
 class Desk:
     """Decides about requests. `leaving` is True from the moment that the device has to leave for maintenance.
 
-    `sending_log` says that a log is open to be sent: no session begins, which might delete it to have room.
+    `errand` is the work that has been begun. `sending_log` says that a log is open to be sent: no session begins, which
+    might delete it to have room.
     """
 
     def __init__(self, parts: "Parts", keeper: "Keeper"):
@@ -32,6 +36,7 @@ class Desk:
         self._reading = parts.reading
         self._session = parts.session
         self._keeper = keeper
+        self.errand = Errand()
         self.leaving = False
         self.sending_log = False
 
@@ -45,7 +50,8 @@ class Desk:
         return faults.NONE
 
     def abort(self) -> int:
-        """End the session at once; the log tells it of a session under way, which ends once."""
+        """End the session at once; the log tells it of a session under way, which ends once. A START is given up."""
+        self.errand.stop(faults.WRONG_STATE)
         if self._session.running:
             self._parts.note(REQUESTED, protocol.ABORT, self._session.state, 0)
         return self._session.abort()
@@ -103,23 +109,31 @@ class Desk:
         """Return why flash may not have its turn now, or 0."""
         return faults.CURRENT_REMAINS if self._parts.quiet.current_remains() else faults.NONE
 
+    def busy(self) -> bool:
+        """Return True while a session or an errand is under way: flash and files are for it alone."""
+        return self._session.running or self.errand.under_way()
+
+    def go_on(self) -> None:
+        """Do the errand's next step; STOP, as it was since the last one, ends it. Called every cycle at rest."""
+        if self._reading.block[kernel.R_STOP]:
+            self.errand.stop(faults.STOP_OPEN)
+        self.errand.step()
+
     def take_dose(self, plan: "Dose") -> int:
-        """Keep `plan` (validated) on flash and take it for the next start."""
-        code = self._session.may_load() or self.may_write()
-        if code:
-            return code
-        if not self._keeper.make_room():  # told while a computer is there
+        """Keep `plan` (validated) on flash and take it for the next start: an errand."""
+        return self._session.may_load() or self.may_write() or self.errand.begin(self._take_dose(plan))
+
+    def _take_dose(self, plan: "Dose") -> "Generator[None, None, int]":
+        self.errand.free = False  # no current comes of it
+        if not (yield from self._keeper.make_room()):  # told while a computer is there
             return faults.FILESYSTEM_FULL
-        try:
-            self._parts.kept.keep(plan)
-        except OSError as error:
-            return faults.of_flash(error)
+        self._parts.kept.keep(plan)
         return self._session.load(plan)
 
     def start(self) -> int:
-        """Begin a session if everything allows it; may raise `faults.Refusal`."""
+        """Begin a session if everything allows it: an errand; may raise `faults.Refusal`."""
         session, parts = self._session, self._parts
-        if self._keeper.busy() or self.sending_log:
+        if self._keeper.busy() or self.sending_log or self.errand.under_way():
             return faults.WRONG_STATE
         code = session.may_start(self._reading) or self.may_write()
         dose = session.dose
@@ -127,32 +141,44 @@ class Desk:
             return code or faults.NO_DOSE
         if not parts.kept.starts_left:
             return faults.NO_STARTS_LEFT
-        if not self._keeper.make_room():
-            return faults.FILESYSTEM_FULL
         parts.settings.admit(dose)
-        self._look_at_files()
-        self._log.reset()
-        parts.guards.forget_lateness()
-        return self._use_start(dose) or self._keeper.arm(dose) or session.start(self._reading)
+        return self.errand.begin(self._start(dose))
 
-    def _use_start(self, dose: "Dose") -> int:
-        try:
-            self._parts.kept.use_start(dose)
-        except OSError as error:
-            return faults.of_flash(error)
+    def _start(self, dose: "Dose") -> "Generator[None, None, int]":
+        """What a session needs of flash before anything is switched on."""
+        session, parts = self._session, self._parts
+        if not (yield from self._keeper.make_room()):
+            return faults.FILESYSTEM_FULL
+        yield from self._look_at_files()
+        code = session.may_start(self._reading)
+        if code:
+            return code
+        self.errand.free = False  # the start is counted: from here on there is a session, and a log that tells of it
+        parts.kept.use_start(dose)
+        yield
+        yield from self._keeper.arm(dose)
+        parts.guards.forget_lateness()
+        session.start(self._reading, counted=True)
+        if self.errand.stopped:
+            session.abort(protocol.STOPPED if self.errand.stopped == faults.STOP_OPEN else protocol.ABORTED)
+        self._keeper.changed(session.state)  # it may have come and gone before the loop looks
         return faults.NONE
 
-    def _look_at_files(self) -> None:
+    def _look_at_files(self) -> "Generator[None, None, None]":
         """Tell the self-test whether firmware and settable limits are sound on flash."""
-        parts = self._parts
-        parts.selftest.files = files.check(parts.hal.feed)
-        parts.selftest.settings_sound = not parts.settings.damaged
+        selftest = self._parts.selftest
+        selftest.files = yield from files.check()
+        selftest.settings_sound = not self._parts.settings.damaged
 
     def self_test(self) -> int:
-        """Begin a self-test alone."""
-        if self._keeper.todo != NOTHING:
+        """Begin a self-test alone: an errand."""
+        if self._keeper.todo != NOTHING or self.errand.under_way():
             return faults.WRONG_STATE
-        self._look_at_files()
+        return self._session.may_test(self._reading) or self.errand.begin(self._self_test())
+
+    def _self_test(self) -> "Generator[None, None, int]":
+        self.errand.free = False  # the test judges STOP itself
+        yield from self._look_at_files()
         return self._session.test(self._reading)
 
     def set_limits(self, wanted: dict) -> int:
@@ -178,7 +204,7 @@ class Desk:
 
     def _may_change(self) -> int:
         """Return why the numbers have to stay, or 0: for a session, its log or a self-test; or flash has to wait."""
-        if self._keeper.busy() or self._session.state == SELF_TESTING:
+        if self._keeper.busy() or self.errand.under_way() or self._session.state == SELF_TESTING:
             return faults.WRONG_STATE
         return self.may_write()
 
@@ -195,7 +221,7 @@ class Desk:
 
     def leave_for_maintenance(self) -> int:
         """Leave the application after the answer is out."""
-        if self._keeper.todo != NOTHING:
+        if self._keeper.todo != NOTHING or self.errand.under_way():
             return faults.WRONG_STATE
         code = self._session.leave()
         if not code:

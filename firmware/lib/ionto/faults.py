@@ -108,6 +108,11 @@ def of_flash(error: OSError) -> int:
     return FILESYSTEM_FULL if error.args[0] == 28 else FLASH_FAILED  # ENOSPC
 
 
+def of_log(error: OSError) -> int:
+    """Return the fault for a log that `error` kept from flash."""
+    return FILESYSTEM_FULL if of_flash(error) == FILESYSTEM_FULL else LOG_WRITE_FAILED
+
+
 class Refusal(Exception):
     """A request was refused: what, why and what would be accepted.
 

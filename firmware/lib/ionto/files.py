@@ -14,7 +14,7 @@ from ionto.compat import const
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Generator
     from typing import Any
 
 MANIFEST_PATH = "/lib/ionto/manifest.json"
@@ -54,11 +54,12 @@ def _checksum(body: bytes) -> bytes:
     return b"%08x" % binascii.crc32(body)
 
 
-def check(feed: "Callable[[], None]") -> tuple:
-    """Return (number of files that are right, path of the first that is not, or ""). `feed` is called in between."""
+def check() -> "Generator[None, None, tuple[int, str]]":
+    """Return (number of files that are right, path of the first that is not, or ""), in steps."""
     wanted = _wanted()
+    yield
     for right, path in enumerate(sorted(wanted)):
-        if _digest(path, feed) != wanted[path]:
+        if (yield from _digest(path)) != wanted[path]:
             return right, path
     return len(wanted), "" if wanted else MANIFEST_PATH
 
@@ -76,13 +77,13 @@ def _wanted() -> dict:
     return wanted if sound else {}
 
 
-def manifest_digest(feed: "Callable[[], None]") -> str:
-    """Return the SHA-256 of the manifest, which names one firmware to the byte; "" when it cannot be read."""
-    return _digest(MANIFEST_PATH, feed)
+def manifest_digest() -> "Generator[None, None, str]":
+    """Return the SHA-256 of the manifest, which names one firmware to the byte; "" when it cannot be read. In steps."""
+    return (yield from _digest(MANIFEST_PATH))
 
 
-def _digest(path: str, feed: "Callable[[], None]") -> str:
-    """Return the SHA-256 of the file `path` as 64 hex digits, "" when it cannot be read."""
+def _digest(path: str) -> "Generator[None, None, str]":
+    """Return the SHA-256 of the file `path` as 64 hex digits, "" when it cannot be read; a step is a chunk."""
     digest = hashlib.sha256()
     view = memoryview(bytearray(_CHUNK_BYTES))
     try:
@@ -92,6 +93,6 @@ def _digest(path: str, feed: "Callable[[], None]") -> str:
                 if not count:
                     return binascii.hexlify(digest.digest()).decode()
                 digest.update(view[:count])
-                feed()
+                yield
     except OSError:
         return ""

@@ -25,6 +25,10 @@ RELAY_MAX_UA = const(20)  # the self-test's offset bound
 _I2C_TIMEOUT_US = const(1_000)
 # Watchdog SCRATCH0-3 (the boot ROM uses 4-7). A table, because these addresses are no small integers.
 _SCRATCH = (0x4005800C, 0x40058010, 0x40058014, 0x40058018)
+# IO_BANK0 INTR: the chip keeps every edge of every pin there, four bits a pin, until it is written back. So an edge is
+# seen however short it was, also one in a flash operation, which runs with interrupts off; and no noise can flood it.
+_EDGES = 0x400140F0
+_ROSE = const(8)
 _BUZZER_HZ = const(2_700)  # buzzer resonance
 
 
@@ -32,7 +36,8 @@ class Hal:
     """Drives the pins of `ionto.pins` for the build `limits`; each method says its unit.
 
     `scale` is what its counts are worth. No properties here: with one in a class, MicroPython takes 20 us longer to
-    store any attribute of its objects.
+    store any attribute of its objects. Not 29 attributes, or 23 or 37: a table of names that is full is searched to its
+    end at each call of a method, which makes the cycle 25 us longer.
     """
 
     def __init__(self, limits: Limits):
@@ -52,6 +57,9 @@ class Hal:
         self._pole = _line(pins.POLE_SENSE)
         self._coil = _line(pins.RELAY_SENSE)
         self._gate = _line(pins.INTERLOCK_SENSE)
+        self._stop = _input(pins.STOP_SENSE).value
+        self._stop_rose = _rising(pins.STOP_SENSE)
+        self._vbus_rose = _rising(pins.VBUS_SENSE)
         self._leds = [_output(number) for number in (pins.LED_READY, pins.LED_CURRENT, pins.LED_FAULT)]
         self._board_led = _output(pins.LED_BOARD)
         self.timing = _output(pins.LOOP_TIMING).value  # high while a control step runs, for an oscilloscope
@@ -72,7 +80,7 @@ class Hal:
             machine.ADC(machine.Pin(number)).read_u16
             for number in (pins.ADC_DRAIN, pins.ADC_RAIL, pins.ADC_SNS, pins.ADC_VSYS)
         ]
-        odd = (drain, _input(pins.STOP_SENSE).value)
+        odd = (drain, self._stop)
         start = _input(pins.START_BUTTON).value
         return (sense, rail), odd, (sense, self._vbus), odd, (sense, vsys), odd, (sense, start), odd
 
@@ -174,12 +182,6 @@ class Hal:
     def start_watchdog(self) -> None:
         """Arm the RP2040 watchdog; it cannot be stopped again."""
         self._feed = machine.WDT(timeout=WATCHDOG_MS).feed
-
-    @micropython.native
-    def feed(self) -> None:
-        """Feed the watchdog if it is armed."""
-        if self._feed is not None:
-            self._feed()
 
     # Time.
 
@@ -297,9 +299,23 @@ class Hal:
         block = reading.block
         return block[kernel.R_VBUS] != 0 and not block[kernel.R_STRAP] and not self._gate()
 
-    def look_for_usb(self, reading: Reading) -> None:
-        """Read VBUS into `reading` now: the interlock cuts before its turn comes."""
-        reading.block[kernel.R_VBUS] = self._vbus()
+    @micropython.native
+    def look_back(self, reading: Reading) -> None:
+        """Say in `reading` that STOP was open, or VBUS there, if it was since the last look, however shortly."""
+        block = reading.block
+        if _take_edge(self._stop_rose):
+            block[kernel.R_STOP] = 1
+        if _take_edge(self._vbus_rose):
+            block[kernel.R_VBUS] = 1
+
+    def look_for_cause(self, reading: Reading) -> None:
+        """The current ends: read STOP, VBUS and the rail into `reading` now, before their turn comes."""
+        block = reading.block
+        sense, rail = self._inputs[kernel.TAKE_RAIL]
+        kernel.take(block, self._scale, self._shunt, block[kernel.R_FRESH], kernel.TAKE_RAIL, sense(), rail())
+        block[kernel.R_STOP] = self._stop()
+        block[kernel.R_VBUS] = self._vbus()
+        self.look_back(reading)
 
     # Lights and sound.
 
@@ -364,6 +380,23 @@ def set_clock(unix_s: int) -> None:
 def unix_time_s() -> int:
     """Return the real-time clock, s since 1970 UTC; after a power-on it counts from an arbitrary date."""
     return time.time()
+
+
+def _rising(number: int) -> tuple:
+    """Return where the chip keeps that pin `number` has gone high: address of a byte, bit; for `_take_edge`."""
+    return _EDGES + (number >> 1), _ROSE << ((number & 1) << 2)
+
+
+def _take_edge(rising: tuple) -> bool:
+    """Return True when the pin of `rising` has gone high since the last time. Allocates nothing.
+
+    A byte that is written goes to all four of its register: other pins forget their edges, which nobody asks for.
+    """
+    address, bit = rising
+    if not machine.mem8[address] & bit:
+        return False
+    machine.mem8[address] = bit
+    return True
 
 
 def _input(number: int) -> machine.Pin:

@@ -14,12 +14,14 @@ from ionto.sessionlog_format import LOG_NEEDS_FREE_BYTES, POLARITY, SETTINGS
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from ionto.dose import Dose
     from ionto.parts import Parts
 
 # What the keeper has to do next.
 NOTHING = const(0)
-WRITE_TEST = const(1)
+SET_POLE = const(1)
 BEGIN = const(2)
 TAIL = const(3)
 FLUSH = const(4)
@@ -49,13 +51,15 @@ class Keeper:
         self.log_open = False
         self._relay_ms = 0
         self._tail_ms = 0
+        self._test = None  # the record of a self-test that was passed, until it is on flash
 
     # The session changes; what it leaves to be done.
 
     def changed(self, state: int) -> None:
         """The session is in a new `state`: what is to be done at rest."""
         if state == protocol.ARMED:
-            self.todo = WRITE_TEST
+            self.todo = SET_POLE
+            self._test = {"zero_ua": self._hal.scale.zero_ua, "selftest": self._parts.selftest.results}
         if self.log_open and state in _ENDED and not self.closing():
             self.todo = TAIL
             self._tail_ms = 0
@@ -82,9 +86,9 @@ class Keeper:
         if todo == BEGIN:
             self._begin()
         elif todo == NOTHING or not self._quiet.over():
-            pass  # flash has its turn when no current flows
-        elif todo == WRITE_TEST:
-            self._write_test_record()
+            pass  # flash and relay have their turn when no current flows
+        elif todo == SET_POLE:
+            self._arm_relay()
         elif todo == FLUSH:
             self._flush()
         if not cycle % _RECOVER_MS:
@@ -109,30 +113,39 @@ class Keeper:
         """Return True while a job waits or the log of a session is open."""
         return self.todo != NOTHING or self.log_open
 
-    def make_room(self) -> bool:
-        """Have room for a whole log on flash, and delete logs with verified copies for it; False when there is none."""
-        return self._log.make_room(_room_for_log, self._hal.feed)
+    def make_room(self) -> "Generator[None, None, bool]":
+        """Have room for a whole log on flash, and delete logs with verified copies for it; False when there is none.
 
-    def arm(self, dose: "Dose") -> int:
-        """Put the arm record on flash, before any current; return 0 or the code of what failed."""
+        In steps. Raises OSError.
+        """
+        return self._log.make_room(_room_for_log)
+
+    def arm(self, dose: "Dose") -> "Generator[None, None, None]":
+        """Put the arm record on flash, before any current, in steps. Raises OSError.
+
+        Nothing else is written before the session is over: no flash operation keeps the loop from seeing STOP in it.
+        """
+        manifest = yield from files.manifest_digest()
+        yield
         log = self._log
-        try:
-            log.arm(self._arm_record(dose))
-        except OSError as error:
-            return faults.of_flash(error)
+        log.reset()
+        self._test = None
+        log.arm(self._arm_record(dose, manifest))
         self.log_open = True
         self._log_settings()
         board = self._board
         board.write_scratch(bootmode.SCRATCH_CHARGE_UC, 0)
         board.write_scratch(bootmode.SCRATCH_T_MS, 0)
         board.write_scratch(bootmode.SCRATCH_LOG_ID, log.log_id)
-        return faults.NONE
+        yield
+        gc.collect()  # the last one before the session is over; 20 ms, without current
+        yield
 
-    def _arm_record(self, dose: "Dose") -> dict:
+    def _arm_record(self, dose: "Dose", manifest: str) -> dict:
         header = identity(self._parts)
         header["log"] = self._log.last_id() + 1
         header["time_unix_s"] = self._board.unix_time_s()
-        header["files"] = files.manifest_digest(self._hal.feed)
+        header["files"] = manifest
         header["parts"] = {name: getattr(self._parts.limits, name) for name in _PARTS}
         header["dose"] = dose.raw.decode()
         header["digest"] = dose.digest()
@@ -145,22 +158,12 @@ class Keeper:
             self._parts.note(SETTINGS, place, old, new)
         settings.unlogged = []
 
-    def _write_test_record(self) -> None:
-        """The self-test is passed: put its results on flash and let the current begin."""
+    def _arm_relay(self) -> None:
+        """The self-test is passed, and its last phase has shown that no current flows: only now may the relay move."""
         self.todo = NOTHING
-        if self._session.state != protocol.ARMED:
-            return
-        # The self-test's last phase has shown that no current flows: only now may the relay move.
-        if not self._set_pole():
-            return
-        self._relay_ms = 0
-        try:
-            self._log.add_test({"zero_ua": self._hal.scale.zero_ua, "selftest": self._parts.selftest.results})
-        except OSError:
-            self._session.fail(faults.LOG_WRITE_FAILED, self._reading)
-            return
-        gc.collect()
-        self.todo = BEGIN
+        if self._session.state == protocol.ARMED and self._set_pole():
+            self._relay_ms = 0
+            self.todo = BEGIN
 
     def _begin(self) -> None:
         """Let the current begin once the relay has settled."""
@@ -171,16 +174,18 @@ class Keeper:
 
     def _flush(self) -> None:
         """Write one record of what RAM holds, the end record last."""
-        self._hal.feed()
         try:
-            if self._log.flush_step():
+            if self._test is not None:
+                self._log.add_test(self._test)
+                self._test = None
+            elif self._log.flush_step():
                 self._log.close(self._summary())
                 self.todo = NOTHING
                 self.log_open = False
                 self._board.write_scratch(bootmode.SCRATCH_LOG_ID, 0)
-        except OSError:
+        except OSError as error:
             self.todo = NOTHING  # what RAM holds is kept: CLEAR_FAULT tries again
-            self._session.fail(faults.LOG_WRITE_FAILED, self._reading)
+            self._session.fail(faults.of_log(error), self._reading)
 
     def flush_again(self) -> None:
         """The fault that kept the log from being written is cleared: go on, if a log is open."""
@@ -189,7 +194,7 @@ class Keeper:
 
     def records_left(self) -> int:
         """Return how many records of the log are still to be written, 0 before their writing has begun."""
-        return self._log.records_left() if self.todo == FLUSH else 0
+        return self._log.records_left() + (self._test is not None) if self.todo == FLUSH else 0
 
     def _summary(self) -> dict:
         session, guards, log, selftest = self._session, self._parts.guards, self._log, self._parts.selftest
@@ -235,7 +240,8 @@ class Keeper:
         """Give the relay the session's pole; a fault, and False, when the board does not show that no current flows."""
         session = self._session
         if not self._hal.set_reversed(session.pole == POLE_NEGATIVE):
-            session.fail(faults.CURRENT_WHEN_OFF, self._reading)
+            seen = self._reading.block[kernel.R_FRESH]
+            session.fail(faults.CURRENT_WHEN_OFF if seen else faults.SENSOR_STALE, self._reading)
             return False
         code = _POLE_CODES[session.pole != POLE_NEGATIVE]
         self._parts.note(POLARITY, code, session.charge_uc, self._reading.block[kernel.R_CURRENT_UA])

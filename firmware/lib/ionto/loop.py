@@ -15,6 +15,7 @@ from ionto.sessionlog_format import GAP
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from ionto.commands import Commands
+    from ionto.desk import Desk
     from ionto.keeper import Keeper
     from ionto.panel import Panel
     from ionto.parts import Parts
@@ -33,16 +34,18 @@ _LOOK_TURN = const(13)
 _SECOND_CHECK_TURN = const(80)  # and once a round whether it is configured
 _GATE_TURN = const(8)
 _BLIND_ROUNDS = const(3)  # 0.4 s: a plug that is on its way is no fault
+_BACK_TURN = const(48)
 _WORD = const(0xFFFF)
 _CYCLE_MASK = const(0x3FFFFFFF)  # keeps the count a small integer
 _POWERED_UP = (protocol.SELF_TESTING, protocol.RAMP_UP)
 _STILL_POWERED = (protocol.HOLD, protocol.RAMP_DOWN, protocol.ARMED)
+_CURRENT_LOST = (faults.OPEN_CIRCUIT, faults.UNDER_CURRENT, faults.SENSE_DISAGREE, faults.LOAD_OUT_OF_RANGE)
 
 
 class Loop:
     """Runs one cycle a `tick`; `cycle` is its number. It alone gives the board duty, heartbeat and power."""
 
-    def __init__(self, parts: "Parts", keeper: "Keeper", panel: "Panel", commands: "Commands"):
+    def __init__(self, parts: "Parts", keeper: "Keeper", desk: "Desk", panel: "Panel", commands: "Commands"):
         self._hal = parts.hal
         self._board = parts.board
         self._calibration = parts.calibration
@@ -55,6 +58,7 @@ class Loop:
         self._selftest = parts.selftest
         self._session = parts.session
         self._keeper = keeper
+        self._desk = desk
         self._panel = panel
         self._commands = commands
         self._link = commands.link
@@ -65,6 +69,7 @@ class Loop:
             parts.controller.block,
             parts.log.window,
         )
+        self._least_rail_mv = parts.limits.min_rail_mv
         self.cycle = 0
         self._blind = 0
         self._state = self._session.state
@@ -88,13 +93,13 @@ class Loop:
             hal.set_duty(control[K_DUTY])
         else:
             self._step_at_rest(dt_us)
-        # The one place that feeds the heartbeat, and the watchdog while current flows: reached only when the cycle ran
-        # to its end. A heartbeat edge, every second cycle, needs as well: a state that allows output, no fault, and a
-        # conversion of this cycle. Guards have judged the cycle's lateness.
+        # The one place that feeds heartbeat and watchdog: reached only when the cycle ran to its end. An edge, every
+        # second cycle, needs as well: a state that allows output, no fault, and a conversion of this cycle. Guards have
+        # judged the cycle's lateness. At rest a cycle may be as long as a flash operation: each feeds the watchdog.
         output_on = session.output_on
         number = (self.cycle + 1) & _CYCLE_MASK
         self.cycle = number
-        if number & 1:
+        if number & 1 or not output_on:
             hal.beat(output_on and self._reading.block[R_FRESH] != 0 and not session.fault)
         if not output_on:
             hal.still_heart()
@@ -117,7 +122,7 @@ class Loop:
             session.fail(faults.LATE_LOOP, reading)
         elif verdict:
             kernel.count_tail(session.block, reading.block, dt_us)
-            session.fail(self._cause(VERDICTS[verdict]), reading)
+            self._end(VERDICTS[verdict])
         else:
             session.happened(found >> kernel.FOUND_EVENT_SHIFT, reading)
             self._keep_room()
@@ -136,19 +141,39 @@ class Loop:
         if self._log.crowded():
             self._session.end(protocol.LOG_FULL)
 
-    def _cause(self, code: int) -> int:
-        """Return what is behind the verdict `code`: a current that ends may have been ended by the interlock."""
-        if code == faults.OPEN_CIRCUIT or code == faults.UNDER_CURRENT:
-            block = self._reading.block
-            self._hal.look_for_usb(self._reading)
+    def _end(self, code: int) -> None:
+        """End the session for the verdict `code`, or for what is behind it.
+
+        STOP, the interlock and the rail each end a current before their own turn to be read comes; the lift of an
+        electrode looks the same, and what comes and goes within a millisecond makes two measurements disagree.
+        """
+        session, reading = self._session, self._reading
+        if code in _CURRENT_LOST:
+            self._hal.look_for_cause(reading)
+            block = reading.block
+            if block[kernel.R_STOP]:
+                session.happened(kernel.E_STOP, reading)
+                return
             if block[kernel.R_VBUS] and not block[kernel.R_STRAP]:
-                return faults.USB_APPEARED
-        return code
+                code = faults.USB_APPEARED
+            elif block[kernel.R_RAIL_MV] < self._least_rail_mv:
+                code = faults.RAIL_LOW
+        session.fail(code, reading)
+
+    def _look_back(self) -> None:
+        """With current: STOP that was open for less than the 2 ms between two looks is STOP, and USB is USB."""
+        session, reading = self._session, self._reading
+        self._hal.look_back(reading)
+        if reading.block[kernel.R_STOP]:
+            session.happened(kernel.E_STOP, reading)
+        elif reading.block[kernel.R_VBUS] and not reading.block[kernel.R_STRAP]:
+            session.fail(faults.USB_APPEARED, reading)
 
     @micropython.native
     def _step_at_rest(self, dt_us: int) -> None:
         """A cycle of a device that does not deliver: at rest, in self-test, or paused."""
         session, reading = self._session, self._reading
+        self._hal.look_back(reading)
         self._hand.step(dt_us, reading.block)
         output_on = session.output_on
         setpoint_ua = session.block[kernel.S_SETPOINT_UA]
@@ -229,6 +254,8 @@ class Loop:
             self._leave_word()
         elif output_on and turn == _PRESS_TURN:
             self._panel.watch_for_sting(self.cycle)
+        elif output_on and turn == _BACK_TURN:
+            self._look_back()
         elif live:
             self._link.poll(1)
         if not live:
@@ -248,6 +275,7 @@ class Loop:
     def _at_rest(self) -> None:
         """No current flows: flash, relay and button may have their turn."""
         self._keeper.step(self.cycle)
+        self._desk.go_on()
         self._panel.watch_start()
         if self.cycle & _TURNS == _GATE_TURN:
             self._watch_interlock()

@@ -33,9 +33,9 @@ class OldLogs:
             if ids:
                 self._close_lost(ids[-1])
                 ids.pop()
-        except OSError:
+        except OSError as error:
             log.book.state = sessionlog.UNREADABLE
-            self._session.fail(faults.LOG_WRITE_FAILED, self._reading)
+            self._session.fail(faults.of_log(error), self._reading)
 
     def waiting(self) -> bool:
         """Return True when there is a log that nobody has looked at since boot."""
@@ -48,8 +48,8 @@ class OldLogs:
             if self._log.has(log_id):
                 self._close_lost(log_id)
             self._unexamined.pop()
-        except OSError:
-            self._session.fail(faults.LOG_WRITE_FAILED, self._reading)
+        except OSError as error:
+            self._session.fail(faults.of_log(error), self._reading)
 
     def _close_lost(self, log_id: int) -> None:
         """Close the log of a session that a reset or a power cut ended, with what is known of it. Raises OSError."""

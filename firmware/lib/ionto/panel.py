@@ -32,6 +32,7 @@ class Panel:
         self._lights = ui.Lights()
         self._state_ms = 0
         self._press_ms = _LONGEST_PRESS_MS  # a button that is closed at boot is no press
+        self._starting = False
         self._refused = 0
         self._lowered = 0
         self._looked = 0
@@ -65,6 +66,9 @@ class Panel:
 
     def watch_start(self) -> None:
         """Every cycle at rest: a press starts a session, or goes on with one that pauses."""
+        if self._starting and not self._desk.errand.under_way():
+            self._starting = False
+            self._answer(self._desk.errand.code)
         press_ms = self._press_ms
         if self._reading.block[kernel.R_START]:
             if press_ms < _LONGEST_PRESS_MS:
@@ -77,6 +81,13 @@ class Panel:
     def _start_pressed(self) -> None:
         full = self._log.crowded() and self._session.running
         code = faults.EVENTS_FULL if full else self._start()
+        if code or self._session.running:
+            self._answer(code)
+        else:
+            self._starting = True  # the errand says how it ends
+
+    def _answer(self, code: int) -> None:
+        """The press is obeyed, or refused with `code`: into the log with it, and onto the lights."""
         if not self._log.crowded():
             self._note(BUTTON, _BUTTON_START, self._session.state, code)
         self._refused = ui.STEPS if code else 0

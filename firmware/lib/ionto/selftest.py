@@ -77,7 +77,7 @@ class SelfTest:
         self._ua_per_lsb = SHUNT_LSB_NV // limits.shunt_mohm
         self._second_gain_q14 = (ina226.SHUNT_LSB_NV << 14) // limits.second_mohm
         self._setpoints_ua = (0, SWITCH_PROBE_UA, limits.probe_ua)
-        self.files = (0, "not looked at")  # how many are right, and the path of one that is not
+        self.files: tuple[int, str] = (0, "not looked at")  # how many are right, and the path of one that is not
         self.settings_sound = True
         self.lines = POLE_LINE | RELAY_LINE
         self.results = []

@@ -1,15 +1,15 @@
-"""The USB serial port as a byte stream that never blocks while it must not."""
+"""The USB serial port as a byte stream. Nothing waits for the host: what it does not take now goes in a later cycle."""
 
 import select
 import sys
 
-from ionto.compat import const
+from ionto.compat import const, micropython
 
-_STALL_MS = const(200)  # a buffer that is full for a moment is no host that has gone
+PACKET_BYTES = const(64)  # of USB; the host takes them whole, so there is room for one when there is any
 
 
 class SerialPort:
-    """stdin and stdout as bytes. Methods allocate nothing."""
+    """stdin and stdout as bytes. `get` and `put` allocate nothing."""
 
     def __init__(self):
         self._in = sys.stdin.buffer
@@ -35,8 +35,15 @@ class SerialPort:
             return True
         return False
 
-    def put_all(self, view: memoryview) -> bool:
-        """Write `view` (memoryview) whole; may wait up to 0.7 s for a host that stalls, so only with output off."""
-        for _ in self._writable.ipoll(_STALL_MS):
-            return self._out.write(view) == len(view)
-        return False
+    @micropython.native
+    def put_packets(self, view: memoryview, at: int, end: int) -> int:
+        """Write from `view[at:end]` what the host takes now, packet by packet; return where the rest begins."""
+        write, ipoll = self._out.write, self._writable.ipoll
+        taken = 1
+        while taken and at < end:
+            taken = 0
+            for _ in ipoll(0):
+                last = at + PACKET_BYTES
+                taken = write(view[at : last if last < end else end]) or 0
+            at += taken
+        return at

@@ -142,24 +142,36 @@ class Session:
         """Return why no dose may be taken now, or 0."""
         return faults.NONE if self.state in _ENDED else faults.WRONG_STATE
 
-    def start(self, reading: Reading) -> int:
-        """Begin the self-test of a new session."""
-        code = self.may_start(reading)
-        if code:
-            return code
-        if self.dose is None:
+    def start(self, reading: Reading, counted: bool = False) -> int:
+        """Begin the self-test of a new session.
+
+        `counted`: its start is used and its log open, so it begins in any case, and what is in the way now ends it in
+        the same moment, before anything is switched on.
+        """
+        dose = self.dose
+        if dose is None:
             return faults.NO_DOSE
-        self._plan = self.dose
-        self.pole = self._plan.polarity
-        self._begin_test(False, self._plan.dose_uc, reading)
-        self.block[kernel.S_DOSE_UC] = self._plan.dose_uc
+        code = self.may_start(reading)
+        if code and not counted:
+            return code
+        self._plan = dose
+        self.pole = dose.polarity
+        if code == faults.FAULT_LATCHED:
+            self._clear_session()
+            self.outcome = protocol.FAULTED
+        else:
+            self._begin_test(False, dose.dose_uc, reading, code)
+        self.block[kernel.S_DOSE_UC] = dose.dose_uc
         return faults.NONE
 
-    def test(self, reading: Reading) -> int:
-        """Run the self-test alone; the device is IDLE again (or in FAULT) afterwards. It judges STOP itself."""
+    def may_test(self, reading: Reading) -> int:
+        """Return why no self-test may be asked for now, or 0: the test judges STOP itself."""
         code = self.may_start(reading)
-        if code == faults.STOP_OPEN:
-            code = faults.NONE
+        return faults.NONE if code == faults.STOP_OPEN else code
+
+    def test(self, reading: Reading) -> int:
+        """Run the self-test alone; the device is IDLE again (or in FAULT) afterwards."""
+        code = self.may_test(reading)
         if not code:
             self._begin_test(True, self._limits.max_dose_uc, reading)
         return code
@@ -177,7 +189,7 @@ class Session:
             return faults.USB_PRESENT
         return faults.STOP_OPEN if reading.stop_open else faults.NONE
 
-    def _begin_test(self, only_test: bool, dose_uc: int, reading: Reading) -> None:
+    def _begin_test(self, only_test: bool, dose_uc: int, reading: Reading, against: int = faults.NONE) -> None:
         self._clear_session()
         self._only_test = only_test
         self.outcome = protocol.OUTCOME_NONE
@@ -185,7 +197,11 @@ class Session:
         self._guards.begin(dose_uc, limit_ms + (limit_ms >> _TIME_MARGIN_SHIFT))
         self._selftest.begin(reading)
         self._go(SELF_TESTING)
-        if self._selftest.fault:
+        if against == faults.STOP_OPEN:
+            self.abort(protocol.STOPPED)
+        elif against == faults.USB_PRESENT:
+            self.fail(faults.USB_APPEARED, reading)
+        elif self._selftest.fault:
             self.fail(self._selftest.fault, reading)
 
     def armed(self) -> None:

@@ -18,7 +18,7 @@ from ionto.version import LOG_FORMAT_VERSION
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 _MAX_SAMPLES = const(1_080)
 _FOLD_FROM = const(1_000)  # samples held when two begin to be made one; even
@@ -313,14 +313,18 @@ class SessionLog:
             book.write()
         os.remove(self.path(log_id))
 
-    def make_room(self, enough: "Callable[[], bool]", feed: "Callable[[], None]") -> bool:
-        """Delete the oldest logs whose copies are verified until there is `enough`; False when that is not enough."""
+    def make_room(self, enough: "Callable[[], bool]") -> "Generator[None, None, bool]":
+        """Delete the oldest logs whose copies are verified until there is `enough`; False when that is not enough.
+
+        A step is one look or one log. Raises OSError.
+        """
         while not enough():
+            yield
             ids = [log_id for log_id in self.ids() if log_id in self.book.pulled]
             if not ids:
                 return False
-            feed()
             self.delete(ids[0])
+            yield
         return True
 
     def verified(self, log_id: int, chain: bytes) -> bool:

@@ -16,6 +16,7 @@ _BUFFER_BYTES = const(2_080)
 _IDLE_CYCLES = const(200)  # a frame that stops arriving is dropped after about 0.2 s
 _BANNER_CYCLES = const(1_000)
 _NEWLINES = b"\r\n"
+_STALL_CYCLES = const(500)  # without a byte taken: the host has gone, and the rest of a bulk frame with it
 _BYTES_A_PIECE = const(2)  # each costs up to 95 us: the poll, the read or write, and a USB packet
 _SHORT_BYTES = const(32)  # a frame that is checked in the piece that completes it
 _CHECKED_BYTES = const(6)
@@ -60,6 +61,9 @@ class UsbLink:
         self._tx_view = memoryview(self._tx)
         self._tx_end = 0
         self._tx_sent = 0
+        self._bulk = False
+        self._stalled_cycles = 0
+        self.stalled = False  # the last bulk frame was given up
 
     def busy(self) -> bool:
         """Return True while an answer is still going out, or has a part to be made."""
@@ -97,6 +101,8 @@ class UsbLink:
         return True
 
     def _send(self) -> bool:
+        if self._bulk:
+            return self._send_packets()
         for _ in range(_BYTES_A_PIECE):
             if not self._port.put(self._tx[self._tx_sent]):
                 return False
@@ -104,6 +110,17 @@ class UsbLink:
             if self._tx_sent >= self._tx_end:
                 return True
         return True
+
+    def _send_packets(self) -> bool:
+        """Send of a bulk frame what the host takes now, at most 2 kB a cycle; one that takes nothing gets no more."""
+        end = self._tx_end
+        sent = self._port.put_packets(self._tx_view, self._tx_sent, end)
+        self._stalled_cycles = 0 if sent > self._tx_sent else self._stalled_cycles + 1
+        if self._stalled_cycles > _STALL_CYCLES:
+            self.stalled = True
+            sent = end
+        self._tx_sent = sent
+        return False
 
     def _receive(self) -> bool:
         for _ in range(_BYTES_A_PIECE):
@@ -133,6 +150,7 @@ class UsbLink:
                 self._tx[: len(text)] = text
                 self._tx_end = len(text)
                 self._tx_sent = 0
+                self._bulk = False
             self._plain = 0
         elif not 32 <= byte < 127:
             self._plain = -1000
@@ -189,6 +207,7 @@ class UsbLink:
     def _seal(self) -> None:
         self._tx_end = frames.seal(self._table, self._tx, self._kind, self._sequence, self._length)
         self._tx_sent = 0
+        self._bulk = False
 
     def later(self, rest: "Callable[[], bool | None]") -> None:
         """Have `rest` make the next part of an answer, as a piece of its own, the cycle's last if it returns True."""
@@ -199,8 +218,8 @@ class UsbLink:
         self._tx[protocol.HEADER_BYTES : protocol.HEADER_BYTES + len(data)] = data
         self.answer(kind, sequence, len(data))
 
-    def send_now(self, kind: int, sequence: int, length: int) -> bool:
-        """Send the frame at once, waiting for the host if need be: bulk, output off. False when it stalls.
+    def send_bulk(self, kind: int, sequence: int, length: int) -> None:
+        """Send the frame in packets, in the pieces to come: output off. `stalled` says that the host took none of it.
 
         The CRC is MicroPython's own: five times as fast as ours, and its result is an object, which is no harm here.
         """
@@ -209,4 +228,7 @@ class UsbLink:
         struct.pack_into(protocol.HEADER_FORMAT, view, 0, protocol.SYNC, kind, sequence, length, 0)
         struct.pack_into("<H", view, _CHECKED_BYTES, binascii.crc32(view[:_CHECKED_BYTES]) & 0xFFFF)
         struct.pack_into("<I", view, end, binascii.crc32(view[:end]))
-        return self._port.put_all(view[: end + protocol.CRC_BYTES])
+        self._tx_end = end + protocol.CRC_BYTES
+        self._tx_sent = self._stalled_cycles = 0
+        self._bulk = True
+        self.stalled = False

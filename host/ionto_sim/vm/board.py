@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HIZ, IN, OUT, OPEN_DRAIN, PWM, ADC, I2C = range(7)
 GPIOS = 30
+_FELL, _ROSE = 4, 8  # of a pin's four bits in INTR
 SLICES_STOPPED_BY_SOFT_RESET = 4  # micropython: machine_pwm_deinit_all walks half the channels
 RTC_START_S = 1609459200  # rp2 starts its clock at 2021-01-01
 SCRATCHES = 8
@@ -28,8 +29,10 @@ class PinState:
     """What one GPIO does: `function`, output `level` (0 or 1), `pull` (None, 1 down, 2 up)."""
 
     def __init__(self, number: int) -> None:
-        make_room(self, 12)
+        make_room(self, 14)
         self.number = number
+        self.seen = 0  # its level when somebody looked for an edge last
+        self.moved = 0  # the edges since they were forgotten
         self.function = HIZ
         self.level = 0
         self.pull = None
@@ -166,6 +169,30 @@ class Board:
         if pin.sense is not None:
             return 1 if pin.sense() else 0
         return 1 if pin.pull == 2 or function == 3 else 0
+
+    def look_for_edges(self) -> None:
+        """Keep the edges of the pins that the board drives; called where what drives them changes."""
+        for pin in self.pins:
+            if pin.sense is not None:
+                level = 1 if pin.sense() else 0
+                if level != pin.seen:
+                    pin.moved |= _ROSE if level else _FELL
+                    pin.seen = level
+
+    def edges_at(self, number: int) -> int:
+        """Return the edges of the pins `number` (even) and the next, four bits each."""
+        return self.pins[number].moved | self.pins[number + 1].moved << 4 if number + 1 < GPIOS else 0
+
+    def forget_edges(self, number: int, bits: int) -> None:
+        """Forget the edges `bits` of the pins `number` (even) and the next."""
+        if number + 1 < GPIOS:
+            self.pins[number].moved &= ~bits
+            self.pins[number + 1].moved &= ~(bits >> 4)
+
+    def set_vbus(self, present: bool) -> None:
+        """A computer is plugged in or out."""
+        self.circuit.set_vbus(CLOCK.now_us, present)
+        self.look_for_edges()
 
     def _sense_start(self) -> bool:
         return not self.start_pressed
@@ -305,6 +332,7 @@ class Board:
             self.circuit.press_stop(CLOCK.now_us, down)
         else:
             raise ValueError("button must be start or stop, got %r" % button)
+        self.look_for_edges()
 
     def strap(self, name: str, value: object) -> None:
         """Set the strap "range" ("A" or "B"), "bench" or "maintenance" (True: fitted); ValueError for another."""
@@ -352,6 +380,7 @@ class Board:
             elif name == "loop_hung":
                 CLOCK.hung = on
         self._hold_bus()
+        self.look_for_edges()
         CLOCK.next_us = now
 
     # State.
@@ -430,7 +459,7 @@ class Board:
         self.sensor.restore(state["sensor"])
         self.second.restore(state["second"])
         CLOCK.control.restore(state["schedule"])
-        self.circuit.set_vbus(CLOCK.now_us, bool(self.config["plugged"]))
+        self.set_vbus(bool(self.config["plugged"]))
         if fresh:
             self.apply_settings()
             return

@@ -44,7 +44,7 @@ class Control(Commands):
 
     def do_vbus(self, command: dict) -> object:
         """VBUS comes (`on`) or goes."""
-        self.board.circuit.set_vbus(CLOCK.now_us, bool(command["on"]))
+        self.board.set_vbus(bool(command["on"]))
         return self.now()
 
     def check_plug(self, command: dict) -> None:

@@ -22,6 +22,7 @@ _ETIMEDOUT = 110
 _WATCHDOG_MAX_MS = 8388
 _SYS_HZ = 125_000_000
 _SCRATCH = 0x4005800C
+_EDGES = 0x400140F0
 _REASON = 0x40058008
 _CTRL = 0x40058000
 _CTRL_ENABLE = 1 << 30
@@ -380,7 +381,28 @@ class _Registers:
             raise ValueError("no register at 0x%08x in the virtual Pico" % address)
 
 
+class _Edges:
+    """`mem8`: IO_BANK0's INTR0 to INTR3, where the chip keeps the edges of every pin, four bits each; nothing else."""
+
+    def __getitem__(self, address: int) -> int:
+        return CLOCK.board.edges_at(self._first(address))
+
+    def __setitem__(self, address: int, value: int) -> None:
+        """Forget the edges in `value`, of this byte and, as on the chip's bus, of the three beside it."""
+        first = self._first(address) & ~7
+        for number in range(first, first + 8, 2):
+            CLOCK.board.forget_edges(number, value)
+
+    def _first(self, address: int) -> int:
+        """Return the first of the two pins whose edges lie at `address`."""
+        if not 0 <= address - _EDGES < 16:
+            raise ValueError("no byte at 0x%08x in the virtual Pico" % address)
+        CLOCK.spend(_PIN_US)
+        return (address - _EDGES) << 1
+
+
 mem32 = _Registers()
+mem8 = _Edges()
 
 
 def unique_id() -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 import zlib
 from collections import deque
-from collections.abc import Callable
 
 
 class Port:
@@ -18,7 +17,7 @@ class Port:
         self.moved_in = 0
         self.moved_out = 0
         self.bulk = 0
-        self.on_bulk: Callable[[], None] = lambda: None
+        self.takes: int | None = None  # how many bytes the host takes from now on; None: whatever comes
 
     def get(self) -> int:
         """Return the next byte for the device, or -1."""
@@ -29,18 +28,27 @@ class Port:
 
     def put(self, byte: int) -> bool:
         """Take one byte from the device; False when the host does not read."""
-        if self.reading_host:
-            self.moved_out += 1
-            self.from_device.append(byte)
-        return self.reading_host
+        if not self._room(1):
+            return False
+        self.moved_out += 1
+        self.from_device.append(byte)
+        return True
 
-    def put_all(self, view: memoryview) -> bool:
-        """Take `view` at once, or as slowly as `on_bulk` lets time pass."""
-        self.on_bulk()
-        if self.reading_host:
-            self.bulk += 1
-            self.from_device += view
-        return self.reading_host
+    def put_packets(self, view: memoryview, at: int, end: int) -> int:
+        """Take of `view[at:end]` what the host takes; return where the rest begins."""
+        count = self._room(end - at)
+        self.bulk += 1 if count else 0
+        self.from_device += view[at : at + count]
+        return at + count
+
+    def _room(self, wanted: int) -> int:
+        if not self.reading_host:
+            return 0
+        if self.takes is None:
+            return wanted
+        count = min(wanted, self.takes)
+        self.takes -= count
+        return count
 
 
 def request(kind: int, sequence: int = 1, payload: bytes = b"") -> bytes:

@@ -427,11 +427,11 @@ class FakeHal:
         self.relay = False
         self.lights = 0
         self.start_pressed = False
-        self.stop_open = False
-        self.vbus = False
+        self._stop_open = self._vbus = False
+        self._stop_rose = self._vbus_rose = False
         self.bench_strap = False
         self.recovers = True
-        self.jobs = 0  # sensor checks and shows
+        self.jobs = 0  # sensor checks, looks back and shows
         self.in_step = False
         self.on_wait: Callable[[], None] = lambda: None
         self.on_beat: Callable[[bool], None] = lambda alive: None
@@ -442,6 +442,26 @@ class FakeHal:
         self._still_ms = limits.DEAD_MAN_MS
         self.blind = False
         self.cut_off()
+
+    @property
+    def stop_open(self) -> bool:
+        """The STOP loop; that it was opened is kept until `look_back`, as the chip keeps an edge."""
+        return self._stop_open
+
+    @stop_open.setter
+    def stop_open(self, is_open: bool) -> None:
+        self._stop_rose |= is_open and not self._stop_open
+        self._stop_open = is_open
+
+    @property
+    def vbus(self) -> bool:
+        """A computer is plugged in; kept likewise."""
+        return self._vbus
+
+    @vbus.setter
+    def vbus(self, present: bool) -> None:
+        self._vbus_rose |= present and not self._vbus
+        self._vbus = present
 
     def spend(self, dt_us: int) -> None:
         """Let the present cycle take `dt_us` longer."""
@@ -493,9 +513,17 @@ class FakeHal:
         reading.start_pressed, reading.stop_open = self.start_pressed, self.stop_open
         reading.vbus, reading.bench_strap = self.vbus, self.bench_strap
 
-    def look_for_usb(self, reading: Reading) -> None:
-        """Read VBUS now."""
-        reading.vbus = self.vbus
+    def look_back(self, reading: Reading) -> None:
+        """What STOP and VBUS were since the last look."""
+        self.jobs += 1
+        reading.stop_open = reading.stop_open or self._stop_rose
+        reading.vbus = reading.vbus or self._vbus_rose
+        self._stop_rose = self._vbus_rose = False
+
+    def look_for_cause(self, reading: Reading) -> None:
+        """Read STOP, VBUS and the rail now."""
+        reading.stop_open, reading.vbus, reading.rail_mv = self.stop_open, self.vbus, self.plant.rail_mv
+        self.look_back(reading)
 
     def cut_off(self) -> None:
         """Set-point pin, heartbeat and boost low."""
@@ -531,7 +559,8 @@ class FakeHal:
             self.beats += 1
             self.level ^= 1
             self.plant.heartbeat(self.level)
-        self.feed()
+        self.on_feed()
+        self.feeds += 1
 
     def rest_heart(self, high: bool) -> None:
         """Where the heartbeat rests."""
@@ -579,11 +608,6 @@ class FakeHal:
     def start_watchdog(self) -> None:
         """Arm the watchdog."""
         self.watchdog = True
-
-    def feed(self) -> None:
-        """Feed the watchdog."""
-        self.on_feed()
-        self.feeds += 1
 
     def show(self, bits: int) -> None:
         """LEDs and buzzer."""
@@ -653,7 +677,7 @@ class Device:
             assert self.app.reading.fresh, "heartbeat without a sample"
 
     def _fed(self) -> None:
-        assert self.hal.in_step or not self.app.session.output_on, "watchdog fed outside the step with the output on"
+        assert self.hal.in_step, "watchdog fed outside the step"
 
     def _written(self, path: str) -> None:
         """Invariant 6: no flash operation while current flows, by the meter; a broken cut-off gets a time to end."""
@@ -791,3 +815,5 @@ def press(board: Device, ms: int = 100) -> None:
     board.run(ms)
     board.hal.start_pressed = False
     board.run(3)
+    while board.app.desk.errand.under_way():
+        board.run(1)

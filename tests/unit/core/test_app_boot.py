@@ -110,7 +110,7 @@ def test_every_log_is_examined_not_only_the_newest() -> None:
     flash.fail = fail
     with device(flash=flash, board=scratch) as board:
         board.run(10)
-        assert board.app.session.fault == faults.LOG_WRITE_FAILED
+        assert board.app.session.fault == faults.FILESYSTEM_FULL
         flash.fail = lambda name: None
         assert board.code(protocol.CLEAR_FAULT) == 0
         board.hold()  # at once: the log of the lost session is still open
@@ -139,7 +139,7 @@ def test_a_log_that_cannot_be_closed_is_tried_again_after_clearing() -> None:
         board.run(10)
         assert board.code(protocol.CLEAR_FAULT) == 0
         board.run(1_100)
-        assert board.app.session.fault == faults.LOG_WRITE_FAILED, "told again"
+        assert board.app.session.fault == faults.FILESYSTEM_FULL, "told again"
         flash.fail = lambda name: None
         assert board.code(protocol.CLEAR_FAULT) == 0
         board.run(1_100)

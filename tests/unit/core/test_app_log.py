@@ -150,18 +150,19 @@ def test_flash_that_refuses_the_arm_record_means_no_current(operation: str) -> N
 
 
 @pytest.mark.hazard("HAZ-31")
-def test_flash_that_fails_after_the_session_is_a_fault_and_nothing_hangs() -> None:
-    """Against a log that is not written. Told as a fault; after clearing, the device works on."""
+@pytest.mark.parametrize(("errno", "code"), [(5, faults.LOG_WRITE_FAILED), (28, faults.FILESYSTEM_FULL)])
+def test_flash_that_fails_after_the_session_is_a_fault_and_nothing_hangs(errno: int, code: int) -> None:
+    """Against a log that is not written. Told as a fault, a full flash as one; after clearing, the device works on."""
     with device() as board:
         board.hold()
         board.until(protocol.DONE)
 
         def fail(name: str) -> None:
-            raise OSError(28)
+            raise OSError(errno)
 
         board.flash.fail = fail
         board.run(250)
-        assert board.app.session.fault == faults.LOG_WRITE_FAILED
+        assert board.app.session.fault == code
         board.flash.fail = lambda name: None
         board.run(350)
         assert board.code(protocol.CLEAR_FAULT) == 0

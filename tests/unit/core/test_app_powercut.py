@@ -159,7 +159,6 @@ def _record(board: Device, found: Life) -> None:
     assert board.code(protocol.START) == 0
     told(starts_left=2, records=("arm",))
     board.until(protocol.RAMP_UP)
-    told(records=("arm", "test"))
     _deliver(board, found, before_uc)
     told(records=("arm", "test", "samples", "events"), over=True)
     verify(board, 3, board.logs["/logs/000003.ilog"])

@@ -65,7 +65,9 @@ def test_the_arm_record_is_on_flash_before_the_first_edge_of_the_ramp() -> None:
         assert board.logs.keys() <= {"/logs/000001.ilog"}
         assert not board.app.session.output_on
         board.until(protocol.HOLD)
-        assert seen == [["arm"], ["arm", "test"]]
+        assert seen == [["arm"]], "and nothing more before the session is over: flash stops the loop"
+        board.finish()
+        assert [name for name, _ in board.log()] == ["arm", "test", "samples", "events", "end"]
 
 
 @pytest.mark.hazard("HAZ-14")
@@ -119,7 +121,7 @@ def test_no_edge_at_rest_and_the_watchdog_is_fed_all_the_time(ticks: int) -> Non
         beats, feeds = board.hal.beats, board.hal.feeds
         board.run(ticks)
         assert board.hal.beats == beats == 0
-        assert board.hal.feeds - feeds == ticks // 2
+        assert board.hal.feeds - feeds == ticks
 
 
 FAULTS: list[tuple[str, dict[str, Any], list[int], int]] = [
@@ -252,9 +254,9 @@ def test_one_job_a_cycle_while_current_flows() -> None:
             assert sum(done) <= 1
             looks += not any(done)
         assert looks == 2
-        assert 168 < board.port.moved_in - before < 174, (
-            "64 reads, eight looks, two checks of the second sensor; two checks, shows and looks at START, four words, "
-            "2 or 3 samples"
+        assert 166 < board.port.moved_in - before < 172, (
+            "64 reads, eight looks, two checks of the second sensor; two checks, shows, looks at START and looks back, "
+            "four words, 2 or 3 samples"
         )
         board.port.to_device.clear()
         board.send(protocol.ABORT)

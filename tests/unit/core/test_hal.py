@@ -53,6 +53,23 @@ class Machine:
         self.second = ina226_chip.Chip()
         self.now_us = 0
         self.feeds = 0
+        self.rose: set[int] = set()  # pins that have gone high, as INTR keeps it
+
+    def edges(self) -> Any:
+        """Return INTR0 to INTR3 by bytes: what is written to one is written to all four of its register."""
+        chip = self
+
+        class Edges:
+            def __getitem__(self, address: int) -> int:
+                first = 2 * (address - 0x400140F0)
+                return 8 * (first in chip.rose) + 128 * (first + 1 in chip.rose)
+
+            def __setitem__(self, address: int, value: int) -> None:
+                register = (address - 0x400140F0) & ~3
+                for byte in range(register, register + 4):
+                    chip.rose -= {pin for pin in (2 * byte, 2 * byte + 1) if value >> 4 * (pin & 1) & 8}
+
+        return Edges()
 
     def module(self) -> ModuleType:
         """Return it as the module `machine`."""
@@ -108,6 +125,7 @@ class Machine:
             I2C=lambda bus, scl, sda, freq, timeout: Bus(self.chip, self.second),
             WDT=lambda timeout: SimpleNamespace(feed=self._feed),
             mem32={},
+            mem8=self.edges(),
         )
         return module
 
@@ -223,12 +241,13 @@ def test_a_beat_is_an_edge_with_output_on_and_food_for_the_watchdog_always() -> 
 
 
 def nothing_decides(hal: Any, reading: Reading) -> dict[str, Any]:
-    """Return what a cycle calls besides `beat` and `feed`, by name."""
+    """Return what a cycle calls besides `beat`, by name."""
     return {
         "wait_tick": hal.wait_tick,
         "read": lambda: hal.read(reading),
         "check_sensor": lambda: hal.check_sensor(reading),
-        "look_for_usb": lambda: hal.look_for_usb(reading),
+        "look_back": lambda: hal.look_back(reading),
+        "look_for_cause": lambda: hal.look_for_cause(reading),
         "recover_sensor": hal.recover_sensor,
         "read_second": lambda: hal.read_second(reading),
         "look_second": lambda: hal.look_second(reading),
@@ -244,7 +263,7 @@ def nothing_decides(hal: Any, reading: Reading) -> dict[str, Any]:
 
 
 @pytest.mark.hazard("HAZ-14", "HAZ-16")
-def test_nothing_but_beat_and_feed_feeds_the_watchdog() -> None:
+def test_nothing_but_beat_feeds_the_watchdog() -> None:
     """Against a watchdog that is fed by a loop which judges nothing: waiting, measuring and showing do not feed it."""
     with board() as (_, hal, chip):
         hal.start_watchdog()
@@ -253,10 +272,37 @@ def test_nothing_but_beat_and_feed_feeds_the_watchdog() -> None:
                 call()
                 chip.now_us += 300
             assert chip.feeds == 0, name
-        hal.feed()
         hal.beat(False)
         hal.beat(True)
-        assert chip.feeds == 3
+        assert chip.feeds == 2
+
+
+@pytest.mark.hazard("HAZ-17", "HAZ-19")
+def test_what_stop_and_usb_were_in_between_is_seen_once() -> None:
+    """Against a glitch that falls between two readings: the chip keeps the edge, and only the pin's own."""
+    with board() as (_, hal, chip):
+        reading = Reading()
+        hal.look_back(reading)
+        assert not (reading.stop_open or reading.vbus)
+        chip.rose = {pins.STOP_SENSE, pins.VBUS_SENSE, pins.STOP_SENSE + 1, pins.VBUS_SENSE - 1}
+        hal.look_back(reading)
+        assert reading.stop_open and reading.vbus
+        assert chip.rose == {pins.STOP_SENSE + 1, pins.VBUS_SENSE - 1}
+        reading.stop_open = reading.vbus = False
+        hal.look_back(reading)
+        assert not (reading.stop_open or reading.vbus)
+
+
+@pytest.mark.hazard("HAZ-19")
+def test_the_cause_of_a_lost_current_is_read_at_once() -> None:
+    with board() as (_, hal, chip):
+        reading = Reading()
+        reading.rail_mv = 24_000
+        chip.levels[pins.VBUS_SENSE] = chip.levels[pins.STOP_SENSE] = 1
+        chip.counts[pins.ADC_RAIL] = 0x1000
+        hal.look_for_cause(reading)
+        assert reading.stop_open and reading.vbus
+        assert reading.rail_mv == pytest.approx(3_300 * 11 / 16, rel=0.01)
 
 
 @pytest.mark.hazard("HAZ-27")

@@ -56,7 +56,7 @@ def test_a_session_without_a_computer_after_power_on() -> None:
             board.hal.start_pressed = True
             board.run(2_100)
             board.hal.start_pressed = False
-            board.until(protocol.SELF_TESTING, most=10)
+            board.until(protocol.SELF_TESTING, most=50)
             assert board.app.kept.starts_left == left
             assert json.loads(flash.files[PATH])["starts_left"] == left
             board.finish()

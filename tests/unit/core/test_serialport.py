@@ -18,7 +18,7 @@ class Wire:
         self.arrived = bytearray()
         self.sent = bytearray()
         self.reads = True
-        self.takes = 1_000
+        self.packets: list[int] = []
         self.waits: list[int] = []
 
     def readinto(self, buffer: bytearray, count: int) -> int:
@@ -28,9 +28,10 @@ class Wire:
         return 1
 
     def write(self, data: bytes) -> int:
-        """As of a stream that may take a part."""
-        self.sent += bytes(data[: self.takes])
-        return min(len(data), self.takes)
+        """As of a stream."""
+        self.sent += bytes(data)
+        self.packets.append(len(data))
+        return len(data)
 
     def poll(self) -> SimpleNamespace:
         """Return what select.poll does."""
@@ -71,13 +72,14 @@ def test_a_byte_goes_when_the_host_reads(wire: Wire) -> None:
     assert set(wire.waits) == {0}
 
 
-def test_a_frame_goes_whole_or_it_is_said(wire: Wire) -> None:
-    """With the output off; a host that stalls is given 200 ms."""
+@pytest.mark.hazard("HAZ-17", "HAZ-28")
+def test_a_packet_goes_as_far_as_the_host_takes_it_now(wire: Wire) -> None:
+    """Against a host that reads slowly: nothing is waited for, and what did not go is said."""
     port = serialport.SerialPort()
-    assert port.put_all(memoryview(b"frame")) is True
-    wire.takes = 3
-    assert port.put_all(memoryview(b"frame")) is False
+    frame = memoryview(bytes(range(100)))
+    assert port.put_packets(frame, 0, 100) == 100
     wire.reads = False
-    assert port.put_all(memoryview(b"frame")) is False
-    assert wire.sent == b"framefra"
-    assert wire.waits == [200] * 3
+    assert port.put_packets(frame, 10, 100) == 10
+    assert wire.sent == bytes(range(100))
+    assert wire.packets == [64, 36]
+    assert set(wire.waits) == {0}
