@@ -59,6 +59,16 @@ def test_nets_have_nodes_of_their_own() -> None:
     assert len({node(net) for net in nets}) == len(nets)
 
 
+@pytest.mark.parametrize("variant", ["A", "B"])
+def test_no_node_inside_a_part_is_a_net(variant: str) -> None:
+    """Against a failure that does nothing: ngspice takes U9_out and u9_out for one node, which joins inside and pin."""
+    drawing = DRAWINGS[variant]
+    nets = {node(net) for net in drawing.nets}
+    inside = {word for line in drawing.deck().lines for word in line.split()[1:] if word.split("_")[0] in drawing.parts}
+    assert inside, "nodes inside parts begin with the part's name"
+    assert not {word for word in inside if word.lower() in nets}
+
+
 def test_an_armed_mutation_changes_nothing_until_it_is_switched() -> None:
     drawing = DRAWINGS["A"]
     armed = [
