@@ -245,7 +245,7 @@ class Hal:
 
     @micropython.native
     def look_second(self, reading: Reading) -> None:
-        """Say in `reading` when a second sensor that answers has not converted since the last look: about 350 us."""
+        """Say in `reading` when a second sensor that answers has not converted since the last look: about 210 us."""
         block = reading.block
         if not self._second.look() and not block[kernel.R_SECOND_MISSED]:
             block[kernel.R_SECOND_OK] = 0
