@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from workbench import Bench
+
+from ionto import faults
+from ionto_host.device.messages import message_for
 
 FULL_UA = 2_000
 MARK = "cause"
@@ -31,6 +36,11 @@ def vbus(on: bool) -> dict:
     return {"cmd": "vbus", "on": on}
 
 
+def lift(on: bool) -> dict:
+    """An electrode lifts or touches."""
+    return {"cmd": "fault", "name": "electrode_lift", "on": on}
+
+
 @pytest.mark.hazard("HAZ-19")
 @pytest.mark.parametrize("first_us", [3_000, 3_300, 7_600])
 @pytest.mark.parametrize("glitch_us", [50, 1_000, 7_000])
@@ -56,3 +66,15 @@ def test_stop_that_bounces_is_stop(bench: Bench, open_us, period_us):
     pulses(bench, on, off, open_us, period_us, 40)
     ends(bench)
     assert bench.wait_state("DONE", "FAULT").outcome_name == "stopped"
+
+
+@pytest.mark.hazard("HAZ-03", "HAZ-08")
+@pytest.mark.parametrize("open_us", [200, 300, 600])
+def test_a_lead_that_rattles_is_told_as_what_it_may_be(bench: Bench, open_us: int) -> None:
+    """Open in a part of every 0.9 ms: measurements of two moments disagree, and no part is broken."""
+    bench.start_and_hold()
+    pulses(bench, lift(True), lift(False), open_us, 900, 100)
+    ends(bench)
+    code = bench.wait_state("FAULT").fault
+    assert code in (faults.OPEN_CIRCUIT, faults.SENSE_DISAGREE)
+    assert re.search("lead is loose|contact comes and goes", message_for(code).text)

@@ -103,7 +103,11 @@ MESSAGES: dict[int, Message] = {
         "the current sensor does not answer",
         "Check SDA, SCL, supply and ground of the INA219, then `ionto clear`.",
     ),
-    faults.SENSE_DISAGREE: Message("the two independent readings of the current disagree", _SERVICE),
+    faults.SENSE_DISAGREE: Message(
+        "the two independent readings of the current disagree: a part of the measurement is broken, or a contact comes "
+        "and goes within a millisecond",
+        "Check leads and plugs for one that rattles. " + _SERVICE,
+    ),
     faults.ADC_STUCK: Message("the independent reading of the current gives the same value whatever flows", _SERVICE),
     faults.SECOND_SENSOR: Message(
         "the second current sensor (INA226) does not answer, does not convert or has lost its configuration", _SERVICE
@@ -120,7 +124,9 @@ MESSAGES: dict[int, Message] = {
     faults.OVER_CURRENT_ABSOLUTE: Message(
         "the current rose above the limit of the board; the output was switched off", _SERVICE
     ),
-    faults.CURRENT_WHEN_OFF: Message("current flows although the output is off", "Disconnect the load. " + _SERVICE),
+    faults.CURRENT_WHEN_OFF: Message(
+        "a current is measured although the output is off", "Disconnect the load. " + _SERVICE
+    ),
     faults.UNDER_CURRENT: Message(
         "the current stayed below its set-point", "Check the contact and the wiring, then `ionto clear`."
     ),
@@ -134,7 +140,7 @@ MESSAGES: dict[int, Message] = {
         "Relay K1, its driver, U9, R20. The drug was not driven as planned: see the log. " + _SERVICE,
     ),
     faults.OPEN_CIRCUIT: Message(
-        "the circuit is open: an electrode is off or a lead is loose",
+        "the circuit is open: an electrode is off, a lead is loose, or a part of the output does not conduct",
         "Re-attach the electrode, then `ionto clear`.",
     ),
     faults.SHORT_CIRCUIT: Message(
@@ -146,12 +152,13 @@ MESSAGES: dict[int, Message] = {
         "Re-attach the electrode, moisten it, then `ionto clear`.",
     ),
     faults.RAIL_LOW: Message(
-        "the 24 V rail is too low", "Check the battery and the boost converter, then `ionto clear`."
+        "the 24 V rail is measured as too low",
+        "Check the battery, the boost converter and the rail's divider, then `ionto clear`.",
     ),
     faults.RAIL_HIGH: Message("the 24 V rail is too high", "Check the trimmer of the boost converter. " + _SERVICE),
     faults.BATTERY_LOW: Message("the battery is too low", "Replace or charge the battery, then `ionto clear`."),
     faults.USB_APPEARED: Message(
-        "a computer was plugged in during the session; the output was switched off",
+        "a computer was plugged in during the session, if only for a moment; the output was switched off",
         "`ionto clear`, unplug USB and start again.",
     ),
     faults.INTERLOCK_BLIND: Message(
@@ -176,7 +183,8 @@ MESSAGES: dict[int, Message] = {
         "Install the firmware with `ionto flash`; if it repeats, the flash memory of the board is worn.",
     ),
     faults.LOG_WRITE_FAILED: Message(
-        "the log could not be written", "Pull the logs with `ionto logs pull`, then `ionto clear`."
+        "the board's flash did not take a log or the settings",
+        "Pull the logs with `ionto logs pull`, then `ionto clear`.",
     ),
     faults.FILESYSTEM_FULL: Message(
         "the board's flash has no room for another log",
