@@ -96,3 +96,23 @@ def test_what_is_no_image_is_refused(pico_with, image, tmp_path):
     for name, message in ((tmp_path / "gone.uf2", "is not a file"), (text, "is not a UF2 image")):
         with pytest.raises(SimStartError, match=message):
             pico_with(image=str(name))
+
+
+EDGES = """\
+import machine
+from machine import Pin, mem8
+stop, vbus = Pin(10, Pin.IN, Pin.PULL_UP), Pin(24, Pin.IN)
+for byte in (0x400140F5, 0x400140FC):
+    mem8[byte] = 8
+print(mem8[0x400140F5] & 8, mem8[0x400140FC] & 8)
+"""
+READ = "from machine import mem8; print(mem8[0x400140F5] & 8, mem8[0x400140FC] & 8)"
+
+
+@pytest.mark.hazard("HAZ-17", "HAZ-19")
+def test_the_chip_keeps_an_edge_until_it_is_written_back(blank):
+    """What the firmware tells a STOP of less than a cycle by: no interrupt and no program has to run at that moment."""
+    assert blank.mpremote("exec", EDGES).split() == ["0", "0"]
+    blank.pico.press_stop(ms=1)
+    assert blank.mpremote("resume", "exec", READ).split() == ["8", "0"]
+    assert blank.mpremote("resume", "exec", EDGES).split() == ["0", "0"]
