@@ -88,6 +88,7 @@ RESETS = Expect("lost", ("UNPLANNED_RESET",), ("interrupted",))
 RESTARTS = Expect("lost", ("NONE",), ("interrupted",))
 RESTARTS_AFTER_DOSE = Expect("lost", ("NONE",), ("interrupted",), after_dose=True)
 UNWRITTEN = Expect("cut", ("LOG_WRITE_FAILED",), ("complete",), after_dose=True)
+UNWRITTEN_FULL = Expect("cut", ("FILESYSTEM_FULL",), ("complete",), after_dose=True)
 QUIET = Expect("quiet")
 
 Expects = tuple[Expect, ...]
@@ -710,7 +711,7 @@ FAULTS: Sequence[Fault] = (
         hazards=("HAZ-31",),
         inject=({"cmd": "cut", "operation": 1},),
         delivering=(RESTARTS_AFTER_DOSE,),
-        testing=(RESTARTS,),
+        testing=(RESTARTS_AFTER_DOSE,),
         waiting=(RESTARTS, RESTARTS_AFTER_DOSE),
         rest=(RESTARTS,),
     ),
@@ -720,7 +721,7 @@ FAULTS: Sequence[Fault] = (
         "no flash operation succeeds",
         hazards=("HAZ-31",),
         delivering=(UNWRITTEN,),
-        testing=(cut("LOG_WRITE_FAILED"),),
+        testing=(UNWRITTEN,),
         waiting=(cut("LOG_WRITE_FAILED"), UNWRITTEN),
         rest=(refused("FLASH_FAILED"),),
     ),
@@ -728,9 +729,9 @@ FAULTS: Sequence[Fault] = (
         "flash_full",
         "no free block is left",
         hazards=("HAZ-31",),
-        delivering=(UNWRITTEN,),
-        testing=(cut("LOG_WRITE_FAILED"),),
-        waiting=(cut("LOG_WRITE_FAILED"), UNWRITTEN),
+        delivering=(UNWRITTEN_FULL,),
+        testing=(UNWRITTEN_FULL,),
+        waiting=(cut("LOG_WRITE_FAILED", "FILESYSTEM_FULL"), UNWRITTEN_FULL),
         rest=(refused("FLASH_FAILED", "FILESYSTEM_FULL"),),
     ),
     # The clock.

@@ -29,6 +29,7 @@ _SESSION_US = 15_000_000  # longer than a session with START's press, self-test 
 _SETTLE_S = 40.0
 _CLEAR_TRIES = 8
 _STATE_TOLERANCE_MS = 60  # marks, and the flash work of START, which the session's clock counts
+_UNWRITTEN = ("LOG_WRITE_FAILED", "FILESYSTEM_FULL")  # what RAM holds of the log stays there
 
 
 @dataclass
@@ -188,7 +189,7 @@ class Scenario:
         return self.fault.name != "power_cut_in_flash"
 
     def _log_is_being_written(self, status: Status) -> bool:
-        return "log_open" in status.flag_names and status.fault_name != "LOG_WRITE_FAILED"
+        return "log_open" in status.flag_names and status.fault_name not in _UNWRITTEN
 
     def _do(self, commands: tuple[Command, ...]) -> None:
         for command in commands:
