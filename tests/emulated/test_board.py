@@ -253,7 +253,7 @@ def test_pwm_goes_on_after_a_plain_program_and_the_dead_man_cuts(pico_with, tmp_
 CUTS = {
     "electrode_lift": (5_000, 2_020, "OPEN_CIRCUIT"),  # what flowed: 2 mA and 1 % of ripple
     "electrode_short": (30_000, 2_200, "SHORT_CIRCUIT"),
-    "sensor_stuck": (300_000, 2_200, "SENSOR_STUCK SENSE_DISAGREE"),
+    "sensor_stuck": (300_000, 2_200, "SENSOR_STUCK SENSE_DISAGREE LOAD_DISAGREE"),
     "sensor_missing": (DEAD_MAN_US, 2_100, "SENSOR_MISSING SENSOR_STALE LATE_LOOP"),
     "sensor_reset": (300_000, 2_200, "OVER_CURRENT_ABSOLUTE SENSOR_CONFIG"),
     "i2c_dead": (DEAD_MAN_US, 2_100, "SENSOR_MISSING SENSOR_STALE LATE_LOOP"),
