@@ -768,6 +768,7 @@ def advance(s: ptr32, r: ptr32, dt_us: int, mode: int) -> int:
             s[S_LEAST_VSYS_MV] = r[R_VSYS_MV]
     low = 1 if r[R_DRAIN_MV] - r[R_SOURCE_MV] < _LIMITED_MV else 0
     s[S_STEADY] = 1 - low
+    before_ua = s[S_SETPOINT_UA]
     step_ua = 0
     if mode != HOLDING or s[S_GOAL_UA] != s[S_TARGET_UA]:  # full current in ramp_us; under 1 uA is carried on
         ramp_us = s[S_RAMP_UP_US]
@@ -812,8 +813,8 @@ def advance(s: ptr32, r: ptr32, dt_us: int, mode: int) -> int:
         s[S_LOW_MS] = 0
         return E_NONE
     event = int(ending(s, r))
-    if event != E_NONE and mode == UP:
-        s[S_SETPOINT_UA] -= step_ua
+    if event != E_NONE and s[S_SETPOINT_UA] > before_ua:  # what this cycle's rise would add is too much
+        s[S_SETPOINT_UA] = before_ua
     return event
 
 
