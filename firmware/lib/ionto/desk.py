@@ -121,10 +121,9 @@ class Desk:
 
     def take_dose(self, plan: "Dose") -> int:
         """Keep `plan` (validated) on flash and take it for the next start: an errand."""
-        return self._session.may_load() or self.may_write() or self.errand.begin(self._take_dose(plan))
+        return self._session.may_load() or self.may_write() or self.errand.begin(self._take_dose(plan), False)
 
     def _take_dose(self, plan: "Dose") -> "Generator[None, None, int]":
-        self.errand.free = False  # no current comes of it
         if not (yield from self._keeper.make_room()):  # told while a computer is there
             return faults.FILESYSTEM_FULL
         self._parts.kept.keep(plan)
@@ -142,7 +141,7 @@ class Desk:
         if not parts.kept.starts_left:
             return faults.NO_STARTS_LEFT
         parts.settings.admit(dose)
-        return self.errand.begin(self._start(dose))
+        return self.errand.begin(self._start(dose), True)
 
     def _start(self, dose: "Dose") -> "Generator[None, None, int]":
         """What a session needs of flash before anything is switched on."""
@@ -171,13 +170,12 @@ class Desk:
         selftest.settings_sound = not self._parts.settings.damaged
 
     def self_test(self) -> int:
-        """Begin a self-test alone: an errand."""
+        """Begin a self-test alone: an errand. The test judges STOP itself."""
         if self._keeper.todo != NOTHING or self.errand.under_way():
             return faults.WRONG_STATE
-        return self._session.may_test(self._reading) or self.errand.begin(self._self_test())
+        return self._session.may_test(self._reading) or self.errand.begin(self._self_test(), False)
 
     def _self_test(self) -> "Generator[None, None, int]":
-        self.errand.free = False  # the test judges STOP itself
         yield from self._look_at_files()
         return self._session.test(self._reading)
 

@@ -27,11 +27,14 @@ class Errand:
         """Return True while there is work left."""
         return self._steps is not None
 
-    def begin(self, steps: "Generator[None, None, int]") -> int:
-        """Take the work `steps`; its first step is done in this cycle or the next. Return 0, for "accepted"."""
+    def begin(self, steps: "Generator[None, None, int]", free: bool) -> int:
+        """Take the work `steps`; its first step is done in this cycle or the next. Return 0, for "accepted".
+
+        STOP ends it while it is `free`: not so when no session comes of it.
+        """
         self._steps = steps
         self.refusal = None
-        self.free = True
+        self.free = free
         self.code = self.stopped = faults.NONE
         return faults.NONE
 

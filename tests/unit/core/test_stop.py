@@ -167,6 +167,18 @@ def test_stop_in_any_step_of_a_start_ends_it_before_anything_is_switched_on(
     assert outcomes == {(False, protocol.IDLE), (True, protocol.DONE)}
 
 
+@pytest.mark.hazard("HAZ-13", "HAZ-17")
+def test_with_stop_open_a_dose_is_taken_and_the_self_test_names_it_and_nothing_starts() -> None:
+    with device() as board:
+        board.hal.stop_open = True
+        board.run(10)
+        assert board.code(protocol.DOSE_PUSH, dose.canonical(dose_fields(board.build))) == 0
+        assert board.code(protocol.START) == faults.STOP_OPEN
+        assert board.code(protocol.SELF_TEST) == 0
+        board.run(2_000)
+        assert board.app.session.fault == faults.SELFTEST_STOP
+
+
 @pytest.mark.hazard("HAZ-20", "HAZ-28")
 def test_a_start_has_flash_for_itself() -> None:
     """While START works, a host that asks for files or flash has to wait, and a second START is refused."""
