@@ -213,8 +213,19 @@ class Scenario:
         status = rig.pico.status()
         found.boots, found.crashes = status["boots"], status["crashes"]
         rig.wait_state("IDLE", "DONE", "FAULT", "PAUSED")
+        self._wait_for_log()
         found.logs = rig.logs()
         found.state_seen = self._state_seen()
+
+    def _wait_for_log(self) -> None:
+        """Wait for the log that flash can take again; one of a session that is not over stays open."""
+        end = time.monotonic() + patient(_SETTLE_S)
+        while time.monotonic() < end:
+            status = self.rig.status()
+            if status.state_name == "PAUSED" or not self._log_is_being_written(status):
+                return
+            time.sleep(0.005)
+        raise TimeoutError(f"the log is not closed: {self.rig.status()}")
 
     def _clear(self) -> str:
         """Clear the fault; what made it may need a second to be found gone."""
