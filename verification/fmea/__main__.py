@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -18,11 +17,9 @@ from ionto_host import wholefile
 from ionto_sim.spice import netlist as netlists
 from ionto_sim.spice.engine import library
 from ionto_sim.spice.errors import SpiceMissingError
-from verification.fmea import document, faults, known, page, results, store, sweep
+from verification.fmea import causes, document, faults, known, page, results, store, sweep
 from verification.fmea.faults import Fault, Row
 from verification.fmea.moments import NAMES
-
-OUTPUT = Path("build/fmea.json")
 
 
 @click.command()
@@ -163,8 +160,8 @@ def _summary(lines: Sequence[results.Line], wanted: int) -> str:
 def _write(
     lines: Sequence[results.Line], found: Sequence[dict[str, Any]], summary: str, nothing: int, write_document: bool
 ) -> None:
-    store.write_all(found, OUTPUT)
-    wholefile.write(OUTPUT.with_suffix(".html"), page.render(lines, netlists.read(), summary))
+    store.write_all(found, causes.OUTPUT)
+    wholefile.write(causes.OUTPUT.with_suffix(".html"), page.render(lines, netlists.read(), summary))
     if write_document:
         wholefile.write(document.PAGE, document.text(lines, summary, nothing))
 
@@ -197,7 +194,7 @@ def _tell(lines: Sequence[results.Line], difference: known.Difference, summary: 
         worst = line.violations[0]
         click.echo(f"{line.row.key} at {worst.moment}: {worst.verdict.why}")
     click.echo(summary)
-    click.echo(f"written to {OUTPUT} and {OUTPUT.with_suffix('.html')}")
+    click.echo(f"written to {causes.OUTPUT} and {causes.OUTPUT.with_suffix('.html')}")
     for words, keys in (
         ("violates and is not listed", difference.new),
         ("is listed and violates nothing now: take it off the list", difference.gone),
