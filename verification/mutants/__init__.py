@@ -7,5 +7,6 @@ decorator, and on this firmware those are the control cycle: `@micropython.viper
 
 `hunt` is a run, `mutant` says what a mutant is, `operators` how one is made, `sample` which are tried, `reach` which
 tests run a line, `guest` runs tests in a copy, `workshop` keeps the copies and their guests, `trial` is one mutant's,
-`equivalents` what need not be noticed, `record` keeps what was found, and `report` shows it.
+`again` is for those noticed before, `equivalents` what need not be noticed, `record` keeps what was found, and `report`
+shows it.
 """

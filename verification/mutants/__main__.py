@@ -38,8 +38,9 @@ def main(
 ) -> None:
     """Change the firmware in small ways, one at a time, and see whether a core test notices.
 
-    A run that was stopped goes on where it was. Exit code 1 when a mutant survives that is not in equivalents.toml,
-    when an entry there is stale or noticed by a test, or when fewer than 95 % are killed.
+    A run that was stopped goes on where it was; one on other sources asks first the test that noticed a mutant before.
+    Exit code 1 when a mutant survives that is not in equivalents.toml, when an entry there is stale or noticed by a
+    test, or when fewer than 95 % are killed.
     """
     began = time.monotonic()
     try:
@@ -51,13 +52,14 @@ def main(
     drawn = list(sample.drawn(wanted, None if all_of_them else size, seed, firmware.is_program))
     tests = hunt.core_tests(ROOT)
     digests = record.Digests(ROOT, hunt.FOLDER, tests)
-    kept = record.Record(output.parent / "mutants", digests)
+    kept = record.Record(output.parent / "mutants", digests, known.reasons)
     todo = [each for each in drawn if kept.known(each.key) is None]
     if todo:
         hunt.run(firmware, tests, kept, todo, workers, limit_s)
     results = [result for each in drawn if (result := kept.known(each.key)) is not None]
     stale = [vars(key) for key in known.stale(each.key for each in firmware.mutants)]
     facts = {"seed": seed, "sources": digests.of(), "of": len(firmware.mutants), "stale": stale}
+    facts["older"] = sum(kept.is_older(result.key) for result in results)
     _tell(record.answer(results, known.reasons, {**facts, "wall_s": round(time.monotonic() - began)}), output)
 
 

@@ -48,7 +48,7 @@ class Chosen:
         self._limits = limits
         self._answer = answer
         self.failed = ""
-        self.ran = 0
+        self.ran: list[str] = []
 
     def pytest_sessionstart(self) -> None:
         """Once tests/unit/conftest.py has been read."""
@@ -65,7 +65,7 @@ class Chosen:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         """Count the processor time of one test: SIGPROF ends the fork."""
         _leave(self._answer, {"running": item.nodeid})
-        self.ran += 1
+        self.ran.append(item.nodeid)
         signal.setitimer(signal.ITIMER_PROF, self._limits.get(item.nodeid, _UNKNOWN_CPU_S))
         return (yield)
 

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from verification.mutants import trial
+from verification.mutants import again, trial
 from verification.mutants.mutant import Mutant, mutants_of, sources
 from verification.mutants.reach import Chooser, Reach
 from verification.mutants.record import Record
@@ -44,6 +44,9 @@ def run(
     """Try every mutant of `todo` and put its result into `kept`. ClickException when a test fails without a mutant."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with workshop(firmware.root, workers) as shop, Progress(*columns, console=Console(stderr=True)) as progress:
+        todo = again.unnoticed(shop, todo, kept, limit_s, progress)
+        if not todo:
+            return
         reach = _measured(shop, list(tests), kept, progress)
         reach.least_limit_s = limit_s
         _try(shop, todo, kept, Chooser(reach, firmware.sources, tests), progress)
@@ -72,7 +75,7 @@ def _try(shop: Workshop, todo: list[Mutant], kept: Record, chooser: Chooser, pro
     survived = 0
 
     def work(copied: Copy, each: Mutant) -> trial.Result:
-        return trial.attempt(copied, each, chooser, kept.killer(each.key))
+        return trial.attempt(copied, each, chooser)
 
     for _, result in shop.run(todo, work):
         kept.add(result)

@@ -13,6 +13,11 @@ from verification.mutants.mutant import Mutant
 _LIMIT_FACTOR = 10.0  # of a test's own processor time, measured with every line watched
 
 
+def limit_s(seconds: float, least_limit_s: float) -> float:
+    """Return the processor time that a test may take with a mutant, of what it took without; all in s."""
+    return least_limit_s + _LIMIT_FACTOR * seconds
+
+
 @dataclass
 class Reach:
     """What a run of the core tests without a mutant has shown: {test: s}, and {(file, line): tests}."""
@@ -35,7 +40,7 @@ class Reach:
 
     def limit_s(self, node: str) -> float:
         """Return the processor time that `node` may take with a mutant, in s."""
-        return self.least_limit_s + _LIMIT_FACTOR * self.seconds[node]
+        return limit_s(self.seconds[node], self.least_limit_s)
 
 
 class Chooser:
@@ -47,20 +52,20 @@ class Chooser:
         self._files = {file: _File(source) for file, source in sources.items()}
         self._of_name: dict[str, set[str]] = {}
 
-    def batches(self, mutant: Mutant, first: str = "") -> list[list[str]]:
-        """Return the tests that can notice `mutant`, by module: that of the test `first` before all others.
+    def batches(self, mutant: Mutant) -> list[list[str]]:
+        """Return the tests that can notice `mutant`, by module.
 
-        Then come the modules that bear the name of the mutant's file, then the quickest ones, and so in each module.
+        First come the modules that bear the name of the mutant's file, then the quickest ones, and so in each module.
         """
         chosen = self._of_place(mutant.key.file, mutant.first, mutant.last)
         seconds = self._reach.seconds
         modules: dict[str, list[str]] = defaultdict(list)
-        for node in sorted(chosen, key=lambda node: (node != first, seconds[node], node)):
+        for node in sorted(chosen, key=lambda node: (seconds[node], node)):
             modules[node.partition("::")[0]].append(node)
         stem = PurePosixPath(mutant.key.file).stem
 
-        def rank(module: str) -> tuple[bool, bool, float]:
-            return first not in modules[module], stem not in module, sum(seconds[node] for node in modules[module])
+        def rank(module: str) -> tuple[bool, float]:
+            return stem not in module, sum(seconds[node] for node in modules[module])
 
         return [modules[module] for module in sorted(modules, key=rank)]
 

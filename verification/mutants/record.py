@@ -1,19 +1,21 @@
 """What was found, kept in build/mutants so that a run goes on where the last one stopped; and the answer as JSON.
 
 A kill holds as long as firmware, the tests' helpers and the module of the test that noticed are what they were; a
-survival as long as every core test is. So a new test costs the survivors another trial, and no one else.
+survival as long as every core test is. So a new test costs the survivors another trial, and no one else. A survivor
+that has an entry in equivalents.toml is not tried again at every commit: its reason stands until its line changes, and
+the answer counts how many were tried on older sources.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
 from verification.mutants.mutant import Key
-from verification.mutants.reach import Reach
+from verification.mutants.reach import Reach, limit_s
 from verification.mutants.trial import KILLED, Result
 
 _EVERYTHING = ""
@@ -48,19 +50,33 @@ class Digests:
 class Record:
     """Results by mutant, and which test runs which line, as far as they hold; older ones say what to try first."""
 
-    def __init__(self, folder: Path, digests: Digests):
+    def __init__(self, folder: Path, digests: Digests, listed: Container[Key]):
         folder.mkdir(parents=True, exist_ok=True)
         self._results_file = folder / "results.jsonl"
         self._reach_file = folder / "reach.json"
         self._digests = digests
         self._results: dict[Key, Result] = {}
         self._killers: dict[Key, str] = {}
+        self._older: set[Key] = set()
         for kept in _lines(self._results_file):
             result = Result.from_json(kept)
-            self._killers[result.key] = result.by
-            if kept["digest"] == digests.of_result(result):
-                self._results[result.key] = result
+            self._keep(result, kept["digest"] == digests.of_result(result), result.key in listed)
         self._reach = {kept["file"]: kept for kept in _lines(self._reach_file)}
+
+    def _keep(self, result: Result, holds: bool, listed: bool) -> None:
+        """Let `result` count, and no earlier one of its mutant: where it holds, or is that of a listed survivor."""
+        key = result.key
+        self._killers[key] = result.by
+        self._results.pop(key, None)
+        self._older.discard(key)
+        if holds or (listed and result.outcome != KILLED):
+            self._results[key] = result
+        if not holds and key in self._results:
+            self._older.add(key)
+
+    def is_older(self, key: Key) -> bool:
+        """Say that the known result of `key`, a listed survivor, was found in older sources."""
+        return key in self._older
 
     def known(self, key: Key) -> Result | None:
         """Return the result that still holds, None when there is none."""
@@ -70,9 +86,14 @@ class Record:
         """Return the test that noticed this mutant last, "" when none did."""
         return self._killers.get(key, "")
 
+    def limits_s(self, least_s: float) -> dict[str, float]:
+        """Return the processor time (s) that each test may take, of what it took when it was last measured."""
+        measured = (kept["tests"] for kept in self._reach.values())
+        return {node: limit_s(seconds, least_s) for tests in measured for node, seconds in tests.items()}
+
     def add(self, result: Result) -> None:
         """Keep `result`, on disk as well."""
-        self._results[result.key] = result
+        self._keep(result, holds=True, listed=False)
         _append(self._results_file, {**result.as_json(), "digest": self._digests.of_result(result)})
 
     def reach(self, files: Iterable[str]) -> tuple[Reach, list[str]]:

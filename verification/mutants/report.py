@@ -32,7 +32,8 @@ def show(answer: dict[str, Any], console: Console) -> None:
             console.print(f"  - {escape(row['line'])}\n  + {escape(row['mutated'])}", highlight=False)
     console.print(
         f"{answer['tried']} of {answer['of']} mutants, seed {answer['seed']}: {answer['killed']} killed "
-        f"({answer['killed_percent']} %), {answer['equivalent']} equivalent, {answer['survived']} survived; "
+        f"({answer['killed_percent']} %), {answer['equivalent']} equivalent "
+        f"({answer['older']} of them tried on older sources), {answer['survived']} survived; "
         f"{answer['wall_s']} s"
     )
 

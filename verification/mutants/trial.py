@@ -64,20 +64,38 @@ def is_program(mutant: Mutant, source: str) -> bool:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def attempt(copied: Copy, mutant: Mutant, chooser: Chooser, first: str = "") -> Result:
-    """Run the tests that reach `mutant` in `copied`, the test `first` before all others."""
+def attempt(copied: Copy, mutant: Mutant, chooser: Chooser) -> Result:
+    """Run the tests that reach `mutant` in `copied`."""
     began = time.monotonic()
-    batches = chooser.batches(mutant, first)
+    batches = chooser.batches(mutant)
     outcome, by, how = SURVIVED, "", "no test reaches it"
     with copied.changed(mutant):
         for batch in batches:
-            limits = {node: chooser.limit_s(node) for node in batch}
-            file = batch[0].partition("::")[0]
-            outcome, by, how = verdict(copied.ask({"do": "try", "files": [file], "order": batch, "limits": limits}))
+            outcome, by, how = verdict(copied.ask(job(batch, {node: chooser.limit_s(node) for node in batch})))
             if outcome == KILLED:
                 break
     wall_s = round(time.monotonic() - began, 2)
     return Result(mutant.key, mutant.operator, mutant.first, outcome, by, how, sum(map(len, batches)), wall_s)
+
+
+def again(copied: Copy, mutant: Mutant, by: str, limits: dict[str, float]) -> Result | None:
+    """Run the test `by`, which noticed `mutant` in older sources; None when it does not notice it in these."""
+    began = time.monotonic()
+    with copied.changed(mutant):
+        answer = copied.ask(job([by], limits))
+    if answer.get("code") == _NO_TESTS:
+        return None
+    outcome, noticed, how = verdict(answer)
+    if outcome != KILLED:
+        return None
+    return Result(
+        mutant.key, mutant.operator, mutant.first, outcome, noticed, how, 1, round(time.monotonic() - began, 2)
+    )
+
+
+def job(tests: list[str], limits: dict[str, float]) -> dict[str, Any]:
+    """Return a guest's job: run `tests` of one module until one fails, each within its limit of processor time (s)."""
+    return {"do": "try", "files": [tests[0].partition("::")[0]], "order": tests, "limits": limits}
 
 
 def verdict(answer: dict[str, Any]) -> tuple[str, str, str]:

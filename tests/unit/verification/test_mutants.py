@@ -185,3 +185,65 @@ def test_an_entry_explains_a_survivor_and_is_an_error_when_stale_or_noticed(tree
     assert (code, answer["equivalent"], answer["survived"]) == (1, 1, 0)
     assert "'line': 'gone'" in said
     assert "called equivalent, but tests/unit/core/test_adding.py::test_a_sum notices it: done += count -> pass" in said
+
+
+def test_on_other_sources_who_was_noticed_is_tried_on_that_test_alone(tree: Path) -> None:
+    """Against half an hour for each commit: nothing is measured again, and no other test runs."""
+    runs = tree.parent / "runs"
+    other = f"""from pathlib import Path
+
+from ionto import adding
+
+
+def test_what_another_test_notices_sooner():
+    with Path({str(runs)!r}).open("a") as file:
+        file.write("x")
+    assert adding.total(1) == 1
+"""
+    (tree / "tests/unit/core/test_other.py").write_text(other, encoding="utf-8")
+    chosen = ("--all", "--only", "adding.py:total", "--equivalents", str(listed(tree.parent)))
+    assert run(*chosen)[2]["killed"] == 7
+    runs.write_text("")
+    (tree / FILE).write_text("# Another line.\n" + SOURCE, encoding="utf-8")
+    code, _, answer = run(*chosen)
+    assert (code, answer["tried"], answer["killed"]) == (0, 7, 7)
+    assert {(row["by"], row["tests"]) for row in answer["mutants"]} == {
+        ("tests/unit/core/test_adding.py::test_a_sum", 1)
+    }
+    assert [row["at"] for row in answer["mutants"]] == sorted(row["at"] for row in answer["mutants"])
+    assert runs.read_text() == "", "no other test was run"
+
+
+def test_a_test_that_fails_without_a_mutant_notices_none(tree: Path) -> None:
+    chosen = ("--all", "--only", "adding.py:total", "--equivalents", str(listed(tree.parent)))
+    run(*chosen)
+    (tree / FILE).write_text(SOURCE.replace("done = 0", "done = 5"), encoding="utf-8")
+    _, said, _ = run(*chosen)
+    assert "tests/unit/core/test_adding.py fails without a mutant" in said
+
+
+def test_a_test_that_is_gone_is_not_asked(tree: Path) -> None:
+    """Who was noticed by it is tried on all the others."""
+    chosen = ("--all", "--only", "adding.py:total", "--equivalents", str(listed(tree.parent)))
+    run(*chosen)
+    (tree / "tests/unit/core/test_adding.py").rename(tree / "tests/unit/core/test_sums.py")
+    code, _, answer = run(*chosen)
+    assert (code, answer["killed"]) == (0, 7)
+    assert {row["by"] for row in answer["mutants"]} == {"tests/unit/core/test_sums.py::test_a_sum"}
+
+
+def test_a_listed_survivor_is_not_tried_again_while_its_line_stands_and_the_answer_says_so(tree: Path) -> None:
+    chosen = (
+        "--all",
+        "--only",
+        "adding.py:unused",
+        "--sample",
+        "1",
+        "--equivalents",
+        str(listed(tree.parent, entry())),
+    )
+    assert run(*chosen)[2]["older"] == 0
+    (tree / FILE).write_text("# Another line.\n" + SOURCE, encoding="utf-8")
+    _, said, answer = run(*chosen)
+    assert (answer["equivalent"], answer["older"]) == (1, 1)
+    assert "1 of them tried on older sources" in " ".join(said.split())
