@@ -130,6 +130,7 @@ RESISTORS = {
     "R61": _resistor("100k", "100K", "pole sense, other input"),
     "R62": _resistor("1k", "1K", "limits the current of the pole sense pin"),
     "R63": _resistor("10k", "10K", "relay coil to its sense pin"),
+    "R64": _resistor("100k", "100K", "holds the source of Q2 should R55 be open"),
 }
 CAPACITORS = {
     "C1": _capacitor("100n", "GRM31C5C1H104JA01L", "set-point filter", "C0G, 50 V", "5%", "1206"),

@@ -29,6 +29,7 @@ BOOST_FEEDBACK_V = {"TPS61040": 1.233, "MT3608": 0.6}
 RAIL_V = 24.0
 _SCALE = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6}
 LIMITERS = (("RAIL_24V", "LIMIT_MID"), ("LIMIT_MID", "HS_SRC"))  # the nets that their resistors are between
+SECOND_SHUNT = ("HS_SRC", "HS_SHUNT")
 Check = Callable[[Netlist], list[str]]
 
 
@@ -170,19 +171,26 @@ def sensor_address(netlist: Netlist) -> list[str]:
 
 
 def second_measurement(netlist: Netlist) -> list[str]:
-    """The INA226 measures before relay and leads, its bus pin on the rail's side, at its own address."""
-    expected = {"IN+": "HS_DRAIN", "VBUS": "HS_DRAIN", "IN-": "HS_OUT", "A0": "3V3", "A1": "GND"}
+    """The INA226 measures between limiters and switch, at its own address; with the switch off it draws nothing.
+
+    What is on the load's side of the shunt and not in its way, or joins the load with anything, makes it wrong.
+    """
+    expected = {"IN+": SECOND_SHUNT[0], "VBUS": "GND", "IN-": SECOND_SHUNT[1], "A0": "3V3", "A1": "GND"}
     wrong = _pins_on(netlist, {("U7", pin): net for pin, net in {**expected, **BUS}.items()})
     codes = {"GND": 0, "3V3": 1, "I2C_SDA": 2, "I2C_SCL": 3}
     low, high = (codes.get(netlist.net_of("U7", pin), -64) for pin in ("A0", "A1"))
     if 0x40 + low + 4 * high != pins.INA226_ADDRESS:
         wrong.append(f"the INA226 does not answer at {pins.INA226_ADDRESS:#x}")
     for variant, limits in _variants():
-        full_ua = INA226_FULL_V / parallel_ohm(netlist, "HS_DRAIN", "HS_OUT", variant) * 1e6
+        full_ua = INA226_FULL_V / parallel_ohm(netlist, *SECOND_SHUNT, variant) * 1e6
         if not 1.05 * limits.hardware_ceiling_ua < full_ua < 2 * limits.hardware_ceiling_ua:
             wrong.append(f"the INA226 reads up to {full_ua:.0f} uA in {variant}")
-    others = netlist.parts_on("HS_OUT") - {"R55", "R56", "U7", "K1", "TP9"}
-    return wrong + [f"{name} is on HS_OUT, behind the second measurement" for name in sorted(others)]
+    behind = {"HS_SHUNT": {"R55", "R56", "R64", "U7", "Q2", "Q12"}, "HS_OUT": {"Q2", "Q12", "K1", "TP9"}}
+    return wrong + [
+        f"{name} is on {net}, behind the second measurement"
+        for net, own in behind.items()
+        for name in sorted(netlist.parts_on(net) - own)
+    ]
 
 
 def pole(netlist: Netlist) -> list[str]:
@@ -297,10 +305,10 @@ def high_side(netlist: Netlist) -> list[str]:
 
     Its gate stays within 20 V also when one of R14 and R49 is open, or one of R15 and R50 shorted.
     """
-    expected = {("Q2", "S"): "HS_SRC", ("Q2", "G"): "HS_GATE", ("Q2", "D"): "HS_DRAIN", ("Q3", "D"): "Q3_D"}
-    expected |= {("Q12", "S"): "HS_SRC", ("Q12", "G"): "HS_GATE", ("Q12", "D"): "HS_DRAIN"}
+    expected = {("Q2", "S"): "HS_SHUNT", ("Q2", "G"): "HS_GATE", ("Q2", "D"): "HS_OUT", ("Q3", "D"): "Q3_D"}
+    expected |= {("Q12", "S"): "HS_SHUNT", ("Q12", "G"): "HS_GATE", ("Q12", "D"): "HS_OUT"}
     wrong = _pins_on(netlist, {**expected, ("Q3", "G"): "PUMP"}) + _either(netlist, "Q2", "Q12")
-    wrong += _between(netlist, dict.fromkeys(("R14", "R49"), ("HS_GATE", "HS_SRC")))
+    wrong += _between(netlist, {**dict.fromkeys(("R14", "R49"), ("HS_GATE", "HS_SRC")), "R64": SECOND_SHUNT})
     wrong += _between(netlist, {"R15": ("HS_GATE", "HS_DRIVE"), "R50": ("HS_DRIVE", "Q3_D")})
     holds = [value_of(netlist, name) for name in ("R14", "R49")]
     drives = [value_of(netlist, name) for name in ("R15", "R50")]
@@ -327,7 +335,7 @@ def series_resistance(netlist: Netlist) -> list[str]:
     """What the firmware takes off the load's voltage is both limiters, the INA226's shunt and both lead resistors."""
     wrong = _between(netlist, {"R20": ("OUT_A", "E_PLUS"), "R21": ("OUT_B", "E_MINUS")})
     for variant, limits in _variants():
-        ohm = sum(parallel_ohm(netlist, top, bottom, variant) for top, bottom in (*LIMITERS, ("HS_DRAIN", "HS_OUT")))
+        ohm = sum(parallel_ohm(netlist, top, bottom, variant) for top, bottom in (*LIMITERS, SECOND_SHUNT))
         ohm += value_of(netlist, "R20", variant) + value_of(netlist, "R21", variant)
         wrong += _near(f"limiters and leads in {variant}, ohm", ohm, limits.series_ohm, 0.005)
     return wrong

@@ -102,7 +102,6 @@ class Circuit:
         self._ceiling_na = _UNLIMITED_NA if "limiter_failed" in faults else round(values["ceiling_ua"] * 1e3)
         self._closing_most_na = _UNLIMITED_NA if "limiter_failed" in faults else round(values["closing_ua"] * 1e3)
         self._second_milliohm = round(values["second_ohm"] * 1e3)
-        self._second_milli_below = round((values["high_ohm"] - values["second_ohm"]) * 1e3)
         self._high_ohm = values["high_ohm"] + values["lead_ohm"]
         self._sink_ohm = values["sink_ohm"]
         self._inner_ohm = self._high_ohm + self._sink_ohm + values["sense_ohm"] + values["shunt_ohm"]
@@ -707,13 +706,8 @@ class Circuit:
         return self._mean_na(start_us, end_us, now_us) * self._shunt_ohm
 
     def second_nv(self, start_us: int, end_us: int, now_us: int) -> int:
-        """Return the same of the shunt before relay and leads, in nV (the INA226's source)."""
+        """Return the same of the shunt before the high-side switch, in nV (the INA226's source)."""
         return self._mean_na(start_us, end_us, now_us) * self._second_milliohm // 1000
-
-    def second_bus_mv(self, now_us: int) -> float:
-        """Return the INA226's bus voltage in mV: behind switch and limiters, before its shunt."""
-        self.advance(now_us)
-        return self._rail_uv / 1e3 - self.current_na * self._second_milli_below * 1e-9 if self.on else 0.0
 
     @micropython.native
     def _mean_na(self, start_us: int, end_us: int, now_us: int) -> int:

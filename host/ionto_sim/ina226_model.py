@@ -1,8 +1,8 @@
 """INA226 at register level (TI SBOS547): what a driver can see of the chip over I2C.
 
-The analogue side is a `source` with two methods: `second_nv(start_us, end_us, now_us)`, the mean voltage across the
-chip's own shunt over a window that has ended by now, in nV (int), and `second_bus_mv(now_us)`. Shunt and bus are
-converted in turn; the alert, the current and the power registers are not modelled and read 0.
+The analogue side is a `source` with one method: `second_nv(start_us, end_us, now_us)`, the mean voltage across the
+chip's own shunt over a window that has ended by now, in nV (int). Shunt and bus are converted in turn. The bus pin is
+at GND, so that its register reads 0; so do the alert, the current and the power registers, which are not modelled.
 """
 
 from .compat import NEVER_US, Noise, make_room, micropython
@@ -11,10 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-CONFIG, SHUNT, BUS, MASK = 0, 1, 2, 6
+CONFIG, SHUNT, MASK = 0, 1, 6
 RESET_CONFIG = 0x4127
 SHUNT_LSB_NV = 2_500
-BUS_LSB_UV = 1_250
 _READY = 0x8
 _CONVERSION_US = (140, 204, 332, 588, 1100, 2116, 4156, 8244)
 _AVERAGES = (1, 4, 16, 64, 128, 256, 512, 1024)
@@ -46,11 +45,10 @@ class Ina226:
     def _configure(self, word: int, now_us: int) -> None:
         self.registers[CONFIG] = word
         self._shunt_on = bool(word & 1)
-        self._bus_on = bool(word & 2)
         self._continuous = word & 0x7 > 4
         averaged = _AVERAGES[word >> 9 & 0x7]
         self._shunt_us = _CONVERSION_US[word >> 3 & 0x7] * averaged if self._shunt_on else 0
-        bus_us = _CONVERSION_US[word >> 6 & 0x7] * averaged if self._bus_on else 0
+        bus_us = _CONVERSION_US[word >> 6 & 0x7] * averaged if word & 2 else 0
         self._noise_nv = round(self._single_nv / averaged**0.5)
         self._period_us = self._shunt_us + bus_us
         self.registers[MASK] &= ~_READY
@@ -94,20 +92,12 @@ class Ina226:
         else:
             self._configure(word & 0xFFF | 0x4000, now_us)
 
-    def _convert_bus(self, now_us: int) -> None:
-        """The bus as of now: it is asked for seldom, and moves slowly."""
-        if self._bus_on and not self.stuck:
-            lsb = int(self.source.second_bus_mv(now_us) * 1000) // BUS_LSB_UV
-            self.registers[BUS] = max(0, min(lsb, 0x7FFF))
-
     @micropython.native
     def read_into(self, buffer: bytearray, now_us: int) -> None:
         """Fill `buffer` with the register under the pointer as of `now_us`, high byte first."""
         if now_us >= self._next_us:
             self.advance(now_us)
         pointer = self.pointer
-        if pointer == 2:
-            self._convert_bus(now_us)
         word = self.registers[pointer] if pointer < 8 else _IDENTITIES.get(pointer, 0)
         if pointer == 6:  # reading it clears the flag
             self.registers[6] = word & 0xFFF7

@@ -18,7 +18,7 @@ GUIDE = Path(__file__).parents[2] / "hardware" / "build_guide.md"
 # The breadboard leaves out the reference's switch, the relay, the ADC's filters and the second parts; D1 is two diodes.
 SAME_NET = {"SP_PWM": "PWM_SETPOINT", "OUT_A": "HS_OUT", "OUT_B": "DRAIN"}
 SAME_NET |= {"PUMP_MID": "PUMP_AC", "LIMIT_MID": "HS_SRC", "HS_DRIVE": "Q3_D", "DRAIN_MID": "DRAIN_DIV"}
-SAME_NET |= {"HS_DRAIN": "HS_OUT"}
+SAME_NET |= {"HS_SHUNT": "HS_SRC"}
 MODULE = {"VCC": "3V3", "GND": "GND", "SCL": "I2C_SCL", "SDA": "I2C_SDA", "VIN-": "GND", "VIN+": "SHUNT_HI"}
 PICO_PINS = {
     3: "GND",

@@ -57,7 +57,7 @@ _LIGHTS = (pins.LED_READY, pins.LED_CURRENT, pins.LED_FAULT, pins.BUZZER)
 _TELLING = (
     "pump",
     "hs_gate",
-    "hs_src",
+    "hs_shunt",
     "rail_24v",
     "3v3",
     "ref_2v5",
@@ -217,7 +217,7 @@ class Bench:
         return self.chip.engine.value(_CELL) * 1e6
 
     def _gate_mv(self) -> float:
-        return abs(self.chip.volt("hs_gate") - self.chip.volt("hs_src")) * 1e3
+        return abs(self.chip.volt("hs_gate") - self.chip.volt("hs_shunt")) * 1e3
 
     # What fails.
 

@@ -221,11 +221,6 @@ class Chip:
         at = self._sensor_nodes["U5"]
         return round((self.volt(at["IN-"]) - self.volt(at["GND"])) * 1e3)
 
-    def second_bus_mv(self, _now_us: int) -> float:
-        """Return the voltage at the INA226's bus pin to its ground."""
-        at = self._sensor_nodes["U7"]
-        return (self.volt(at["VBUS"]) - self.volt(at["GND"])) * 1e3
-
     def answering(self, address: int) -> str:
         """Return the part that answers at `address`, "" for none: bus free, supply up, address pins as drawn."""
         part = _SENSORS.get(address, "")

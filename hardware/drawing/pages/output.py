@@ -1,4 +1,4 @@
-"""Sheet: polarity relay, lead resistors, electrodes."""
+"""Sheet: the second current monitor, polarity relay, lead resistors, electrodes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from ..page import Page, Point
 from ..shapes import Anchor
 
 _NOTE = """\
-U7 measures the current before relay and leads, U5 after the load: a leak between them is the difference. Its bus pin
-is on the rail's side of the shunt, so that its 29 uA do not pass it. U9 about R20: POLE_SENSE is high while current
-flows out of E+; whatever fails in it, at most 0.25 mA leak past R60, R61. RELAY_SENSE: how long the coil is held.
+U7 measures the current before switch, relay and leads, U5 after the load: a leak between them is the difference. Its
+shunt is R55, before Q2; its bus pin is at GND, so that no part of it passes current of the load with Q2 off. U9 about
+R20: POLE_SENSE is high while current flows out of E+; whatever fails in it, at most 0.25 mA leak past R60, R61.
+RELAY_SENSE: how long the coil is held.
 
 At rest E+ is the positive electrode. The firmware moves the relay only with the output disabled for 120 ms and the
 current at 0: contacts that open under current spark and wear.
@@ -40,16 +41,10 @@ def _contacts(page: Page) -> None:
     page.block("Polarity", 32, 22, 124, 116)
     relay = page.add("K1", 100, 70)
     page.port("DRAIN", (30, 37), "left", "passive")
-    page.port("HS_DRAIN", (30, 43), "left", "input")
+    page.port("HS_OUT", (30, 43), "left", "input")
     page.wire((30, 37), (109, 37), relay["5"])
     page.wire(relay["2"], (95, 37))
-    shunt = page.add("R55", 46, 43, turn=90, shown=("Reference", "Value", "Tolerance"))
-    page.wire((30, 43), shunt["1"])
-    page.wire(shunt["2"], (105, 43), relay["7"])
-    shunt_b = page.add("R56", 46, 51, turn=90)
-    page.wire((41, 43), (41, 51), shunt_b["1"])
-    page.wire(shunt_b["2"], (51, 51), (51, 43))
-    page.label("HS_OUT", (56, 43))
+    page.wire((30, 43), (105, 43), relay["7"])
     page.wire(relay["4"], (99, 43))
     page.probe("TP10", (58, 37))
     _coil(page, relay["1"], relay["8"])
@@ -101,14 +96,14 @@ def _hold(page: Page) -> None:
 
 
 def _second_measurement(page: Page) -> None:
-    """Draw the INA226 about its shunt in the way to the relay; its bus pin is on the side of the rail."""
+    """Draw the INA226 that measures about the shunt before the high-side switch; its bus pin is not used."""
     page.block("Second measurement, 41h", 126, 14, 204, 64)
     monitor = page.add("U7", 160, 46)
-    page.wire((38, 43), (38, 27), (146, 27), (146, 40), monitor["10"])
-    page.label("HS_DRAIN", (128, 27))
-    page.wire((146, 40), (146, 44), monitor["8"])
-    page.wire((105, 43), (140, 43), (140, 52), monitor["9"])
-    page.probe("TP9", (118, 43))
+    for net, pin in (("HS_SRC", "10"), ("HS_SHUNT", "9")):
+        page.wire((140, monitor[pin][1]), monitor[pin])
+        page.port(net, (140, monitor[pin][1]), "left", "input")
+    page.wire(monitor["8"], (148, 44))
+    page.ground((148, 44), 2)
     page.wire(monitor["6"], (160, 22))
     page.rail("3V3", (160, 22))
     bypass = page.add("C26", 170, 28)

@@ -71,8 +71,9 @@ def build(page: Page, children: dict[str, Page]) -> None:
 def _chain(page: Page, boxes: dict[str, SheetBox]) -> None:
     """Draw the nets between the analogue blocks."""
     output, sink, pico = boxes["output"], boxes["sink"], boxes["pico"]
-    page.wire(boxes["safety"]["HS_DRAIN"], output["HS_DRAIN"])
-    page.label("HS_DRAIN", (170, 64))
+    for net in ("HS_SRC", "HS_SHUNT", "HS_OUT"):
+        page.wire(boxes["safety"][net], output[net])
+        page.label(net, (170, output[net][1]))
     for net, x in (("RELAY_SENSE", 184), ("POLE_SENSE", 192)):
         y = pico[net][1]
         page.wire(pico[net], (x, y), (x, output[net][1]), output[net])
@@ -112,11 +113,12 @@ def _boxes(children: dict[str, Page]) -> dict[str, SheetBox]:
         "power": box("power", 120, 84, 16, "BOOST_ENABLE ADC_RAIL"),
         "safety": box(
             "safety", 120, 58, 21, "HEARTBEAT STOP_SENSE BENCH_STRAP INTERLOCK_SENSE",
-            ("HS_DRAIN", "output", "right", 64),
+            ("HS_SRC", "output", "right", 60), ("HS_SHUNT", "output", "right", 63), ("HS_OUT", "output", "right", 66),
         ),
         "set_point": box("set_point", 120, 111, 12, "PWM_SETPOINT", ("SETPOINT", "output", "right", 117)),
         "output": box(
-            "output", 212, 58, 40, "", ("HS_DRAIN", "input", "left", 64), ("POLARITY_RELAY", "input", "left", 70),
+            "output", 212, 58, 40, "", ("HS_SRC", "input", "left", 60), ("HS_SHUNT", "input", "left", 63),
+            ("HS_OUT", "input", "left", 66), ("POLARITY_RELAY", "input", "left", 70),
             ("DRAIN", "passive", "left", 78), ("RELAY_SENSE", "output", "left", 82),
             ("POLE_SENSE", "output", "left", 86),
             ("I2C_SDA", "bidirectional", "left", 90), ("I2C_SCL", "input", "left", 94),

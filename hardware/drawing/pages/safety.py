@@ -1,8 +1,8 @@
-"""Sheet: dead-man, USB interlock, STOP, and the high-side switch with its limiter."""
+"""Sheet: dead-man, USB interlock, STOP, and the high-side switch with its limiters and the second shunt."""
 
 from __future__ import annotations
 
-from ..page import Page
+from ..page import Page, Point
 from ..shapes import Anchor
 
 _NOTE = """Output on needs all of: heartbeat edges, STOP closed, no computer on USB (or the bench strap).
@@ -17,6 +17,8 @@ Two limiters in a row, no part shared: Q4 with R12, Q9 with R51. Either takes Q2
 its resistor: A 4.7 to 5.6 mA, B 25 to 30 mA over 0 to 55 C. They know nothing of firmware, set-point, U3, U4.
 R12 and R51 are the last word on the current: never fit R13 or R53 in A.
 R14 beside R49 and R15 before R50: one open or one short leaves Q2 off without Q3 and its gate under 20 V.
+R55 is the shunt of U7, before Q2: U7 hangs on the rail and draws nothing from the load when Q2 is off. R14 and
+R49 are before it: what drives the gate does not pass it. R64 holds the source of Q2 should R55 be open.
 
 STOP is in series with Q3, no firmware between. D6 lets STOP_SENSE see the loop but not feed it: a pin driven
 or pulled low cannot stand in for the switch. R59 sends 1.1 mA through the contact: 60 uA do not keep it clean.
@@ -107,23 +109,38 @@ def _switch(page: Page) -> None:
     page.wire(gate["3"], second["2"])
     page.label("Q3_D", (126, 82))
     page.wire(first["1"], (126, 60))
-    switch = page.add("Q2", 152, 60, anchors=(Anchor(3.6, 2.6, "left"), Anchor(3.6, 0.9, "left")))
-    page.wire((118, 60), switch["1"])
+    switch = page.add("Q2", 180, 78, anchors=(Anchor(3.6, 2.6, "left"), Anchor(3.6, 0.9, "left")))
+    page.wire((118, 60), (150, 60), (150, 78), switch["1"])
     page.label("HS_GATE", (118, 60))
     page.probe("TP15", (133, 60), text="left")
     for name, x in (("R14", 136), ("R49", 143)):
         hold = page.add(name, x, 55)
         page.wire((x, 50), hold["1"])
         page.wire(hold["2"], (x, 60))
-    page.wire((136, 50), (154, 50))
+    page.wire((136, 50), (182, 50))
     page.label("HS_SRC", (147, 50))
-    switch_b = page.add("Q12", 180, 60)
-    page.wire((146, 60), (146, 66), (174, 66), (174, 60), switch_b["1"])
-    page.wire((154, 52), (182, 52), switch_b["3"])
-    page.wire(switch_b["2"], (182, 70))
-    page.wire(switch["3"], (154, 70), (196, 70))
-    page.label("HS_DRAIN", (158, 70))
-    page.port("HS_DRAIN", (196, 70), "right", "output")
+    switch_b = page.add("Q12", 202, 78)
+    page.wire((174, 78), (174, 83), (197, 83), (197, 78), switch_b["1"])
+    page.wire((182, 70), (204, 70), switch_b["3"])
+    page.wire(switch_b["2"], (204, 91))
+    page.wire(switch["3"], (182, 91), (210, 91))
+    page.port("HS_OUT", (210, 91), "right", "output")
+    page.probe("TP9", (190, 91))
+    _second_shunt(page, switch["2"])
+
+
+def _second_shunt(page: Page, source: Point) -> None:
+    """Draw the shunt of U7, which measures on another sheet, between limiters and switch."""
+    for name, x, end, shown in (("R64", 168, 64, ()), ("R55", 182, 66, ("Tolerance",)), ("R56", 198, 66, ("Value_B",))):
+        part = page.add(name, x, 57, shown=("Reference", "Value", *shown))
+        page.wire((x, 50), part["1"])
+        page.wire(part["2"], (x, end))
+    page.wire((182, 50), (210, 50))
+    page.port("HS_SRC", (210, 50), "right", "output")
+    page.wire((168, 64), (182, 64))
+    page.wire((182, 66), (210, 66))
+    page.port("HS_SHUNT", (210, 66), "right", "output")
+    page.wire((182, 66), source)
 
 
 def _limiters(page: Page) -> None:
@@ -146,7 +163,6 @@ def _limiters(page: Page) -> None:
         more = page.add(extra, 167, y)
         page.wire((154, top + 2), (167, top + 2), more["1"])
         page.wire(more["2"], (167, bottom - 2), (154, bottom - 2))
-    page.wire((154, 50), (154, 56))
     page.supply("RAIL_24V", (144, 26))
     bypass = page.add("C10", 190, 32)
     page.wire((190, 26), bypass["1"])

@@ -28,7 +28,7 @@ _LINES: Mapping[str, tuple[str, ...]] = {
     "sink FET short": (short("DRAIN", "SNS"),),
     "Rs short": (short("SNS", "SHUNT_HI"),),
     "shunt short": (short("SHUNT_HI", "0", 1e-3),),
-    "high-side FET short": (short("HS_SRC", "HS_DRAIN"),),
+    "high-side FET short": (short("HS_SHUNT", "HS_OUT"),),
     "Q3 short": (short("Q3_D", "STOP_LOOP"),),
 }
 _SETTINGS: Mapping[str, Mapping[str, float | str]] = {

@@ -113,7 +113,6 @@ class SpiceCircuit:
         self._engine = engine = Engine(deck)
         self._shunt = engine.watch(drawing.pin_node("U5", "IN+"), drawing.pin_node("U5", "IN-"))
         self._second = engine.watch(drawing.pin_node("U7", "IN+"), drawing.pin_node("U7", "IN-"))
-        self._bus_node = drawing.pin_node("U7", "VBUS")
         self._base_us = now_us - _REST_US
         self._now_us = self._load_at_us = now_us
         engine.advance(_REST_US * 1e-6)
@@ -178,7 +177,7 @@ class SpiceCircuit:
     def on(self) -> bool:
         """Whether the high side is told to conduct."""
         engine = self._engine
-        return engine is not None and engine.value("hs_src") - engine.value("hs_gate") > _ON_V
+        return engine is not None and engine.value("hs_shunt") - engine.value("hs_gate") > _ON_V
 
     def current_ua(self) -> float:
         """Return the load's current at the last time worked out, in uA, without a sign."""
@@ -370,10 +369,6 @@ class SpiceCircuit:
         self._near(now_us)
         late_us = max(0, end_us - self._now_us)
         return self._mean_nv(self._second, start_us - late_us, end_us - late_us)
-
-    def second_bus_mv(self, now_us: int) -> float:
-        """Return the INA226's bus voltage, in mV."""
-        return self._near(now_us).value(self._bus_node) * 1e3
 
     def _mean_nv(self, watch: Watch, start_us: int, end_us: int) -> int:
         try:

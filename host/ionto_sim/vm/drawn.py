@@ -184,10 +184,6 @@ class DrawnCircuit:
         """Return the mean voltage of the INA226's shunt between two times, in nV."""
         return self._tell("second", end_us, now_us, end_us - start_us)
 
-    def second_bus_mv(self, now_us):
-        """Return the INA226's bus voltage in mV."""
-        return self._call("second_bus_mv", now_us)
-
     def adc_u16(self, tap, now_us):
         """Return `ADC.read_u16` of a tap."""
         return self._tell("adc", now_us, tap)

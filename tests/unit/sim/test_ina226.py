@@ -13,19 +13,15 @@ ROUND_US = 920
 
 
 class Source:
-    """A shunt voltage in nV and a bus voltage in mV."""
+    """A shunt voltage in nV."""
 
-    def __init__(self, shunt_nv: int, bus_mv: float = 0.0) -> None:
-        self.shunt, self.bus = shunt_nv, bus_mv
+    def __init__(self, shunt_nv: int) -> None:
+        self.shunt = shunt_nv
 
     def second_nv(self, start_us: int, end_us: int, now_us: int) -> int:
         """Return the mean over the window."""
         assert start_us < end_us <= now_us
         return self.shunt
-
-    def second_bus_mv(self, now_us: int) -> float:
-        """Return the bus voltage."""
-        return self.bus
 
 
 def configured(source: Source, gain: float = 1.0, offset_uv: float = 0.0, noise_uv: float = 0.0) -> model.Ina226:
@@ -72,10 +68,6 @@ def test_the_ready_flag_is_cleared_by_reading_it_and_set_by_the_next_conversion(
     assert [read(chip, model.MASK, at) for at in (1_000, 1_100, 2_000)] == [8, 0, 8]
     chip.stuck = True
     assert read(chip, model.MASK, 5_000) == 0
-
-
-def test_the_bus_is_1_25_mv_a_step() -> None:
-    assert read(configured(Source(0, 24_000.0)), model.BUS, ROUND_US) == 19_200
 
 
 def test_errors_of_a_chip() -> None:
@@ -131,13 +123,3 @@ def test_a_leak_of_the_sense_node_passes_the_load_and_the_second_shunt_only(vari
     first, second = (window(298_000, 299_000, 300_000) for window in (leaky.shunt_nv, leaky.second_nv))
     assert first == pytest.approx(sound.shunt_nv(198_000, 199_000, 200_000), rel=0.01)
     assert second == pytest.approx(2 * sound.second_nv(198_000, 199_000, 200_000), rel=0.01)
-
-
-def test_the_bus_pin_is_behind_the_switch() -> None:
-    """The rail less what both limiters and the switch take; nothing with the output off."""
-    circuit = board("A", 0.4)
-    current_ma = circuit.current_ua() / 1e3
-    assert circuit.second_bus_mv(200_000) == pytest.approx(24_000 - current_ma * 252, abs=20)
-    circuit.set_boost(200_000, True)
-    circuit.settle_at(500_000)
-    assert circuit.second_bus_mv(500_000) == 0.0
