@@ -114,6 +114,16 @@ def test_the_time_that_is_left(charge_uc: int, left_ms: int) -> None:
     assert kernel.remaining_ms(plan) == left_ms
 
 
+@pytest.mark.parametrize(("current_ua", "max_mv"), [(50, 0), (51, 900)])
+def test_with_50_ua_and_less_the_load_has_no_greatest_voltage(current_ua: int, max_mv: int) -> None:
+    """The drain hangs on its divider then, and what is seen is the rail's."""
+    window, sample, plan = block(kernel.W_SIZE), block(kernel.L_SIZE), block(kernel.S_SIZE)
+    kernel.open_window(window, 0)
+    kernel.window(window, block(kernel.R_SIZE, r_current_ua=current_ua, r_load_mv=900), 1)
+    kernel.take_window(sample, window, plan, 4)
+    assert sample[kernel.L_LOAD_MAX_MV] == max_mv
+
+
 def test_a_window_of_the_log_has_its_own_extremes_and_rounds_its_means_down() -> None:
     """Against the last window's numbers in the next one."""
     window, sample, plan = block(kernel.W_SIZE, w_period_ms=2), block(kernel.L_SIZE), block(kernel.S_SIZE)
@@ -250,6 +260,15 @@ def test_what_ends_a_stretch_ends_it_in_the_cycle_that_reaches_it(cells: dict[st
     """The cycle adds 1 uC and 1 ms to what was there before."""
     plan, reading = delivering(s_setpoint_ua=1_000, **cells)
     assert kernel.advance(plan, reading, 1_000, kernel.HOLDING) == event
+
+
+def test_the_cycle_that_ends_a_rise_does_not_rise_itself() -> None:
+    """What it would add to the charge of the last ramp has no place in the dose any more."""
+    plan, reading = delivering(s_setpoint_ua=500, s_charge_uc=998, s_dose_uc=1_000, s_next_uc=1_000)
+    told = []
+    for _ in range(2):
+        told.append((kernel.advance(plan, reading, 1_000, kernel.UP), plan[kernel.S_SETPOINT_UA]))
+    assert told == [(kernel.E_NONE, 502), (kernel.E_DOSE, 502)]
 
 
 @pytest.mark.hazard("HAZ-22", "HAZ-27")
