@@ -6,7 +6,7 @@ import pytest
 from app_words import LONG
 from plant import OPEN_OHM, device, press
 
-from ionto import protocol
+from ionto import protocol, ui
 
 
 @pytest.mark.hazard("HAZ-20")
@@ -131,6 +131,27 @@ def test_lights_blink_as_their_pattern_says(state: int, bit: int, flashes: int) 
         assert sum(shown) == pytest.approx(2 * flashes * 128, abs=128)
         changes = sum(first != second for first, second in zip(shown, shown[1:], strict=False))
         assert abs(changes - 2 * 2 * flashes) <= 1, "on and off again as often as the pattern says"
+
+
+def test_a_new_state_is_shown_at_once_though_a_press_was_refused_just_before() -> None:
+    """The red light of the refusal has two seconds, and no part in the self-test that the host starts meanwhile."""
+    with device() as board:
+        board.push()
+        board.hal.vbus = True
+        board.run(2)
+        press(board, 2_100)
+        board.run(130)
+        assert board.hal.lights & ui.FAULT
+        board.hal.vbus = False
+        board.run(2)
+        assert board.code(protocol.START) == 0
+        board.until(protocol.SELF_TESTING)
+        board.run(ui.STEP_MS)
+        shown = set()
+        for _ in range(4 * ui.STEP_MS):
+            board.run(1)
+            shown.add(board.hal.lights)
+        assert shown == {0, ui.READY}
 
 
 @pytest.mark.hazard("HAZ-16")

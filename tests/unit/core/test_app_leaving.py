@@ -17,6 +17,7 @@ from fake_port import Port, answers, request
 from plant import Board, FakeHal, Plant, device, dose_fields
 
 import ionto
+import ionto_pack
 from ionto import app as app_module
 from ionto import bootmode, dose, kernel, limits, protocol
 
@@ -197,6 +198,16 @@ def test_main_in_maintenance_runs_nothing(capsys: pytest.CaptureFixture[str]) ->
     assert not script.hal.watchdog
     assert script.hal.calls[-1] == "cut_off"
     assert "output is off" in capsys.readouterr().out
+
+
+def test_in_maintenance_modules_are_looked_for_everywhere_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who works at the REPL finds what lies on flash, though the application looks for modules in MicroPython only."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    script = Script(bang)
+    narrowed = patch.object(script.hal, "show", lambda bits: sys.path.__setitem__(slice(None), ionto_pack.NARROW_PATH))
+    with narrowed:
+        script.run(bootmode.Boot(0, True))
+    assert sys.path == ionto_pack.USUAL_PATH
 
 
 @pytest.mark.hazard("HAZ-11")

@@ -132,3 +132,17 @@ def test_in_a_wide_code_of_the_adc_its_other_channels_show_that_it_lives(source_
 def test_beside_a_wide_code_nothing_but_the_sense_input_counts(source_mv: int) -> None:
     bench = Bench()
     assert bench.codes(1_001, {"sense_ua": 1_002, "source_mv": source_mv})[-1] == faults.ADC_STUCK
+
+
+FROM_THE_FIRST = {"over", "silent", "lifted", "hardly touching", "shorted", "pole", "rail low", "rail high"}
+
+
+@pytest.mark.parametrize(
+    "guard", [guard for guard in GUARDS if guard.name in FROM_THE_FIRST], ids=lambda guard: guard.name
+)
+def test_with_the_output_off_in_between_a_guard_counts_from_nothing(guard: Guard) -> None:
+    """The others need a sensor that has been alive, or a current that has settled."""
+    bench = Bench()
+    assert bench.codes(guard.samples - 1, guard.wrong) == [faults.NONE] * (guard.samples - 1)
+    assert bench.guards.step(1_000, Reading(), 0, False) == faults.NONE
+    assert bench.codes(guard.samples, guard.wrong) == [*[faults.NONE] * (guard.samples - 1), guard.code]

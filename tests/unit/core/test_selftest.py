@@ -297,6 +297,30 @@ def test_every_bound(phase: str, changes: dict[str, int], code: int) -> None:
     assert (test.setpoint_ua, test.drive) == (0, 0)
 
 
+def test_a_load_that_is_not_there_is_told_as_a_megohm() -> None:
+    name, passed, ohm, unit, _, most_ohm = Board(SMALL, current_ua=29, drain_mv=399).run().results[-1]
+    assert (name, passed, ohm, unit) == ("load present", False, 1_000_000, "ohm")
+    assert most_ohm is not None and most_ohm < 1_000_000
+
+
+def test_a_sound_board_is_driven_for_no_longer_than_each_phase_needs() -> None:
+    """The output is closed for 19 ms before a set-point follows, 80 where none may flow; the whole takes a second."""
+    board, closed_ms, flowing_ms, whole_ms = Board(), [0], [0], 0
+    board.test.begin(board.reading)
+    while not board.test.finished:
+        counted = flowing_ms if board.test.setpoint_ua else closed_ms
+        if board.test.drive & BEAT:
+            counted[-1] += 1
+        elif counted[-1]:
+            counted.append(0)
+        whole_ms += 1
+        board._read()
+        board.test.step(1_000, board.reading)
+    assert closed_ms == [79, 19, 19, 0]
+    assert flowing_ms == [99, 49, 59, 0]
+    assert whole_ms == 997
+
+
 @pytest.mark.hazard("HAZ-19")
 def test_with_the_bench_strap_the_interlock_is_not_tried() -> None:
     """The strap takes the interlock out: the row says so, and its pin is never driven against the strap."""
