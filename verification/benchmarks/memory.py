@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ionto import protocol
+from ionto import pins, protocol
 from verification.benchmarks.board import Board, bundle, guest
 from verification.benchmarks.catalogue import Result
 from verification.benchmarks.options import Options
 from verification.benchmarks.session_run import record
 
-_SPARE_PIN = 18
+_SPARE_PIN = 21  # as guest/timed_collections.py
 _CURRENT_UA = 1_000
 _RAMP_MS = 1_000
 _LOG_FLAG = protocol.FLAG_LOG_OPEN
@@ -32,6 +32,7 @@ def _collections(options: Options) -> list[dict]:
     firmware = bundle(options)
     boot = guest("timed_collections").encode() + firmware.contents()["/boot.py"]
     board = Board(options, firmware.with_file("/boot.py", boot).contents())
+    assert _SPARE_PIN not in vars(pins).values(), f"GP{_SPARE_PIN} is not spare any more"
     found: list[dict] = []
     began_us = 0.0
 

@@ -81,6 +81,7 @@ class Commands:
         self._values = array("i", [0] * kernel.T_SIZE)
         self._status_sequence = 0
         self._fill_status = self._collect_status  # bound once: a method looked up is an object made
+        self._fill_flags = self._collect_flags
         self._pack_status = self._send_status
         self._test_sequence = -1
         self._waiting: tuple = ()  # what is answered when the desk's errand is done
@@ -169,6 +170,10 @@ class Commands:
 
     def _collect_status(self) -> None:
         self._desk.fill_status(self._values)
+        self.link.later(self._fill_flags)
+
+    def _collect_flags(self) -> None:
+        self._desk.fill_flags(self._values)
         self.link.later(self._pack_status)
 
     def _send_status(self) -> None:

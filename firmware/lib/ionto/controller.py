@@ -3,7 +3,6 @@
 from array import array
 
 from ionto import kernel
-from ionto.compat import micropython
 
 
 class Controller:
@@ -24,7 +23,6 @@ class Controller:
         """Return the present integral correction, in uA."""
         return (self.block[kernel.K_INTEGRAL] - kernel.K_BIAS) >> kernel.K_SHIFT
 
-    @micropython.native
     def step(self, setpoint_ua: int, measured_ua: int, steady: int = 1) -> int:
         """Return the duty for this cycle; both currents in uA. Set-point 0 gives duty 0 and no memory.
 

@@ -64,13 +64,12 @@ class Desk:
         return session.comfort(kind, to_ua, self._reading)
 
     def fill_status(self, values: "array") -> None:
-        """Fill the status block `values` (kernel.T_...); allocates nothing."""
+        """Fill the status block `values` (kernel.T_...) but for its flags; allocates nothing."""
         session, parts = self._session, self._parts
         kernel.fill_status(values, session.block, self._reading.block, parts.controller.block)
         values[kernel.T_STATE] = session.state
         values[kernel.T_OUTCOME] = session.outcome
         values[kernel.T_FAULT] = session.fault
-        values[kernel.T_FLAGS] = self._flags()
         values[kernel.T_DOSE_UC] = session.dose.dose_uc if session.dose else 0
         values[kernel.T_REMAINING_MS] = session.remaining_ms()
         values[kernel.T_SESSION_ID] = self._log.log_id
@@ -81,8 +80,8 @@ class Desk:
         values[kernel.T_SECOND_CHARGE_UC] = parts.guards.second_charge_uc
         values[kernel.T_LOG_LEFT] = self._keeper.records_left()
 
-    def _flags(self) -> int:
-        """Return the status flags (protocol.FLAG_...)."""
+    def fill_flags(self, values: "array") -> None:
+        """Fill in the status flags (protocol.FLAG_...): work for a cycle of its own."""
         session, parts = self._session, self._parts
         block = self._reading.block
         flags = protocol.FLAG_VBUS * block[kernel.R_VBUS]
@@ -101,7 +100,7 @@ class Desk:
             flags += protocol.FLAG_LOG_OPEN
         if parts.kept.dropped:
             flags += protocol.FLAG_DOSE_DAMAGED
-        return flags
+        values[kernel.T_FLAGS] = flags
 
     # At rest.
 

@@ -3,7 +3,7 @@
 from array import array
 
 from ionto import faults, kernel
-from ionto.compat import const, micropython
+from ionto.compat import const
 from ionto.limits import DEAD_MAN_MS, Limits
 from ionto.reading import Reading
 
@@ -172,14 +172,12 @@ class Guards:
         block[kernel.G_LAST_RAW] = _NO_RAW
         block[kernel.G_WRONG_POLE] = 0
 
-    @micropython.native
     def step(self, dt_us: int, reading: Reading, setpoint_ua: int, output_on: bool) -> int:
         """Return the code of the first reason to cut the output, or `faults.NONE`. `dt_us` since the last step."""
         if output_on:
             return VERDICTS[kernel.judge(self.block, reading.block, setpoint_ua, dt_us)]
         return self._step_off(dt_us, reading)
 
-    @micropython.native
     def _step_off(self, dt_us: int, reading: Reading) -> int:
         block = self.block
         off_ms = block[kernel.G_OFF_MS]

@@ -226,7 +226,6 @@ class Hal:
         recover_bus(scl, sda, _half_clock)
         return self.open_sensor()
 
-    @micropython.native
     def check_sensor(self, reading: Reading) -> None:
         """Say in `reading` whether an INA219 that answers still holds our configuration: about 210 us."""
         block = reading.block
@@ -243,14 +242,12 @@ class Hal:
         second = self._second
         kernel.take_second(reading.block, self._scale, second.shunt, second.sample())
 
-    @micropython.native
     def look_second(self, reading: Reading) -> None:
         """Say in `reading` when a second sensor that answers has not converted since the last look: about 210 us."""
         block = reading.block
         if not self._second.look() and not block[kernel.R_SECOND_MISSED]:
             block[kernel.R_SECOND_OK] = 0
 
-    @micropython.native
     def check_second(self, reading: Reading) -> None:
         """Say in `reading` when a second sensor that answers has lost our configuration: about 210 us."""
         block = reading.block
@@ -275,7 +272,6 @@ class Hal:
             else:
                 block[kernel.R_POLE] = self._pole()
 
-    @micropython.native
     def read_lines(self, reading: Reading) -> None:
         """Read every sense line into `reading` now: a self-test does each cycle."""
         block = reading.block
@@ -299,7 +295,6 @@ class Hal:
         block = reading.block
         return block[kernel.R_VBUS] != 0 and not block[kernel.R_STRAP] and not self._gate()
 
-    @micropython.native
     def look_back(self, reading: Reading) -> None:
         """Say in `reading` that STOP was open, or VBUS there, if it was since the last look, however shortly."""
         block = reading.block

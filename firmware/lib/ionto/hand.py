@@ -1,7 +1,7 @@
 """Is a hand on the board? What a computer alone may not do needs the bench strap, or START pressed just before."""
 
 from ionto import kernel
-from ionto.compat import const, micropython
+from ionto.compat import const
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ class Hand:
         self._left_us = 0
         self._held_us = PRESS_US  # as if pressed at boot, so that only a press after a release counts
 
-    @micropython.native
     def step(self, dt_us: int, reading: "array") -> None:
         """Let `dt_us` pass with the present `reading` (its block)."""
         left_us = self._left_us - dt_us

@@ -111,7 +111,6 @@ class Loop:
         elif not found & kernel.FOUND_VERDICT:
             self._act(found, dt_us)
 
-    @micropython.native
     def _act(self, found: int, dt_us: int) -> None:
         """Act on what `kernel.cycle` found: on a verdict at once, on an event when the control step is done."""
         session, reading = self._session, self._reading
@@ -169,7 +168,6 @@ class Loop:
         elif reading.block[kernel.R_VBUS] and not reading.block[kernel.R_STRAP]:
             session.fail(faults.USB_APPEARED, reading)
 
-    @micropython.native
     def _step_at_rest(self, dt_us: int) -> None:
         """A cycle of a device that does not deliver: at rest, in self-test, or paused."""
         session, reading = self._session, self._reading
@@ -186,7 +184,6 @@ class Loop:
         if self._keeper.todo == TAIL:
             self._keeper.count_tail(dt_us)
 
-    @micropython.native
     def _prove(self) -> None:
         """Give the board what the self-test drives beside set-point and heartbeat; read what it has to see."""
         hal, block, test = self._hal, self._reading.block, self._selftest
@@ -198,7 +195,6 @@ class Loop:
         block[kernel.R_MOVED] = 1 if hal.set_reversed(drive & OTHER_POLE != 0) else 0
         hal.read_lines(self._reading)
 
-    @micropython.native
     def _follow(self) -> None:
         """Let output and controller follow the session's state and set-point."""
         session = self._session
@@ -267,11 +263,10 @@ class Loop:
     @micropython.native
     def _leave_word(self) -> None:
         """Tell the next boot, in scratch registers, how far the session came."""
-        board, session = self._board, self._session
-        board.write_scratch(bootmode.SCRATCH_CHARGE_UC, session.charge_uc)
-        board.write_scratch(bootmode.SCRATCH_T_MS, session.t_ms)
+        board, block = self._board, self._session.block  # its properties would take 0.3 ms
+        board.write_scratch(bootmode.SCRATCH_CHARGE_UC, block[kernel.S_CHARGE_UC])
+        board.write_scratch(bootmode.SCRATCH_T_MS, block[kernel.S_T_MS])
 
-    @micropython.native
     def _at_rest(self) -> None:
         """No current flows: flash, relay and button may have their turn."""
         self._keeper.step(self.cycle)

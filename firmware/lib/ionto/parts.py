@@ -2,7 +2,7 @@
 
 from ionto import protocol
 from ionto.calibration import Calibration
-from ionto.compat import const, micropython
+from ionto.compat import const
 from ionto.controller import Controller
 from ionto.guards import Guards
 from ionto.hand import Hand
@@ -60,7 +60,6 @@ class Parts:
         self.controller = Controller(limits.full_scale_ua, PWM_TOP)
         self.clock_set = board.unix_time_s() > protocol.CLOCK_FROM_S
 
-    @micropython.native
     def note(self, event: int, code: int, a: int, b: int) -> None:
         """Put an event (ionto.sessionlog_format) into the session's log, at the session's time."""
         self.log.event(self.session.t_ms, event, code, a, b)

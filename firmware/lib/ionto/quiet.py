@@ -2,7 +2,7 @@
 before both measurements show that no current flows: that the output is off says only what the firmware wants."""
 
 from ionto import kernel
-from ionto.compat import const, micropython
+from ionto.compat import const
 from ionto.limits import DEAD_MAN_MS
 
 TYPE_CHECKING = const(0)
@@ -25,7 +25,6 @@ class Quiet:
         self._off_ms = 0
         self._found = False
 
-    @micropython.native
     def step(self, output_on: bool, reading: "array") -> None:
         """One cycle without a session's current; `output_on` in a self-test, `reading` is the reading's block."""
         if output_on:
@@ -48,13 +47,11 @@ class Quiet:
         else:
             self.zero = True
 
-    @micropython.native
     def disturbed(self) -> None:
         """The output is on."""
         self._samples = self._off_ms = 0
         self.zero = False
 
-    @micropython.native
     def over(self) -> bool:
         """Return True when waiting is over: no current flows, or `GIVE_UP_MS` have passed and it will not end."""
         return self.zero or self._off_ms >= GIVE_UP_MS

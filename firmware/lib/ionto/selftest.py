@@ -6,7 +6,7 @@ small current; relay, its hold and the pole by their sense lines. The first fail
 """
 
 from ionto import faults, ina226, kernel
-from ionto.compat import const, micropython
+from ionto.compat import const
 from ionto.ina219 import SHUNT_LSB_NV
 from ionto.limits import DEAD_MAN_MS, RELAY_MS, Limits, broken_relations
 from ionto.reading import POLE_LINE, RELAY_LINE, Reading
@@ -129,7 +129,6 @@ class SelfTest:
         self._left_ms = PHASES[phase][1]
         self._forget()
 
-    @micropython.native
     def _begin_phase(self) -> None:
         phase = self._phase
         _, _, probe, self.drive = PHASES[phase]
@@ -145,7 +144,6 @@ class SelfTest:
         self._judge("firmware files intact", not damaged, found, unit, None, None, faults.FILES_DAMAGED)
         self._judge("STOP loop closed", not reading.stop_open, "", "", None, None, faults.SELFTEST_STOP)
 
-    @micropython.native
     def step(self, dt_us: int, reading: Reading) -> None:
         """Advance one cycle, `dt_us` after the last, with `reading`; its raw counts, since the test finds the zero."""
         if self.finished:
@@ -185,7 +183,6 @@ class SelfTest:
             self.drive &= ~BEAT
             self._since_us = 0
 
-    @micropython.native
     def _arrived(self, current_ua: int, block: "array") -> bool:
         """Return True when what the phase waits for is there."""
         phase = self._phase

@@ -7,7 +7,7 @@ answer at once with a code of ionto.faults (0 = accepted). Nothing here touches 
 from array import array
 
 from ionto import faults, kernel, protocol
-from ionto.compat import const, micropython
+from ionto.compat import const
 from ionto.dose import HALF, INTERVAL, POLE_POSITIVE, Dose
 from ionto.guards import Guards
 from ionto.limits import DEAD_MAN_MS, RELAY_MS, Limits
@@ -408,7 +408,6 @@ class Session:
 
     # One control cycle.
 
-    @micropython.native
     def step(self, dt_us: int, reading: Reading, fault: int) -> None:
         """Advance by `dt_us` with this cycle's `reading` and the guards' verdict `fault` (0 = none)."""
         if fault:
@@ -424,7 +423,6 @@ class Session:
         elif self.state == REVERSING:
             self._step_reversing(reading)
 
-    @micropython.native
     def drive_ua(self) -> int:
         """Return the set-point for the controller: with the dither that makes a stuck sensor visible."""
         return kernel.drive_ua(self.block)
@@ -450,7 +448,6 @@ class Session:
         elif event == kernel.E_BATTERY:
             self._begin_ramp_down(protocol.BATTERY_ENDED)
 
-    @micropython.native
     def _step_selftest(self, dt_us: int, reading: Reading) -> None:
         test = self._selftest
         test.step(dt_us, reading)

@@ -1,4 +1,4 @@
-"""Put before boot.py: GP18 is high while the firmware collects garbage."""
+"""Put before boot.py: GP21 is high while the firmware collects garbage."""
 
 import gc
 import sys
@@ -8,7 +8,7 @@ import machine
 
 class _Timed:
     def __init__(self):
-        self._pin = machine.Pin(18, machine.Pin.OUT, value=0)
+        self._pin = machine.Pin(21, machine.Pin.OUT, value=0)
 
     def __getattr__(self, name):
         return getattr(gc, name)
