@@ -81,7 +81,7 @@ class Chooser:
         if body is not None:  # of a function's head: its defaults count when it is called
             return self._reach.of_lines(file, range(body[0], body[1] + 1))
         names = known.made_at(first)
-        chosen = self._reach.of_lines(file, range(first, last + 1))
+        chosen = self._reach.of_lines(file, range(first, last + 1)) | self._of_namesakes(file)
         for name in names:
             chosen |= self._of_users(name, frozenset())
         return chosen or self._of_file(file)
@@ -102,6 +102,12 @@ class Chooser:
                 return found
             self._of_name[name] = found
         return self._of_name[name]
+
+    def _of_namesakes(self, file: str) -> set[str]:
+        """Return the tests of the modules that bear the name of `file`: they may look at all it has, by no name."""
+        name = "test_" + PurePosixPath(file).stem
+        modules = {path for path in self._tests if PurePosixPath(path).name.startswith((name + "_", name + "."))}
+        return {node for node in self._reach.seconds if node.partition("::")[0] in modules}
 
     def _of_file(self, file: str) -> set[str]:
         return set().union(*(nodes for (known, _), nodes in self._reach.tests.items() if known == file))

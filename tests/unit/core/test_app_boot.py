@@ -197,6 +197,21 @@ def test_the_log_folder_is_made() -> None:
         assert flash.folders == {"/logs"}
 
 
+def test_a_log_folder_that_cannot_be_made_is_a_fault_and_the_application_runs() -> None:
+    """Once a second it looks for old logs, of which it knows nothing then."""
+    flash = Flash()
+    flash.folders.clear()
+
+    def fail(name: str) -> None:
+        if name == "mkdir":
+            raise OSError(5)
+
+    flash.fail = fail
+    with device(flash=flash) as board:
+        board.run(2_500)
+        assert (board.state, board.app.session.fault) == (protocol.FAULT, faults.LOG_WRITE_FAILED)
+
+
 @pytest.mark.hazard("HAZ-30")
 def test_resets_are_forgiven_after_a_minute() -> None:
     """Two unplanned resets an hour apart are not a loop."""

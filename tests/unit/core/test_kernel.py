@@ -24,6 +24,17 @@ def block(size: int, **cells: int) -> array:
     return made
 
 
+@pytest.mark.parametrize("prefix", "R M G S T W L K V E".split())
+def test_every_cell_of_a_block_has_a_place_of_its_own(prefix: str) -> None:
+    """Against two numbers in one cell, and one outside of its block: on the RP2040 nothing looks at an index."""
+    no_cells = {"S_COUNT", "M_BIAS", "K_BIAS", "K_SHIFT"}
+    places = {name: place for name, place in vars(kernel).items() if name.startswith(prefix + "_")}
+    size = places.pop(prefix + "_SIZE", len(places))
+    taken = sorted(place for name, place in places.items() if name not in no_cells)
+    counts = {"G": [1, 2, 3, 5, 7]}.get(prefix, [])  # of G_COUNT four cells, of G_SENSE and G_SECOND two
+    assert sorted(taken + counts) == list(range(size))
+
+
 @pytest.mark.hazard("HAZ-04")
 def test_the_dither_changes_the_set_point_every_64_ms() -> None:
     """Against a live sensor taken for a stuck one: 200 equal samples are a fault, so it moves more often than that."""
@@ -219,6 +230,23 @@ def test_a_ramp_rises_and_falls_by_the_same_step_in_every_cycle() -> None:
     while kernel.advance(plan, reading, 1_000, kernel.DOWN) != kernel.E_BOTTOM:
         downs.append(plan[kernel.S_SETPOINT_UA])
     assert downs == [*range(996, 0, -4), *[0] * 19]
+
+
+@pytest.mark.parametrize(("less_ua", "limited"), [(4, False), (28, False), (29, True)])
+@pytest.mark.parametrize("mode", [kernel.UP, kernel.HOLDING])
+def test_from_20_ua_and_a_64th_less_on_the_contact_decides_the_current(mode: int, less_ua: int, limited: bool) -> None:
+    """For 100 cycles in a row, with no compliance left: a ramp ends where it is, and HOLD tells of it."""
+    flat = {"s_setpoint_ua": 512, "s_target_ua": 512, "s_goal_ua": 512}
+    if mode == kernel.UP:
+        flat.update(s_target_ua=1_000, s_goal_ua=1_000, s_ramp_up_us=1_000_000_000)
+    plan, reading = delivering(**flat)
+    reading[kernel.R_CURRENT_UA], reading[kernel.R_DRAIN_MV], reading[kernel.R_SOURCE_MV] = 512 - less_ua, 700, 101
+    events = [kernel.advance(plan, reading, 1_000, mode) for _ in range(100)]
+    assert set(events[:99]) == {kernel.E_NONE}
+    if mode == kernel.UP:
+        assert events[99] == (kernel.E_TOP if limited else kernel.E_NONE)
+    else:
+        assert events[99] == (kernel.E_LIMITED if limited else kernel.E_NONE)
 
 
 def test_a_session_counts_every_cycle_with_current() -> None:

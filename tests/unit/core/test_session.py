@@ -383,6 +383,16 @@ def test_a_pause_ramps_down_and_a_resume_ramps_up() -> None:
     assert setpoints[0] <= 2
 
 
+def test_from_its_start_on_the_whole_dose_is_missing() -> None:
+    """A session that ends before its first current says so in its log."""
+    rig = Rig(A)
+    assert rig.start(a_dose(A, dose_uc=9_000)) == 0
+    rig.run(2)
+    assert (rig.session.state, rig.session.shortfall_uc) == (protocol.SELF_TESTING, 9_000)
+    rig.session.abort()
+    assert (rig.session.shortfall_uc, rig.session.planned_on_ms) == (9_000, 0)
+
+
 # Contact, battery, time.
 
 

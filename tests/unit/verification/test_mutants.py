@@ -247,3 +247,18 @@ def test_a_listed_survivor_is_not_tried_again_while_its_line_stands_and_the_answ
     _, said, answer = run(*chosen)
     assert (answer["equivalent"], answer["older"]) == (1, 1)
     assert "1 of them tried on older sources" in " ".join(said.split())
+
+
+def test_a_test_that_looks_at_every_name_of_a_file_is_asked_about_each(tree: Path) -> None:
+    """It runs no line of the firmware and speaks of none of its names; its module is named after the file."""
+    (tree / "firmware/lib/ionto/numbers.py").write_text("FIRST = 1\nSECOND = 2\n", encoding="utf-8")
+    looks = """from ionto import numbers
+
+
+def test_every_number_has_its_place():
+    found = [value for name, value in vars(numbers).items() if name.isupper()]
+    assert found == list(range(1, len(found) + 1))
+"""
+    (tree / "tests/unit/core/test_numbers.py").write_text(looks, encoding="utf-8")
+    _, _, answer = run("--all", "--only", "numbers.py", "--equivalents", str(listed(tree.parent)))
+    assert answer["tried"] == answer["killed"] > 2
