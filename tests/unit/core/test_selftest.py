@@ -150,6 +150,23 @@ def test_a_shorted_switch_is_found_with_no_more_than_the_probe() -> None:
     assert [row[0] for row in rows] == ["heartbeat off gives no current"]
 
 
+@pytest.mark.hazard("HAZ-22")
+@pytest.mark.parametrize(("variant", "most_uc", "moved_uc"), [("A", 13, 2.5), ("B", 63, 12.5)])
+def test_its_charge_counts_whichever_way_it_flows(variant: str, most_uc: float, moved_uc: float) -> None:
+    """What decays behind a heartbeat that stops is in it; what flows with the relay moved has no sign."""
+    rig = Rig(limits.for_variant(variant))
+    rig.auto_arm = False
+    assert rig.start() == faults.NONE
+    moved, before = 0.0, rig.plant.charge_uc
+    while rig.session.state == protocol.SELF_TESTING:
+        rig.tick()
+        moved += rig.plant.charge_uc - before if rig.plant.coil else 0.0
+        before = rig.plant.charge_uc
+    assert rig.session.state == protocol.ARMED
+    assert abs(rig.session.charge_uc - rig.plant.charge_uc) < 1
+    assert rig.plant.charge_uc <= most_uc and 0 < moved <= moved_uc
+
+
 @pytest.mark.hazard("HAZ-13")
 def test_a_new_run_forgets_the_last() -> None:
     rig = examined(with_attribute("load_ohm", OPEN_OHM))
