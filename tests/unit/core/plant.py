@@ -11,6 +11,7 @@ import math
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -103,8 +104,14 @@ def take_raw(
     full_scale_raw: int = 32_767,
 ) -> None:
     """Put the shunt register `raw` into `reading`, as a cycle does whose ADC reads nothing."""
-    measuring = (ua_per_lsb, round(zero_ua * 16) + kernel.M_BIAS, gain_q15, full_scale_raw, 0, 0, 0, 0, kernel.M_BIAS)
+    measuring = measured_with(zero_ua, gain_q15, full_scale_raw, ua_per_lsb)
     kernel.take(reading.block, measuring, (raw & 0xFFFF).to_bytes(2, "big"), 1, kernel.TAKE_RAIL, 0, 0)
+
+
+@cache
+def measured_with(zero_ua: float, gain_q15: int, full_scale_raw: int, ua_per_lsb: int = 1) -> tuple[int, ...]:
+    """Return what the kernel is told of a board that measures so."""
+    return (ua_per_lsb, round(zero_ua * 16) + kernel.M_BIAS, gain_q15, full_scale_raw, 0, 0, 0, 0, kernel.M_BIAS)
 
 
 class Plant:
@@ -134,6 +141,7 @@ class Plant:
         self.forced_ua: float | None = None
         self.switch_shorted = False
         self.adc_stuck = False
+        self.adc_wide = False  # steps of the ADC, and its four wide codes
         self.sense_factor = 1.0
         self._sense_ua = 0
         self.second = "ok"
@@ -179,8 +187,9 @@ class Plant:
         """POLE_SENSE: 1 while a current that it can see flows out of E+."""
         if self.pole_forced is not None:
             return self.pole_forced
-        forward = self.relay_stuck or not self.coil
-        return int(forward and self.current_ua > self._build.pole_ua * 0.55)
+        if self.current_ua <= self._build.pole_ua * 0.55:
+            return 0
+        return int(self.relay_stuck or not self.coil)
 
     def set_relay(self, level: bool) -> None:
         """The relay's pin goes to `level`."""
@@ -216,7 +225,8 @@ class Plant:
         self._pump_mv *= math.exp(-dt_us / (self.pump_high_us if self._level else self.pump_low_us))
         if self.trying and not self.interlock_dead:
             self._pump_mv = 0.0
-        self._held_us = max(0, self._held_us - dt_us)
+        if self._held_us:
+            self._held_us = max(0, self._held_us - dt_us)
         self._a += (self._build.full_scale_ua * self.duty / PWM_TOP * self.gain - self._a) * slow
         self._b += (self._a - self._b) * fast
         current = 0.0
@@ -241,6 +251,15 @@ class Plant:
         self._seed = (self._seed * 1103515245 + 12345) & 0x7FFFFFFF
         return (self._seed >> 16) % 3_000 / 1_000 - 1.4995
 
+    def _converted(self, current_ua: float) -> int:
+        """Return what the RP2040's ADC makes of V(SNS): codes 511, 1535 ... are 9 steps wide."""
+        step_ua = 805.664e6 / self._build.sense_mohm / 1e3
+        steps = current_ua / step_ua + self._dither()
+        off = (steps + 1) % 1_024 - 512
+        if abs(off) <= 4.5:
+            steps -= off
+        return max(0, int(int(steps + 0.5) * step_ua))
+
     def _adc_noise(self) -> int:
         """Return what no ADC is free of: 0 to 2 uA."""
         self._seed = (self._seed * 1103515245 + 12345) & 0x7FFFFFFF
@@ -255,13 +274,14 @@ class Plant:
         if self.sensor != "stale":
             if self.sensor != "stuck":
                 self._raw = round(current * self.shunt_factor + self.sensor_offset_ua + self._dither())
-            raw = self._raw
-            take_raw(reading, raw, zero_ua=zero_ua, gain_q15=gain_q15, full_scale_raw=self._full_scale)
+            measuring = measured_with(zero_ua, gain_q15, self._full_scale)
+            kernel.take(block, measuring, (self._raw & 0xFFFF).to_bytes(2, "big"), 1, kernel.TAKE_RAIL, 0, 0)
         if not self.adc_stuck:
-            self._sense_ua = int(current * self.sense_factor + 0.5) + self._adc_noise()
+            seen_ua = current * self.sense_factor
+            self._sense_ua = self._converted(seen_ua) if self.adc_wide else int(seen_ua + 0.5) + self._adc_noise()
         rail_mv = self.rail_mv
         drain_mv = 0.0
-        if self.closed:
+        if self.switch_shorted or self._pump_mv > _GATE_MV:
             drop_ohm = self.load_ohm + self._inner_ohm - self._sink_ohm
             drain_mv = max(rail_mv - current * drop_ohm / 1e3, current * self._sink_ohm / 1e3)
         load_mv = rail_mv - drain_mv - current * self._build.series_ohm / 1e3
