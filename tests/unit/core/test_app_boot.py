@@ -212,6 +212,18 @@ def test_a_log_folder_that_cannot_be_made_is_a_fault_and_the_application_runs() 
         assert (board.state, board.app.session.fault) == (protocol.FAULT, faults.LOG_WRITE_FAILED)
 
 
+def test_a_boot_writes_nothing_to_flash_but_the_first() -> None:
+    """Which keeps the variant that the strap says."""
+    flash, acts = Flash(), []
+    flash.fail = acts.append
+    with device(flash=flash):
+        assert acts
+    acts.clear()
+    with device(flash=flash) as board:
+        board.run(2_500)
+    assert set(acts) <= {"open r", "open rb"}
+
+
 @pytest.mark.hazard("HAZ-30")
 def test_resets_are_forgiven_after_a_minute() -> None:
     """Two unplanned resets an hour apart are not a loop."""

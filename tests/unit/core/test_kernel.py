@@ -259,6 +259,54 @@ def test_a_session_counts_every_cycle_with_current() -> None:
     assert [plan[kernel.S_CHARGE_UC], plan[kernel.S_ON_MS], plan[kernel.S_T_MS]] == [3, 3, 4]
 
 
+@pytest.mark.parametrize(
+    ("cells", "event", "setpoint_ua"),
+    [
+        ({"s_charge_uc": 1_018}, kernel.E_NONE, 196),  # 1,019 and the 5 to come are what it has to end with
+        ({"s_charge_uc": 1_017}, kernel.E_NONE, 200),  # 1 is missing: it waits
+        ({"s_charge_uc": 1_015}, kernel.E_NONE, 200),
+        ({"s_charge_uc": 1_014}, kernel.E_AGAIN, 200),  # 4: more than a quarter of the 5 and a 512th of the end
+        ({"s_charge_uc": 1_014, "s_on_ms": 999, "s_max_on_ms": 1_000}, kernel.E_NONE, 196),  # no time to wait
+        ({"s_charge_uc": 100, "s_end_uc": 0}, kernel.E_NONE, 196),  # it has no charge to end with
+        ({"s_charge_uc": 100, "s_setpoint_ua": 60}, kernel.E_NONE, 56),  # too little flows to be worth it
+    ],
+)
+def test_a_ramp_down_waits_for_what_is_missing_and_is_given_up_for_more(
+    cells: dict[str, int], event: int, setpoint_ua: int
+) -> None:
+    plan, reading = delivering(**{"s_setpoint_ua": 200, "s_end_uc": 1_024, **cells})
+    assert kernel.advance(plan, reading, 1_000, kernel.DOWN) == event
+    assert plan[kernel.S_SETPOINT_UA] == setpoint_ua
+
+
+def test_a_session_keeps_its_extremes() -> None:
+    """Of the current from the first cycle on, of rail and battery once the ramp up is over."""
+    plan, reading = delivering(s_setpoint_ua=1_000, s_least_rail_mv=30_000, s_least_vsys_mv=9_000)
+    cells = (kernel.S_MAX_UA, kernel.S_LEAST_RAIL_MV, kernel.S_LEAST_VSYS_MV)
+    kept = []
+    for mode, current_ua, rail_mv, vsys_mv in (
+        (kernel.UP, 700, 5_000, 3_400),
+        (kernel.HOLDING, 1_002, 24_000, 3_900),
+        (kernel.HOLDING, 1_001, 23_900, 3_901),
+        (kernel.HOLDING, 1_003, 24_100, 3_800),
+    ):
+        reading[kernel.R_CURRENT_UA], reading[kernel.R_RAIL_MV], reading[kernel.R_VSYS_MV] = (
+            current_ua,
+            rail_mv,
+            vsys_mv,
+        )
+        kernel.advance(plan, reading, 1_000, mode)
+        kept.append([plan[cell] for cell in cells])
+    assert kept == [[700, 30_000, 9_000], [1_002, 24_000, 3_900], [1_002, 23_900, 3_900], [1_003, 23_900, 3_800]]
+
+
+def test_the_charge_of_one_measurement_is_exact_too() -> None:
+    made = block(4)
+    for current_ua, dt_us in ((999, 1_000), (999, 1_001), (4_000, 70_000), (1, 1)):
+        kernel.count_charge(made, 1, current_ua, dt_us)
+    assert list(made) == [0, *divmod(999 * 1_000 + 999 * 1_001 + 4_000 * 60_000 + 1, 1_000_000), 0]
+
+
 @pytest.mark.hazard("HAZ-26")
 def test_the_fiftieth_cycle_in_a_row_with_a_low_supply_ends_the_session() -> None:
     plan, reading = delivering(s_setpoint_ua=1_000)

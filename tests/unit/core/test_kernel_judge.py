@@ -146,3 +146,28 @@ def test_with_the_output_off_in_between_a_guard_counts_from_nothing(guard: Guard
     assert bench.codes(guard.samples - 1, guard.wrong) == [faults.NONE] * (guard.samples - 1)
     assert bench.guards.step(1_000, Reading(), 0, False) == faults.NONE
     assert bench.codes(guard.samples, guard.wrong) == [*[faults.NONE] * (guard.samples - 1), guard.code]
+
+
+@pytest.mark.parametrize(
+    ("time_limit_ms", "cycles", "code"),
+    [(90_000, 8_031, faults.CHARGE_EXCEEDED), (7_000, 7_000, faults.TIME_EXCEEDED)],
+)
+def test_a_ceiling_is_passed_in_the_first_cycle_beyond_it(time_limit_ms: int, cycles: int, code: int) -> None:
+    """A dose of 8 mC and a 256th, at 1 uC a cycle; and the time."""
+    bench = Bench()
+    bench.guards.begin(8_000, time_limit_ms)
+    assert set(bench.codes(cycles, {})) == {faults.NONE}
+    assert bench.codes(1, {}) == [code]
+
+
+def test_the_other_measurement_has_a_ceiling_of_its_own() -> None:
+    """A dose of 8 mC, a 16th and 500 uC, of which each pair of cycles brings 2,243 nC."""
+    bench = Bench()
+    bench.guards.begin(8_000, 90_000)
+    bench.guards.compare()
+    reached = 0
+    while bench.guards.sense_charge_uc <= 9_000:
+        told = bench.codes(1, {"sense_ua": 1_121 + reached % 2})
+        reached += 1
+    assert told == [faults.CHARGE_EXCEEDED]
+    assert bench.guards.charge_uc < 8_031

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from ionto import pins
 from ionto_host.tables import pin_numbers
 
 TABLE = pin_numbers()
+PINOUT = Path(__file__).parents[3] / "hardware" / "pinout.md"
 
 
 @pytest.mark.hazard("HAZ-16")
@@ -23,6 +27,13 @@ def test_every_pin_exists_and_is_free() -> None:
     for name, number in TABLE.items():
         assert number == own[name] if name in own else number in {*range(23), 26, 27, 28}
         assert number not in (3, 23), "guard beside the set-point; the regulator's mode pin"
+
+
+def test_every_pin_is_where_the_page_for_the_builder_has_it() -> None:
+    """The page is made from the drawing; the Pico's own pins are on no header."""
+    rows = re.findall(r"^\| `([A-Z0-9_]+)` \| GP(\d+) \|", PINOUT.read_text(encoding="utf-8"), re.MULTILINE)
+    on_header = {name: number for name, number in TABLE.items() if number in {*range(23), 26, 27, 28}}
+    assert {name: int(number) for name, number in rows} == on_header
 
 
 def test_peripherals_are_on_pins_that_have_them() -> None:

@@ -314,6 +314,18 @@ def test_every_bound(phase: str, changes: dict[str, int], code: int) -> None:
     assert (test.setpoint_ua, test.drive) == (0, 0)
 
 
+def test_the_zero_is_that_of_the_last_96_ms_of_its_phase() -> None:
+    """What the rail's start leaves in the first 20 ms is not in it."""
+    board, since_ms = Board(), 0
+    board.test.begin(board.reading)
+    while NAMES[board.test._phase] in ("relay at rest", OFFSET):
+        board._read()
+        since_ms += NAMES[board.test._phase] == OFFSET
+        board.reading.raw = 19 if since_ms <= 20 else 3
+        board.test.step(1_000, board.reading)
+    assert (board.test.fault, board.test.zero_16ths) == (faults.NONE, 3 * 16)
+
+
 def test_a_load_that_is_not_there_is_told_as_a_megohm() -> None:
     name, passed, ohm, unit, _, most_ohm = Board(SMALL, current_ua=29, drain_mv=399).run().results[-1]
     assert (name, passed, ohm, unit) == ("load present", False, 1_000_000, "ohm")

@@ -389,8 +389,31 @@ def test_from_its_start_on_the_whole_dose_is_missing() -> None:
     assert rig.start(a_dose(A, dose_uc=9_000)) == 0
     rig.run(2)
     assert (rig.session.state, rig.session.shortfall_uc) == (protocol.SELF_TESTING, 9_000)
+    assert (rig.session.charge_uc, rig.session.on_ms, rig.session.max_current_ua) == (0, 0, 0)
     rig.session.abort()
     assert (rig.session.shortfall_uc, rig.session.planned_on_ms) == (9_000, 0)
+
+
+@pytest.mark.parametrize(
+    "pulses",
+    [{}, {"waveform": "pulsed", "pulse_on_ms": 250, "pulse_off_ms": 250, "pulse_edge_ms": 20}],
+    ids=["dc", "pulsed"],
+)
+def test_a_last_ramp_that_would_bring_far_too_little_is_given_up_and_the_dose_completed(pulses: dict[str, Any]) -> None:
+    """It comes back at the top of a pulse, by the ramp of the dose, without any more than the dose asks for."""
+    rig = Rig(A)
+    rig.deliver(a_dose(A, current_ua=2_000, dose_uc=20_000, **pulses))
+    rig.run(150)
+    rig.session.happened(kernel.E_DOSE, rig.reading)
+    assert (rig.session.state, rig.session.ending) == (protocol.RAMP_DOWN, True)
+    rig.run(1)
+    assert (rig.session.state, rig.session.ending) == (protocol.HOLD, False)
+    rig.run(100)
+    assert rig.session.setpoint_ua > 1_950
+    rig.until(protocol.DONE)
+    assert rig.session.outcome == protocol.COMPLETE
+    assert abs(rig.plant.charge_uc - 20_000) <= 100
+    assert rig.plant.peak_ua <= 2_020
 
 
 # Contact, battery, time.
