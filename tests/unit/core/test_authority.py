@@ -261,6 +261,18 @@ def test_limits_outlast_the_power_and_the_log_tells_of_every_change() -> None:
         assert told(board)["max_current_ua"] == 2_500
 
 
+def test_the_log_of_the_session_after_next_tells_no_change_again() -> None:
+    with device() as board:
+        set_limits(board, max_current_ua=3_000)
+        told_in = []
+        for log_id in (1, 2):
+            board.hold(dose_uc=8_000)
+            board.finish()
+            records = board.log(log_id)
+            told_in.append([row for name, rows in records if name == "events" for row in rows if row["event"] == 7])
+        assert [len(rows) for rows in told_in] == [1, 0]
+
+
 @pytest.mark.hazard("HAZ-01", "HAZ-25")
 def test_limits_are_left_alone_while_a_session_is_under_way() -> None:
     with device() as board:
