@@ -289,6 +289,17 @@ def test_stop_cuts_without_the_firmware(bench_in_hold):
     assert bench_in_hold.wait_state("DONE").outcome_name == "stopped"
 
 
+@pytest.mark.hazard("HAZ-13", "HAZ-16")
+def test_the_self_test_times_a_cut_off_that_takes_too_long_and_refuses_the_session(bench, image):
+    """The pin stays high, and the small current flows on: told by its time, from the sensor's samples."""
+    bench.pico.fault("bleeder_open")
+    bench.push(dose_ma_min=0.1)
+    bench.ionto("start")
+    assert bench.wait_state("FAULT").fault_name == "SELFTEST_DEADMAN_HIGH"
+    bench.pico.wait(current_below_ua=10, for_us=150_000, timeout_s=60)
+    assert bench.pico.meter().peak_ua < 100
+
+
 @pytest.mark.hazard("HAZ-06", "HAZ-13", "HAZ-26")
 @pytest.mark.parametrize("fault", ["sensor_missing", "highside_short", "boost_dead"])
 def test_a_fault_before_the_start_refuses_the_session(bench, fault):
