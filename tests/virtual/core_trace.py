@@ -9,10 +9,11 @@ sys.path.insert(0, sys.argv[1])
 
 from ionto import dose, faults, kernel, limits, protocol
 from ionto.controller import Controller
+from ionto.findings import HEART_HIGH, INTERLOCK, OTHER_POLE
 from ionto.guards import Guards
 from ionto.pins import PWM_TOP
 from ionto.reading import Reading
-from ionto.selftest import HEART_HIGH, INTERLOCK, OTHER_POLE, SelfTest
+from ionto.selftest import SelfTest
 from ionto.session import Session
 
 FIELDS = {

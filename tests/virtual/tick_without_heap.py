@@ -11,7 +11,7 @@ import vfs
 
 sys.path.insert(0, sys.argv[1])
 
-from ionto import bootmode, crc, dose, files, frames, kernel, limits, protocol
+from ionto import bootmode, crc, dose, filecheck, frames, kernel, limits, protocol
 from ionto.app import App
 from ionto.reading import Scale
 from ionto.settings import Settings
@@ -194,7 +194,7 @@ def status_request():
 
 
 def no_files():
-    """Stand in for files.check: in steps, and all is well."""
+    """Stand in for filecheck.check: in steps, and all is well."""
     yield
     return (1, "")
 
@@ -208,7 +208,7 @@ def run():
     build = limits.variant_a()
     port = Port(status_request())
     app = App(Hal(build), Board(), port, bootmode.Boot(0, False), build, Settings(build))
-    files.check = no_files
+    filecheck.check = no_files
     while not app.quiet.over():  # flash waits for evidence that no current flows
         app.tick()
     assert app.desk.take_dose(dose.parse(dose.canonical(FIELDS), build)) == 0

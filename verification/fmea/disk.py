@@ -8,7 +8,7 @@ import json
 import zlib
 from typing import Any
 
-from ionto import files
+from ionto import filecheck
 
 _BLOCK, _BLOCKS = 4096, 212
 
@@ -20,7 +20,7 @@ class Disk:
         firmware = {"/main.py": b"main"}
         manifest = {"files": {path: hashlib.sha256(data).hexdigest() for path, data in firmware.items()}}
         body = json.dumps(manifest).encode()
-        self.files: dict[str, bytes] = {**firmware, files.MANIFEST_PATH: body + b"\n%08x" % zlib.crc32(body)}
+        self.files: dict[str, bytes] = {**firmware, filecheck.MANIFEST_PATH: body + b"\n%08x" % zlib.crc32(body)}
         self._folders = {"/logs"}
 
     def listdir(self, folder: str = "/") -> list[str]:

@@ -5,7 +5,7 @@
 
 import gc
 
-from ionto import bootmode, faults
+from ionto import bootmode, faults, shelf
 from ionto.commands import Commands
 from ionto.compat import const, micropython
 from ionto.desk import Desk
@@ -55,9 +55,7 @@ class App(Parts):
         session, boot = self.session, self.boot
         self._keep_settings()
         self.keeper.old_logs.open()
-        kept = self.kept.restore(self.limits)
-        if kept is not None:
-            session.load(kept)
+        self._take_kept_dose()
         self.board.write_scratch(bootmode.SCRATCH_MARK, bootmode.mark(bootmode.RUNNING, boot.unplanned))
         if boot.cause == bootmode.WATCHDOG:
             session.fail(faults.UNPLANNED_RESET, self.reading)
@@ -65,6 +63,19 @@ class App(Parts):
             session.fail(boot.fault, self.reading)
         self.commands.remember_identity()
         self.hal.start_watchdog()
+
+    def _take_kept_dose(self) -> None:
+        """Load the dose that is kept on flash, if the code that looks at it is sound."""
+        if not self.kept.there():
+            return
+        try:
+            shelf.fetch(shelf.REST)
+        except faults.Refusal as refusal:
+            self.session.fail(refusal.code, self.reading)
+            return
+        kept = self.kept.restore(self.limits)
+        if kept is not None:
+            self.session.load(kept)
 
     def _keep_settings(self) -> None:
         """The first boot of a blank board: from now on it is of the variant that its strap says."""

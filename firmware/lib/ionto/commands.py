@@ -4,25 +4,22 @@ import json
 import struct
 from array import array
 
-from ionto import dose, faults, frames, kernel, protocol
+from ionto import faults, frames, kernel, protocol
 from ionto.compat import const
 from ionto.faults import Refusal
-from ionto.identity import health, identity
-from ionto.usblink import UsbLink
+from ionto.identity import identity
+from ionto.shelf import REST
+from ionto.usblink import ANSWERED, UsbLink
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import BinaryIO
 
     from ionto.desk import Desk
     from ionto.keeper import Keeper
     from ionto.parts import Parts
     from ionto.serialport import SerialPort
 
-_LOG_LIST_MAX = const(60)
-_LOG_READ_MAX_BYTES = const(0x10000)
-_ANSWERED = const(-1)
 _STATUS_BYTES = struct.calcsize(protocol.STATUS_FORMAT)
 _STATUS_SIZES = bytearray([struct.calcsize(code) for _, code in protocol.STATUS_FIELDS])
 # While current flows only these are answered; they build nothing on the heap (HELLO sends what it built at rest).
@@ -47,8 +44,6 @@ _ERROR_BYTES = struct.calcsize(protocol.ERROR_FORMAT)
 class Commands:
     """Takes requests from `port` and sends the answers, by `link`."""
 
-    _stream: "BinaryIO"  # of the LOG_READ that is being answered
-
     def __init__(self, parts: "Parts", keeper: "Keeper", desk: "Desk", port: "SerialPort"):
         self._parts = parts
         self._log = parts.log
@@ -69,13 +64,6 @@ class Commands:
             protocol.SET_CLOCK: self._set_clock,
             protocol.SELF_TEST: self._self_test,
             protocol.MAINTENANCE: self._maintenance,
-            protocol.SET_LIMITS: self._set_limits,
-            protocol.CALIBRATION: self._calibration,
-            protocol.HEALTH: self._health,
-            protocol.LOG_LIST: self._log_list,
-            protocol.LOG_READ: self._log_read,
-            protocol.LOG_DELETE: self._log_delete,
-            protocol.LOG_VERIFIED: self._log_verified,
             protocol.COMFORT: self._comfort,
         }
         self._values = array("i", [0] * kernel.T_SIZE)
@@ -85,7 +73,6 @@ class Commands:
         self._pack_status = self._send_status
         self._test_sequence = -1
         self._waiting: tuple = ()  # what is answered when the desk's errand is done
-        self._stream_sequence = self._stream_at = self._stream_left = 0
         self._identity = b""
 
     def may_handle(self, kind: int) -> bool:
@@ -96,10 +83,10 @@ class Commands:
     def handle(self, kind: int, sequence: int, buffer: bytearray, start: int, length: int) -> None:
         """Answer one request: `length` payload bytes at `buffer[start]`."""
         handler = self._handlers.get(kind)
-        if handler is None:
+        if handler is None and kind not in _BETWEEN_SESSIONS:
             self._refuse(faults.UNKNOWN_COMMAND, kind, sequence)
             return
-        if kind in _LIVE:
+        if handler and kind in _LIVE:
             code = handler(sequence, buffer, start, length)
         elif self._session.output_on:
             code = faults.OUTPUT_ON
@@ -113,15 +100,22 @@ class Commands:
             self.link.answer(kind | protocol.RESPONSE, sequence, 0)
 
     def _handle_at_rest(
-        self, handler: "Callable[..., int]", kind: int, sequence: int, buffer: bytearray, start: int, length: int
+        self, handler: "Callable[..., int] | None", kind: int, sequence: int, buffer: bytearray, start: int, length: int
     ) -> int:
         try:
-            return handler(sequence, buffer, start, length)
+            return (handler or self._fetched(kind))(sequence, buffer, start, length)
         except Refusal as refusal:
             self._refuse(refusal.code, kind, sequence, _detail(refusal))
         except OSError as error:
             self._refuse(faults.of_flash(error), kind, sequence)
-        return _ANSWERED
+        return ANSWERED
+
+    def _fetched(self, kind: int) -> "Callable[..., int]":
+        """Return what answers a request that comes between sessions only."""
+        self._parts.shelf.take(REST)
+        from ionto.requests import Requests
+
+        return Requests(self._parts, self._keeper, self._desk, self.link).handler(kind)
 
     def reject(self, kind: int, sequence: int) -> None:
         """Answer a frame whose CRC is wrong."""
@@ -138,14 +132,14 @@ class Commands:
         link.answer(protocol.ERROR, sequence, _ERROR_BYTES + len(detail))
 
     def _answer_json(self, kind: int, sequence: int, content: dict) -> int:
-        self.link.answer_bytes(kind | protocol.RESPONSE, sequence, json.dumps(content).encode())
-        return _ANSWERED
+        self.link.answer_json(kind, sequence, content)
+        return ANSWERED
 
     def _answer_later(self, kind: int, sequence: int, answer: "Callable[[int], object]") -> int:
         """The desk's errand is under way: when it is done, answer with its refusal or by `answer(sequence)`."""
         self._waiting = (kind, sequence, answer)
         self.link.later(self._wait)
-        return _ANSWERED
+        return ANSWERED
 
     def _wait(self) -> bool:
         """Look whether the errand is done; True: not in this cycle."""
@@ -154,6 +148,7 @@ class Commands:
             self.link.later(self._wait)
             return True
         kind, sequence, answer = self._waiting
+        self._waiting = ()
         refusal = errand.refusal
         if errand.code:
             self._refuse(errand.code, kind, sequence, b"" if refusal is None else _detail(refusal))
@@ -166,7 +161,7 @@ class Commands:
     def _status(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         self._status_sequence = sequence
         self.link.later(self._fill_status)
-        return _ANSWERED
+        return ANSWERED
 
     def _collect_status(self) -> None:
         self._desk.fill_status(self._values)
@@ -196,7 +191,7 @@ class Commands:
         if not self._session.output_on:
             self.remember_identity()
         self.link.answer_bytes(protocol.HELLO | protocol.RESPONSE, sequence, self._identity)
-        return _ANSWERED
+        return ANSWERED
 
     # Output off.
 
@@ -205,7 +200,10 @@ class Commands:
         self._identity = json.dumps(identity(self._parts)).encode()
 
     def _dose_push(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        parsed = dose.parse(bytes(buffer[start : start + length]), self._parts.limits)
+        self._parts.shelf.take(REST)
+        from ionto.dose import parse
+
+        parsed = parse(bytes(buffer[start : start + length]), self._parts.limits)
         self._parts.settings.admit(parsed)
         return self._desk.take_dose(parsed) or self._answer_later(protocol.DOSE_PUSH, sequence, self._dose_taken)
 
@@ -218,7 +216,7 @@ class Commands:
         if plan is None:
             return faults.NO_DOSE
         self.link.answer_bytes(protocol.DOSE_READ | protocol.RESPONSE, sequence, plan.raw)
-        return _ANSWERED
+        return ANSWERED
 
     def _start(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         code = self._session.may_start(self._parts.reading)
@@ -276,119 +274,7 @@ class Commands:
     def _maintenance(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
         return self._with_hand(faults.NONE) or self._desk.leave_for_maintenance()
 
-    def _set_limits(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        wanted = _object(buffer, start, length)
-        code = faults.BAD_PAYLOAD if wanted is None else self._desk.set_limits(wanted)
-        return code or self._answer_json(protocol.SET_LIMITS, sequence, self._parts.settings.public())
-
-    def _calibration(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        code = faults.NONE
-        if length:
-            wanted = _object(buffer, start, length)
-            code = faults.BAD_PAYLOAD if wanted is None else self._desk.set_calibration(wanted)
-        return code or self._answer_json(protocol.CALIBRATION, sequence, self._parts.calibration.public())
-
-    def _health(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        if self._session.state == protocol.SELF_TESTING:
-            return faults.WRONG_STATE
-        return self._answer_json(protocol.HEALTH, sequence, health(self._parts))
-
-    def _log_list(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        if length != struct.calcsize(protocol.LOG_LIST_FORMAT):
-            return faults.BAD_PAYLOAD
-        first = struct.unpack_from(protocol.LOG_LIST_FORMAT, buffer, start)[0]
-        rows = self._log.rows(first, _LOG_LIST_MAX + 1)
-        more = len(rows) > _LOG_LIST_MAX
-        return self._answer_json(protocol.LOG_LIST, sequence, {"logs": rows[:_LOG_LIST_MAX], "more": more})
-
-    def _log_path(self, log_id: int) -> str:
-        if not self._log.has(log_id):
-            raise Refusal(faults.NO_SUCH_LOG, "log", log_id)
-        return self._log.path(log_id)
-
-    def _log_read(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        if length != struct.calcsize(protocol.LOG_READ_FORMAT):
-            return faults.BAD_PAYLOAD
-        log_id, offset, count = struct.unpack_from(protocol.LOG_READ_FORMAT, buffer, start)
-        path = self._log_path(log_id)
-        if count > _LOG_READ_MAX_BYTES:
-            raise Refusal(faults.OUT_OF_RANGE, "length", count, 1, _LOG_READ_MAX_BYTES)
-        stream = open(path, "rb")  # noqa: SIM115 - read in the cycles to come, closed by `_end_stream`
-        self._stream = stream
-        self._desk.sending_log = True
-        self._stream_sequence, self._stream_at, self._stream_left = sequence, offset, count
-        if offset < self._log.size(log_id):
-            stream.seek(offset)
-        else:  # nothing is there; and a seek that far is an OverflowError
-            self._stream_left = 0
-        self.link.stalled = False
-        self.link.later(self._send_chunks)
-        return _ANSWERED
-
-    def _send_chunks(self) -> bool:
-        """Send the next frame of a log, when the last one is out; the last of all carries only the offset.
-
-        A session that begins ends the answer, and so does a host that does not read; then it asks again.
-        """
-        left = -1
-        try:
-            left = -1 if self._session.running or self.link.stalled else self._send_chunk()
-        except OSError:
-            pass  # the answer ends here
-        if left > 0:
-            self.link.later(self._send_chunks)
-        else:
-            self._end_stream(left == 0)
-        return False
-
-    def _send_chunk(self) -> int:
-        """Send one frame; return how many bytes of the log it carries, 0 for no more: then none is sent."""
-        head = protocol.HEADER_BYTES + 4
-        view = memoryview(self.link.payload())
-        wanted = min(self._stream_left, protocol.LOG_CHUNK_BYTES)
-        got = (wanted and self._stream.readinto(view[head : head + wanted])) or 0
-        struct.pack_into(protocol.LOG_DATA_FORMAT, view, protocol.HEADER_BYTES, self._stream_at)
-        if got:
-            self.link.send_bulk(protocol.LOG_READ | protocol.RESPONSE, self._stream_sequence, 4 + got)
-        self._stream_at += got
-        self._stream_left -= got
-        return got
-
-    def _end_stream(self, whole: bool) -> None:
-        """Close the log; when all of it is out the last frame, which `_send_chunk` has left in the buffer, says so."""
-        self._stream.close()
-        self._desk.sending_log = False
-        if whole:
-            self.link.answer(protocol.LOG_READ | protocol.RESPONSE, self._stream_sequence, 4)
-
-    def _log_delete(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        if length != struct.calcsize(protocol.LOG_DELETE_FORMAT):
-            return faults.BAD_PAYLOAD
-        log_id = struct.unpack_from(protocol.LOG_DELETE_FORMAT, buffer, start)[0]
-        self._log_path(log_id)
-        self._keeper.delete(log_id)
-        return faults.NONE
-
-    def _log_verified(self, sequence: int, buffer: bytearray, start: int, length: int) -> int:
-        if length != struct.calcsize(protocol.LOG_VERIFIED_FORMAT):
-            return faults.BAD_PAYLOAD
-        log_id, chain = struct.unpack_from(protocol.LOG_VERIFIED_FORMAT, buffer, start)
-        self._log_path(log_id)
-        code = self._desk.may_write()
-        if code:
-            return code
-        return faults.NONE if self._log.verified(log_id, chain) else faults.OTHER_LOG
-
 
 def _detail(refusal: Refusal) -> bytes:
     """Return what an answer says of `refusal` beside its code."""
     return json.dumps(refusal.as_dict()).encode()
-
-
-def _object(buffer: bytearray, start: int, length: int) -> "dict | None":
-    """Return the JSON object in `length` bytes at `buffer[start]`, None when it is none."""
-    try:
-        found = json.loads(bytes(buffer[start : start + length]))
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None

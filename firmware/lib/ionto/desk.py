@@ -4,21 +4,22 @@ Each returns a code of ionto.faults, 0 for accepted; some raise `faults.Refusal`
 What takes longer than a cycle becomes an errand, which the loop goes on with: 0 says that it has begun.
 """
 
-from ionto import faults, files, kernel, protocol
+from ionto import faults, kernel, protocol
 from ionto.compat import const
 from ionto.errand import Errand
 from ionto.keeper import NOTHING
 from ionto.protocol import SELF_TESTING
 from ionto.sessionlog_format import REQUESTED
+from ionto.shelf import PROOF
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from array import array
     from collections.abc import Generator
 
-    from ionto.dose import Dose
     from ionto.keeper import Keeper
     from ionto.parts import Parts
+    from ionto.plan import Dose
 
 _WORD = const(0xFFFF)
 
@@ -163,9 +164,15 @@ class Desk:
         return faults.NONE
 
     def _look_at_files(self) -> "Generator[None, None, None]":
-        """Tell the self-test whether firmware and settable limits are sound on flash."""
+        """Tell the self-test whether firmware and settable limits are sound on flash. May raise `Refusal`."""
+        while not self._parts.quiet.over():
+            yield
+        self._parts.shelf.take(PROOF)
+        yield
+        from ionto.filecheck import check
+
         selftest = self._parts.selftest
-        selftest.files = yield from files.check()
+        selftest.files = yield from check()
         selftest.settings_sound = not self._parts.settings.damaged
 
     def self_test(self) -> int:

@@ -1,7 +1,5 @@
-"""What the board tells of itself: who it is and what it may do, and how its clock, flash, heap and sensor are."""
+"""What the board tells of itself: who it is and what it may do."""
 
-import gc
-import os
 import sys
 
 from ionto.compat import const
@@ -34,18 +32,4 @@ def identity(parts: "Parts") -> dict:
         "limits": parts.limits.public(),
         "settings": parts.settings.public(),
         "calibration": parts.calibration.public(),
-    }
-
-
-def health(parts: "Parts") -> dict:
-    """Return what HEALTH tells: clock, flash, heap and sensor as they are now. Collects, so at rest only."""
-    gc.collect()
-    flash = os.statvfs("/")
-    return {
-        "time_unix_s": parts.board.unix_time_s(),
-        "flash_bytes": flash[0] * flash[2],
-        "flash_free_bytes": flash[0] * flash[3],
-        "heap_free_bytes": gc.mem_free(),
-        "sensor_ok": parts.reading.fresh and parts.reading.sensor_ok,
-        "logs": len(parts.log.ids()),
     }

@@ -3,12 +3,12 @@
 import gc
 import os
 
-from ionto import bootmode, faults, files, kernel, protocol
+from ionto import bootmode, faults, kernel, protocol
 from ionto.compat import const
-from ionto.dose import POLE_NEGATIVE
 from ionto.identity import identity
 from ionto.limits import RELAY_MS
 from ionto.oldlogs import OldLogs
+from ionto.plan import POLE_NEGATIVE
 from ionto.session import UNSEEN_MV
 from ionto.sessionlog_format import LOG_NEEDS_FREE_BYTES, POLARITY, SETTINGS
 
@@ -16,8 +16,8 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from ionto.dose import Dose
     from ionto.parts import Parts
+    from ionto.plan import Dose
 
 # What the keeper has to do next.
 NOTHING = const(0)
@@ -125,7 +125,9 @@ class Keeper:
 
         Nothing else is written before the session is over: no flash operation keeps the loop from seeing STOP in it.
         """
-        manifest = yield from files.manifest_digest()
+        from ionto.filecheck import manifest_digest
+
+        manifest = yield from manifest_digest()
         yield
         log = self._log
         log.reset()
@@ -138,7 +140,7 @@ class Keeper:
         board.write_scratch(bootmode.SCRATCH_T_MS, 0)
         board.write_scratch(bootmode.SCRATCH_LOG_ID, log.log_id)
         yield
-        gc.collect()  # the last one before the session is over; 20 ms, without current
+        gc.collect()  # so that the self-test, whose small current flows, needs none; 20 ms
         yield
 
     def _arm_record(self, dose: "Dose", manifest: str) -> dict:
@@ -168,9 +170,16 @@ class Keeper:
     def _begin(self) -> None:
         """Let the current begin once the relay has settled."""
         self._relay_ms += 1
-        if self._relay_ms >= RELAY_MS:
+        if self._relay_ms == 1:
+            self._make_room_on_heap()
+        elif self._relay_ms >= RELAY_MS:
             self.todo = NOTHING
             self._session.armed()
+
+    def _make_room_on_heap(self) -> None:
+        """Drop what the session needs no more, its self-test too: 20 ms, in which the relay settles without current."""
+        self._parts.shelf.put_back()
+        gc.collect()  # the last one before the session is over
 
     def _flush(self) -> None:
         """Write one record of what RAM holds, the end record last."""

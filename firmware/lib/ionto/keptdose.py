@@ -7,7 +7,6 @@ written only with the output off, as a whole or not at all.
 import binascii
 import json
 
-from ionto import dose as doses
 from ionto.compat import const
 from ionto.faults import Refusal
 from ionto.files import write_whole
@@ -16,8 +15,8 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any
 
-    from ionto.dose import Dose
     from ionto.limits import Limits
+    from ionto.plan import Dose
 
 NOTHING = "nothing"
 KEPT = "kept"
@@ -31,10 +30,12 @@ def _crc(digest: str, starts_left: int, raw: str) -> int:
 
 def _checked(content: "Any", limits: "Limits") -> "Dose | None":
     """Return the dose in the file's `content`, None when it is damaged; `Refusal` when the limits refuse it."""
+    from ionto.dose import parse
+
     raw, digest, left = content["dose"], content["digest"], content["starts_left"]
     if content["crc32"] != _crc(digest, left, raw):
         return None
-    plan = doses.parse(raw.encode(), limits)
+    plan = parse(raw.encode(), limits)
     return plan if plan.digest() == digest and 0 <= left <= plan.starts else None
 
 
@@ -52,6 +53,14 @@ class KeptDose:
     def _set_state(self, state: str) -> None:
         self.state = state
         self.dropped = state in (DAMAGED, REFUSED)
+
+    def there(self) -> bool:
+        """Return True when there is a file: then `restore` needs the part REST (ionto.shelf)."""
+        try:
+            open(self._path).close()
+        except OSError:
+            return False
+        return True
 
     def restore(self, limits: "Limits") -> "Dose | None":
         """Return the dose on flash when it is intact and `limits` admit it; `state` says why there is none."""

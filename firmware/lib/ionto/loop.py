@@ -5,11 +5,11 @@ Nothing here allocates, and nothing here touches flash. What may, is called wher
 
 from ionto import bootmode, faults, kernel, protocol
 from ionto.compat import const, micropython
+from ionto.findings import HEART_HIGH, INTERLOCK, OTHER_POLE
 from ionto.guards import VERDICTS
 from ionto.keeper import TAIL
 from ionto.kernel import K_DUTY, R_FRESH, REST, cycle
 from ionto.protocol import SELF_TESTING
-from ionto.selftest import HEART_HIGH, INTERLOCK, OTHER_POLE
 from ionto.sessionlog_format import GAP
 
 TYPE_CHECKING = const(0)

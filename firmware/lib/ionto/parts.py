@@ -13,6 +13,7 @@ from ionto.reading import Reading
 from ionto.selftest import SelfTest
 from ionto.session import Session
 from ionto.sessionlog import SessionLog
+from ionto.shelf import Shelf
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Parts:
         self.log = SessionLog(_LOG_FOLDER)
         self.kept = KeptDose(_DOSE_FILE)
         self.session = Session(limits, self.selftest, self.guards, self.note)
+        self.shelf = Shelf(self.session, self.quiet)
         self.controller = Controller(limits.full_scale_ua, PWM_TOP)
         self.clock_set = board.unix_time_s() > protocol.CLOCK_FROM_S
 

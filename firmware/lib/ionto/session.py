@@ -8,9 +8,10 @@ from array import array
 
 from ionto import faults, kernel, protocol
 from ionto.compat import const
-from ionto.dose import HALF, INTERVAL, POLE_POSITIVE, Dose
+from ionto.findings import BEAT
 from ionto.guards import Guards
 from ionto.limits import DEAD_MAN_MS, RELAY_MS, Limits
+from ionto.plan import HALF, INTERVAL, POLE_POSITIVE, Dose
 from ionto.protocol import (
     ARMED,
     DONE,
@@ -25,7 +26,7 @@ from ionto.protocol import (
     SELF_TESTING,
 )
 from ionto.reading import POLE_LINE, Reading
-from ionto.selftest import BEAT, SelfTest
+from ionto.selftest import SelfTest
 from ionto.sessionlog_format import COMFORT, CONTACT_LIMITED, FAULT_LATCHED, SECOND_FAULT, STATE_CHANGED
 
 TYPE_CHECKING = const(0)

@@ -7,10 +7,10 @@ as the lowest limits, until somebody with a hand on the board sets them again.
 
 from ionto import faults
 from ionto.compat import const
-from ionto.dose import Dose
 from ionto.faults import Refusal
 from ionto.files import read_checked, write_checked
 from ionto.limits import Limits
+from ionto.plan import Dose
 
 PATH = "/settings.json"
 # A settable limit, which is the highest value that is accepted, and the compiled limit that it cannot go below.

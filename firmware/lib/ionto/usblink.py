@@ -1,6 +1,7 @@
 """Frames over the serial port: collects requests, sends answers piece by piece, skips what is not a frame."""
 
 import binascii
+import json
 import struct
 
 from ionto import crc, frames, protocol
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from ionto.serialport import SerialPort
 
+ANSWERED = const(-1)  # in place of a code: the answer is on its way, or comes later
 _BUFFER_BYTES = const(2_080)
 _IDLE_CYCLES = const(200)  # a frame that stops arriving is dropped after about 0.2 s
 _BANNER_CYCLES = const(1_000)
@@ -212,6 +214,10 @@ class UsbLink:
     def later(self, rest: "Callable[[], bool | None]") -> None:
         """Have `rest` make the next part of an answer, as a piece of its own, the cycle's last if it returns True."""
         self._rest = rest
+
+    def answer_json(self, kind: int, sequence: int, content: dict) -> None:
+        """Answer a request of type `kind` with `content`."""
+        self.answer_bytes(kind | protocol.RESPONSE, sequence, json.dumps(content).encode())
 
     def answer_bytes(self, kind: int, sequence: int, data: bytes) -> None:
         """Send `data` as a frame of type `kind`."""

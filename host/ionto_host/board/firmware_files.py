@@ -18,9 +18,9 @@ from typing import Any
 
 import ionto
 import ionto_pack
-from ionto import bootmode
+from ionto import bootmode, shelf
 from ionto.version import FIRMWARE_VERSION
-from ionto_host.board.merging import FILE_NAME, Merged, merge
+from ionto_host.board.merging import PARTS, Merged, merge
 from ionto_host.device.constants import Constants
 from ionto_host.errors import CompileError, MissingPartError
 
@@ -28,7 +28,7 @@ LIB_FOLDER = "/lib/ionto"
 MANIFEST_PATH = f"{LIB_FOLDER}/manifest.json"
 MAIN_PATH = "/main.py"
 LOADER_PATH = "/lib/ionto_pack.mpy"
-OUTSIDE_LIB_FOLDER = ("/boot.py", MAIN_PATH, LOADER_PATH)  # what else the firmware puts on a board
+OUTSIDE_LIB_FOLDER = ("/boot.py", MAIN_PATH, LOADER_PATH, *map(shelf.path_of, shelf.PARTS))  # what else it puts there
 _HOST_ONLY = ("__init__", "cpython")  # cpython is the stand-in of the `micropython` module
 
 STARVE_WATCHDOG = f"""
@@ -146,7 +146,9 @@ def merged(sources: Sources, callers: Sequence[str] = ()) -> Merged:
     texts = {path.stem: path.read_text() for path in sorted(sources.package.glob("*.py"))}
     constants = Constants({name: text for name, text in texts.items() if name not in _HOST_ONLY})
     outside = [path.read_text() for path in (sources.loader, sources.start / "boot.py", sources.start / "main.py")]
-    return merge({name: constants.fold(name) for name in constants}, [*outside, STARVE_WATCHDOG, *callers], words())
+    return merge(
+        {name: constants.fold(name) for name in constants}, [*outside, STARVE_WATCHDOG, *callers], words(), PARTS
+    )
 
 
 def compiled(sources: Sources, architecture: str, callers: Sequence[str] = ()) -> tuple[FirmwareFile, ...]:
@@ -154,13 +156,20 @@ def compiled(sources: Sources, architecture: str, callers: Sequence[str] = ()) -
 
     `callers` as in `merged`.
     """
-    packed = compile_source(FILE_NAME, merged(sources, callers).text, architecture)
+    whole = merged(sources, callers)
     return (
-        FirmwareFile(ionto_pack.PACK_PATH, packed + struct.pack("<I", binascii.crc32(packed))),
+        _checked_file(ionto_pack.PACK_PATH, whole, architecture),
+        *(_checked_file(shelf.path_of(name), part, architecture) for name, part in whole.parts.items()),
         FirmwareFile(LOADER_PATH, compile_source(sources.loader.name, sources.loader.read_text(), architecture)),
         FirmwareFile("/boot.py", (sources.start / "boot.py").read_bytes()),
         FirmwareFile(MAIN_PATH, (sources.start / "main.py").read_bytes()),
     )
+
+
+def _checked_file(path: str, module: Merged, architecture: str) -> FirmwareFile:
+    """Return `module` compiled, with its CRC-32 behind it (ionto_pack)."""
+    data = compile_source(module.map.name, module.text, architecture)
+    return FirmwareFile(path, data + struct.pack("<I", binascii.crc32(data)))
 
 
 @functools.cache

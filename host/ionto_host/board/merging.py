@@ -14,12 +14,18 @@ import io
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from ionto_host.board.naming import Naming
-from ionto_host.board.scopes import PACKAGE, Module, Package, imported_modules
+from ionto_host.board.scopes import PACKAGE, Fetch, Module, Package, imported_modules
 
 FILE_NAME = "ionto.py"  # what a traceback of the merged module calls it
-_FIRST_LINE = "import ionto, ionto_pack; ionto_pack.narrow()\n"
+# What no session with current needs: parts of their own (ionto.shelf), {name: modules}.
+PARTS = {
+    "ionto_proof": ("filecheck", "proving"),
+    "ionto_rest": ("dose", "requests"),
+}
+_FIRST_LINE = "import ionto, ionto_pack; ionto_pack.narrow()"
 
 
 @dataclass(frozen=True)
@@ -33,8 +39,12 @@ class Function:
 
 @dataclass(frozen=True)
 class Map:
-    """What the merged module was: `files` has (first line, file name), in order; the others {word: name}."""
+    """What the merged module was that a traceback calls `name`.
 
+    `files` has (first line, file name), in order; the others {word: name}.
+    """
+
+    name: str
     files: tuple[tuple[int, str], ...]
     functions: tuple[Function, ...]
     attributes: Mapping[str, str]
@@ -43,30 +53,74 @@ class Map:
 
 @dataclass(frozen=True)
 class Merged:
-    """The merged module's text and its map."""
+    """The merged module's text and its map, and those of its `parts` {name: merged}."""
 
     text: str
     map: Map
+    parts: Mapping[str, Merged]
+
+    def maps(self) -> tuple[Map, ...]:
+        """Return the maps of the module and of its parts."""
+        return (self.map, *(part.map for part in self.parts.values()))
 
 
-def merge(sources: Mapping[str, str], outside: Sequence[str], words: Sequence[str]) -> Merged:
+def merge(
+    sources: Mapping[str, str],
+    outside: Sequence[str],
+    words: Sequence[str],
+    parts: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Merged:
     """Return `sources` ({module name: text}) as one module; `outside` are the texts of what uses it on the board.
 
-    `words` are names that MicroPython has, the cheapest first. Raises ValueError for what cannot be merged.
+    `words` are names that MicroPython has, the cheapest first; `parts` are files of their own, {name: modules}. Raises
+    ValueError for what cannot be merged.
     """
-    package = Package(sources)
+    package = Package(sources, parts)
     for text in outside:
         package.objects.update(name for node in ast.parse(text).body for name in imported_modules(node))
     naming = Naming(package, _said(outside), words)
-    text, files, functions = _FIRST_LINE, [], []
+    ends = "".join(f"{name} = {PACKAGE}\n" for name in sorted(package.objects))
+    return Merged(
+        *_put_together(package, naming, "", _FIRST_LINE, ends),
+        {part: Merged(*_put_together(package, naming, part, _first_line(package, naming, part)), {}) for part in parts},
+    )
+
+
+def _put_together(package: Package, naming: Naming, part: str, first: str, last: str = "") -> tuple[str, Map]:
+    """Return the modules of `part` as one, between the lines `first` and `last`, and its map."""
+    text, files, functions = first + "\n", [], []
     imported: set[str] = set()
     for module in package.modules.values():
-        line = text.count("\n")
-        files.append((line + 1, f"{module.name}.py"))
-        functions += _functions(module.tree, line)
-        text += _rewritten(module, naming, imported)
-    text += "".join(f"{name} = {PACKAGE}\n" for name in sorted(package.objects))
-    return Merged(text, Map(tuple(files), tuple(functions), naming.attributes(), naming.globals()))
+        if package.part_of(module.name) == part:
+            line = text.count("\n")
+            files.append((line + 1, f"{module.name}.py"))
+            functions += _functions(module.tree, line)
+            text += _rewritten(module, naming, imported)
+    name = f"{part}.py" if part else FILE_NAME
+    return text + last, Map(name, tuple(files), tuple(functions), naming.attributes(), naming.globals())
+
+
+def _first_line(package: Package, naming: Naming, part: str) -> str:
+    """Return the first line of `part`: it takes from the package what it says of it."""
+    modules = [module for module in package.modules.values() if package.part_of(module.name) == part]
+    own = {name for module in modules for node in module.tree.body for name in _imported(node)}
+    names = {
+        naming.of(use.meaning)
+        for module in modules
+        for use in module.uses
+        if not any(start <= use.start < end for start, end in module.removed)
+        and (
+            (use.meaning.kind == "global" and package.part_of(use.meaning.owner) != part)
+            or (use.meaning.kind == "outside" and use.meaning.name not in own)
+        )
+    }
+    return f"{_FIRST_LINE}; from {PACKAGE} import {', '.join(sorted(names))}" if names else _FIRST_LINE
+
+
+def _imported(node: ast.stmt) -> Iterator[str]:
+    """Yield the names that `node` imports from elsewhere than the package."""
+    if isinstance(node, (ast.Import, ast.ImportFrom)) and not imported_modules(node):
+        yield from (alias.asname or alias.name for alias in node.names)
 
 
 def _said(texts: Iterable[str]) -> set[str]:
@@ -95,12 +149,17 @@ def _functions(tree: ast.AST, before: int, inside: str = "") -> Iterator[Functio
 def _rewritten(module: Module, naming: Naming, imported: set[str]) -> str:
     """Return the text of `module` with the names of the merged module; `imported` are the imports so far."""
     edits = [(use.start, use.end, naming.of(use.meaning)) for use in module.uses]
+    edits += [(fetch.start, fetch.end, _fetching(fetch, naming)) for fetch in module.fetched]
     gone = [*module.removed, *_repeated(module, imported)]
     edits = [edit for edit in edits if not any(start <= edit[0] < end for start, end in gone)]
     text = module.text if module.text.endswith("\n") else module.text + "\n"
     for start, end, new in sorted(edits + [(start, end, "pass") for start, end in gone], reverse=True):
         text = text[:start] + new + "\n" * text.count("\n", start, end) + text[end:]
     return text
+
+
+def _fetching(fetch: Fetch, naming: Naming) -> str:
+    return f"from {fetch.part} import {', '.join(naming.of(meaning) for meaning in fetch.meanings)}"
 
 
 def _repeated(module: Module, imported: set[str]) -> Iterator[tuple[int, int]]:

@@ -60,8 +60,19 @@ class Scope:
         return next((scope.names[name] for scope in self.seen() if name in scope.names), None)
 
 
+@dataclass(frozen=True)
+class Fetch:
+    """An import, from offset `start` to `end`, of `meanings` in the part `part`: it stays one when it runs."""
+
+    start: int
+    end: int
+    part: str
+    meanings: tuple[Meaning, ...]
+
+
 class Module:
-    """One module: `uses` are its names, `removed` the spans that a merged program does without."""
+    """One module: `uses` are its names, `removed` the spans that a merged program does without, `fetched` its imports
+    of what lies in another file."""
 
     def __init__(self, name: str, text: str) -> None:
         self.name, self.text = name, text
@@ -69,6 +80,7 @@ class Module:
         self.top = Scope("module")
         self.uses: list[Use] = []
         self.removed: list[tuple[int, int]] = []
+        self.fetched: list[Fetch] = []
         self._starts = [0]
         for line in text.splitlines(keepends=True):
             self._starts.append(self._starts[-1] + len(line))
@@ -84,9 +96,13 @@ class Module:
 
 
 class Package:
-    """All modules of `sources` ({name: text}), with what each name in them means; in the order of their imports."""
+    """All modules of `sources` ({name: text}), with what each name in them means; in the order of their imports.
 
-    def __init__(self, sources: Mapping[str, str]) -> None:
+    `parts` is {name: its modules}: files of their own, from which the others import inside functions only.
+    """
+
+    def __init__(self, sources: Mapping[str, str], parts: Mapping[str, Sequence[str]]) -> None:
+        self._parts = {module: part for part, modules in parts.items() for module in modules}
         parsed = {name: Module(name, text) for name, text in sources.items()}
         self.modules: dict[str, Module] = {}
         for name in sorted(parsed):
@@ -122,8 +138,15 @@ class Package:
                 self._take(parsed, other, (*above, name))
         self.modules[name] = parsed[name]
 
+    def part_of(self, module: str) -> str:
+        """Return the part that `module` lies in, "" for the one that is always there."""
+        return self._parts.get(module, "")
+
     def _bind_module(self, module: Module) -> None:
         for node in live(module.tree.body):
+            for other in imported_modules(node):
+                if self.part_of(other) not in ("", self.part_of(module.name)):
+                    raise ValueError(f"{module.name} imports {other} of a part that may not be there: in a function")
             for name in bound(node):
                 module.top.names.setdefault(name, Meaning("global", name, module.name))
             module.top.names.update(self.imports(node, "outside"))
@@ -267,8 +290,15 @@ class _Walk:
         """Nothing in it has another name in the end."""
 
     def _importfrom(self, node: ast.ImportFrom, scope: Scope) -> None:
-        if imported_modules(node):
-            self._module.removed.append(self._module.span(node))
+        for other in imported_modules(node):
+            part = self._package.part_of(other)
+            if part in ("", self._package.part_of(self._module.name)):
+                self._module.removed.append(self._module.span(node))
+                return
+            if node.module == PACKAGE:
+                raise ValueError(f"{self._module.name} imports {other} of a part as a module: import its names")
+            meanings = tuple(self._package.member(other, alias.name) for alias in node.names)
+            self._module.fetched.append(Fetch(*self._module.span(node), part, meanings))
 
     def _global(self, node: ast.Global, scope: Scope) -> None:
         raise ValueError(f"{self._module.name} has a `global` statement: keep what changes in an object")

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from ionto.dose import HALF, NO_REVERSAL, PULSED, Dose
 from ionto.limits import for_variant
+from ionto.plan import HALF, NO_REVERSAL, PULSED, Dose
 from ionto_host import library, wholefile
 from ionto_host.cli import newdose, pushing
 from ionto_host.cli.common import Answer, IontoGroup, examples, note, open_device, port_name, table

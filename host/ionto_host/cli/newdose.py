@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from ionto.dose import MAX_TEXT, Dose
+from ionto.dose import MAX_TEXT
+from ionto.plan import Dose
 from ionto_host.cli.common import can_ask, note
 from ionto_host.course import codes, fit, overview, store
 from ionto_host.course.fit import Past, Proposal

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from ionto.dose import Dose
 from ionto.faults import Refusal
 from ionto.limits import Limits, for_variant
+from ionto.plan import Dose
 from ionto.settings import FIELDS, Settings
 from ionto_host.device.answers import Hello
 from ionto_host.device.client import Device

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ionto.dose import NO_REVERSAL, PULSED, Dose
 from ionto.limits import Limits
+from ionto.plan import NO_REVERSAL, PULSED, Dose
 from ionto_host.units import clock, ma, ma_min
 
 LOADS_OHM = (1_000, 2_000, 4_700, 10_000)  # the bench set

@@ -17,6 +17,7 @@ from ionto import dose as device_dose
 from ionto import limits as device_limits
 from ionto.faults import Refusal
 from ionto.limits import UC_PER_MA_MIN
+from ionto.plan import DC, HALF, NO_REVERSAL
 from ionto.version import DOSE_SCHEMA_VERSION
 from ionto_host.device import messages
 from ionto_host.errors import DoseFileError, IontoError, RefusedError
@@ -329,8 +330,8 @@ class _Reader:
         value = self._integer(given[0], self._number(given[0].name))
         if given[0] is DOSE:
             return value
-        turns = {device_dose.NO_REVERSAL: 0, device_dose.HALF: 1}.get(fields["reversal"])
-        if turns is None or fields["waveform"] != device_dose.DC:
+        turns = {NO_REVERSAL: 0, HALF: 1}.get(fields["reversal"])
+        if turns is None or fields["waveform"] != DC:
             raise self.error(DURATION.name, "pulses and intervals follow from a charge", f"give {DOSE.name} instead")
         ramps_ms = (turns + 1) * (fields["ramp_up_ms"] + fields["ramp_down_ms"])
         charge, rest = divmod(fields["current_ua"] * (2 * (value - turns * device_limits.TURN_MS) - ramps_ms), 2_000)

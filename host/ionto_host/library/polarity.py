@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ionto import dose as device_dose
+from ionto.plan import NO_REVERSAL
 from ionto_host.errors import RefusedError
 from ionto_host.library.model import ALTERNATE, VERIFY, Drug, Library
 from ionto_host.units import printable
@@ -82,7 +83,7 @@ def _judge_one(drug: Drug, fields: dict[str, Any], library: Library, verified: s
                 drug=drug.id,
             )
     elif drug.pole == ALTERNATE:
-        if reversal == device_dose.NO_REVERSAL:
+        if reversal == NO_REVERSAL:
             raise RefusedError(
                 f'{where}: reversal is "none" for {drug.name}, which has to be reversed ({sources})',
                 'Set reversal = "half" in the dose file.',
@@ -99,14 +100,14 @@ def _judge_one(drug: Drug, fields: dict[str, Any], library: Library, verified: s
             allowed=drug.pole,
             drug=drug.id,
         )
-    elif reversal != device_dose.NO_REVERSAL:
+    elif reversal != NO_REVERSAL:
         raise RefusedError(
             f'{where}: reversal is "{reversal}", which puts {drug.name} under the wrong pole for a part of the dose: '
             f"it goes under {drug.pole} ({sources})",
             'Set reversal = "none".',
             field="reversal",
             value=reversal,
-            allowed=device_dose.NO_REVERSAL,
+            allowed=NO_REVERSAL,
             drug=drug.id,
         )
 

@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, sys.argv[1])
 
-from ionto import app, bootmode, crc, dose, files, frames, identity, keeper, kernel, limits, protocol
+from ionto import app, bootmode, crc, dose, filecheck, frames, keeper, kernel, limits, protocol, requests
 from ionto.reading import Scale
 from ionto.settings import Settings
 
@@ -180,7 +180,7 @@ def measure(name, device, port, data, ticks=TICKS):
 
 
 def no_files():
-    """Stand in for files.check: in steps, and all is well."""
+    """Stand in for filecheck.check: in steps, and all is well."""
     yield
     return (1, "")
 
@@ -188,9 +188,9 @@ def no_files():
 def main():
     build = limits.variant_a()
     port = Port()
-    identity.os = keeper.os = Os()
+    requests.os = keeper.os = Os()
     device = app.App(Hal(build), Board(), port, bootmode.Boot(0, False), build, Settings(build))
-    files.check = no_files
+    filecheck.check = no_files
     device.log.arm = device.log.add_test = lambda content: None
     device.log.last_id = lambda: 0
     fields = {

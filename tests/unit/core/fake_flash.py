@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 from ionto import (
     calibration,
+    filecheck,
     files,
     sessionlog,
     settings,
@@ -92,7 +93,7 @@ def installed() -> dict[str, bytes]:
     """Return a firmware as `ionto flash` leaves it, and the settings of a board that has booted before."""
     firmware = {"/main.py": b"main", "/lib/ionto/modules.pack": bytes(5_000)}
     manifest = {"files": {path: hashlib.sha256(data).hexdigest() for path, data in firmware.items()}}
-    return firmware | {files.MANIFEST_PATH: checked(manifest)}
+    return firmware | {filecheck.MANIFEST_PATH: checked(manifest)}
 
 
 def checked(content: Any) -> bytes:
@@ -149,6 +150,7 @@ def logs_on(flash: Any) -> Iterator[None]:
     with ExitStack() as stack:
         for module in (sessionlog, files):
             stack.enter_context(patch.object(module, "os", flash))
+        for module in (sessionlog, files, filecheck):
             stack.enter_context(patch.object(module, "open", flash.open, create=True))
         yield
 

@@ -23,7 +23,6 @@ from ionto import app as app_module
 from ionto import (
     bootmode,
     calibration,
-    commands,
     dose,
     identity,
     keeper,
@@ -32,14 +31,16 @@ from ionto import (
     limits,
     oldlogs,
     protocol,
+    requests,
     settings,
 )
 from ionto.controller import Controller
+from ionto.findings import HEART_HIGH, INTERLOCK, OTHER_POLE
 from ionto.guards import Guards
 from ionto.limits import Limits
 from ionto.pins import PWM_TOP
 from ionto.reading import POLE_LINE, RELAY_LINE, Reading, Scale
-from ionto.selftest import HEART_HIGH, INTERLOCK, OTHER_POLE, SelfTest
+from ionto.selftest import SelfTest
 from ionto.session import Session
 
 OPEN_OHM = 1e12
@@ -813,12 +814,12 @@ def device(
     collector = SimpleNamespace(collect=lambda: 0, mem_free=lambda: 100_000, threshold=lambda size: None)
     with ExitStack() as stack:
         for target, name, fake in (
-            (identity, "os", flash),
+            (requests, "os", flash),
             (identity, "sys", SimpleNamespace(implementation=implementation)),
             (keeper, "os", flash),
             (oldlogs, "os", flash),
-            *((module, "gc", collector) for module in (app_module, identity, keeper)),
-            (commands, "open", flash.open),
+            *((module, "gc", collector) for module in (app_module, requests, keeper)),
+            (requests, "open", flash.open),
             (keptdose, "open", flash.open),
         ):
             stack.enter_context(patch.object(target, name, fake, create=True))

@@ -10,7 +10,7 @@ import pytest
 from fake_flash import Flash
 from plant import Device, a_dose, device, press
 
-from ionto import bootmode, faults, files, limits, protocol
+from ionto import bootmode, faults, filecheck, files, limits, protocol
 from ionto.hand import PRESS_US, WINDOW_US, Hand
 from ionto.reading import Reading
 from ionto.settings import FIELDS, PATH, Settings
@@ -359,7 +359,7 @@ def test_the_first_boot_keeps_the_variant_of_the_strap() -> None:
 
 
 @pytest.mark.hazard("HAZ-30")
-@pytest.mark.parametrize("path", ["/main.py", "/lib/ionto/modules.pack", files.MANIFEST_PATH])
+@pytest.mark.parametrize("path", ["/main.py", "/lib/ionto/modules.pack", filecheck.MANIFEST_PATH])
 @pytest.mark.parametrize("how", ["changed", "cut", "missing"])
 def test_a_damaged_file_refuses_the_session_and_is_named(path: str, how: str) -> None:
     with device() as board:

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plant import OPEN_OHM, Device, Rig, a_dose, device
 
-from ionto import dose, faults, kernel, limits, protocol
+from ionto import faults, kernel, limits, protocol
 from ionto import sessionlog_format as fmt
+from ionto.plan import DC
 from ionto.ui import CURRENT, FAULT
 
 A, B = limits.variant_a(), limits.variant_b()
@@ -135,7 +136,7 @@ def lowered(rig: Rig, to_ua: int) -> None:
     at = rig.session.setpoint_ua
     for _ in range(plan.ramp_down_ms):
         rig.tick()
-        if plan.waveform == dose.DC:
+        if plan.waveform == DC:
             assert at - steepest <= rig.session.setpoint_ua <= at
         at = rig.session.setpoint_ua
     assert rig.session.block[kernel.S_TARGET_UA] == to_ua

@@ -9,10 +9,10 @@ import pytest
 from fake_flash import Flash, checked, logs_on
 from plant import device
 
-from ionto import faults, files, protocol
+from ionto import faults, filecheck, protocol
 
 WHOLE = (2, "")
-DAMAGED = (0, files.MANIFEST_PATH)
+DAMAGED = (0, filecheck.MANIFEST_PATH)
 DIGEST = "0" * 64
 SHAPES = [
     None,
@@ -48,28 +48,28 @@ def result(steps: Generator[None, None, tuple[int, str]]) -> tuple[int, str]:
 def found(flash: Flash) -> tuple[int, str]:
     """Return what the firmware says of the files on `flash`."""
     with logs_on(flash):
-        return result(files.check())
+        return result(filecheck.check())
 
 
 @pytest.mark.hazard("HAZ-30")
 def test_every_bit_of_the_manifest_counts() -> None:
     """Against a bit that flips in a field that nothing compares: the CRC-32 covers them all, and itself."""
     flash = Flash()
-    sound = flash.system[files.MANIFEST_PATH]
+    sound = flash.system[filecheck.MANIFEST_PATH]
     assert found(flash) == WHOLE
     for bit in range(8 * len(sound)):
         flipped = bytearray(sound)
         flipped[bit // 8] ^= 1 << bit % 8
-        flash.system[files.MANIFEST_PATH] = bytes(flipped)
+        flash.system[filecheck.MANIFEST_PATH] = bytes(flipped)
         assert found(flash) == DAMAGED, f"bit {bit % 8} of byte {bit // 8}"
 
 
 @pytest.mark.hazard("HAZ-30")
 def test_a_manifest_that_is_cut_is_damaged() -> None:
     flash = Flash()
-    sound = flash.system[files.MANIFEST_PATH]
+    sound = flash.system[filecheck.MANIFEST_PATH]
     for length in range(len(sound)):
-        flash.system[files.MANIFEST_PATH] = sound[:length]
+        flash.system[filecheck.MANIFEST_PATH] = sound[:length]
         assert found(flash) == DAMAGED, f"{length} bytes of {len(sound)}"
 
 
@@ -78,7 +78,7 @@ def test_a_manifest_that_is_cut_is_damaged() -> None:
 def test_a_manifest_of_another_shape_is_damaged(shape: Any) -> None:
     """Whole, with the right CRC-32: some other program's file, or some other version's."""
     flash = Flash()
-    flash.system[files.MANIFEST_PATH] = checked(shape)
+    flash.system[filecheck.MANIFEST_PATH] = checked(shape)
     assert found(flash) == DAMAGED
 
 
@@ -88,7 +88,7 @@ def test_a_manifest_that_is_none_refuses_the_session(content: bytes) -> None:
     with device() as board:
         board.hal.bench_strap = True
         board.run(2)
-        board.flash.system[files.MANIFEST_PATH] = content
+        board.flash.system[filecheck.MANIFEST_PATH] = content
         board.start()
         board.finish()
         assert (board.state, board.app.session.fault) == (protocol.FAULT, faults.FILES_DAMAGED)

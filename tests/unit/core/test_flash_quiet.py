@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from plant import Device, device, dose_fields
 
-from ionto import dose, faults, protocol
+from ionto import commands, dose, faults, protocol
 
 PAGE = (Path(__file__).parents[3] / "docs/protocol.md").read_text(encoding="utf-8")
 COMMANDS = {
@@ -43,7 +43,7 @@ def chain_of(board: Device) -> bytes:
 
 def handlers(board: Device) -> list[int]:
     """Return the types of request that the firmware answers, as its own table has them."""
-    return sorted(board.app.commands._handlers)
+    return sorted({*board.app.commands._handlers, *commands._BETWEEN_SESSIONS})
 
 
 @pytest.fixture

@@ -13,16 +13,20 @@ import ionto
 FOLDER = Path(ionto.__file__).parent
 MODULES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*.py")}
 # What a part of the application imports of the modules that touch the world: flash, heap, pins, the host.
-WORLD = {"gc", "os", "io", "json", "struct", "hashlib", "machine", "select", "files", "frames", "usblink", "serialport"}
+WORLD = {
+    *("gc", "os", "io", "json", "struct", "hashlib", "machine", "select"),
+    *("filecheck", "files", "frames", "usblink", "serialport"),
+}
 MAY_TOUCH: dict[str, set[str]] = {
     "loop": set(),
     "panel": set(),
     "parts": set(),
-    "desk": {"files"},
-    "keeper": {"gc", "os", "files"},
+    "desk": {"filecheck"},
+    "keeper": {"gc", "os", "filecheck"},
     "oldlogs": {"os"},
-    "identity": {"gc", "os"},
+    "identity": set(),
     "commands": {"json", "struct", "frames", "usblink"},
+    "requests": {"gc", "json", "os", "struct", "usblink"},
     "app": {"gc"},
 }
 

@@ -10,8 +10,10 @@ from fault_hazards import marked
 from plant import OPEN_OHM, SECOND_ZERO_UA, Plant, Rig
 
 from ionto import faults, kernel, limits, protocol
+from ionto.findings import BEAT, HEART_HIGH, INTERLOCK, OTHER_POLE
+from ionto.proving import PHASES
 from ionto.reading import POLE_LINE, RELAY_LINE, Reading
-from ionto.selftest import BEAT, HEART_HIGH, INTERLOCK, OTHER_POLE, PHASES, SelfTest
+from ionto.selftest import SelfTest
 
 LONGEST_MS = 3_000
 
@@ -210,11 +212,13 @@ class Board:
     def _read(self) -> None:
         """Return what a sound board shows after 1 ms of what the test drives."""
         test, reading = self.test, self.reading
-        there = NAMES[test._phase] == self._name
+        prover = test._prover
+        assert prover is not None
+        there = NAMES[prover._phase] == self._name
         changes = self._changes if there else {}
         drive = test.drive
         self._still_ms = 0 if drive & BEAT else self._still_ms + 1
-        if drive & HEART_HIGH and self._still_ms > 2 and test._since_us == 0:
+        if drive & HEART_HIGH and self._still_ms > 2 and prover._since_us == 0:
             self._still_ms = 1
         cut_ms = 2 if drive & INTERLOCK else changes.get("off_ms", 40)
         flows = self._still_ms < changes.get("cut_ms", cut_ms) and test.setpoint_ua

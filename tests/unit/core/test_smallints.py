@@ -16,11 +16,12 @@ from plant import a_dose
 
 from ionto import calibration, dose, kernel, limits, protocol
 from ionto.controller import Controller
+from ionto.findings import BEAT, INTERLOCK, OTHER_POLE
 from ionto.guards import Guards
 from ionto.limits import Limits
 from ionto.pins import PWM_TOP
 from ionto.reading import Reading
-from ionto.selftest import BEAT, INTERLOCK, OTHER_POLE, SelfTest
+from ionto.selftest import SelfTest
 from ionto.session import Session
 from ionto.sessionlog import _MAX_PERIOD_MS, SessionLog
 
@@ -188,7 +189,8 @@ def armed(build: Limits, plan: dose.Dose) -> Session:
         other = selftest.drive & OTHER_POLE != 0
         block = taken.block
         block[kernel.R_MOVED] = 1
-        block[kernel.R_RELAY] = other or (block[kernel.R_RELAY] and selftest._since_us < 200_000)
+        prover = selftest._prover
+        block[kernel.R_RELAY] = other or (block[kernel.R_RELAY] and prover and prover._since_us < 200_000)
         block[kernel.R_POLE] = taken.raw > 22 and not other
         session.step(1_000, taken, 0)
     assert session.state == protocol.ARMED, session.fault
@@ -333,5 +335,7 @@ def test_self_test(variant: str) -> None:
         test.files = (4, "")
         test.begin(reading())
         for _ in range(121):
+            prover = test._prover
+            assert prover is not None
             test.step(1_000, reading(raw=raw))
-            small(test._sum_ua)
+            small(prover._sum_ua)

@@ -11,7 +11,8 @@ from types import ModuleType
 
 import pytest
 
-from ionto_host.board import firmware_files, tracebacks
+from ionto import shelf
+from ionto_host.board import firmware_files, merging, tracebacks
 from ionto_host.board.merging import FILE_NAME, Merged, merge
 
 WORDS = tuple(f"w{number}" for number in range(200))
@@ -146,6 +147,80 @@ def test_what_is_no_traceback_is_left_alone() -> None:
     assert tracebacks.readable("MPY: soft reboot\n") == "MPY: soft reboot\n"
 
 
+# Parts: modules that lie in files of their own.
+
+LATE = """\
+import math
+from ionto import sizes
+from ionto.shapes import Square as Shape
+
+
+def large(side):
+    return Shape(side=side).area(), sizes.double(side), math.floor(1.5)
+
+
+def breaks():
+    return _missing_too._missing
+"""
+EARLY = """\
+from ionto import shapes
+
+
+def later(side):
+    from ionto.late import breaks, large as huge
+    try:
+        breaks()
+    except NameError:
+        pass
+    return huge(side)
+"""
+WITH_PART = {**SOURCES, "late": LATE, "early": EARLY}
+EARLY_CALLER = CALLER + "from ionto import early\nearly.later(2)\n"
+PARTS = {"ionto_more": ("late",)}
+
+
+def test_a_part_is_imported_when_its_function_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One naming over both texts: the part takes what it needs from the package, and the package from it."""
+    whole = merge(WITH_PART, [EARLY_CALLER], WORDS, PARTS)
+    package, loader = ModuleType("ionto"), ModuleType("ionto_pack")
+    loader.__dict__["narrow"] = lambda: None
+    monkeypatch.setitem(sys.modules, "ionto", package)
+    monkeypatch.setitem(sys.modules, "ionto_pack", loader)
+    exec(compile(whole.text, FILE_NAME, "exec"), package.__dict__)
+    assert package.user.run() == EXPECTED
+    with pytest.raises(ModuleNotFoundError, match="ionto_more"):
+        package.early.later(3)
+    more = ModuleType("ionto_more")
+    exec(compile(whole.parts["ionto_more"].text, "ionto_more.py", "exec"), more.__dict__)
+    monkeypatch.setitem(sys.modules, "ionto_more", more)
+    assert package.early.later(3) == (9, 6, 1)
+    assert "def large" not in whole.text + whole.parts["ionto_more"].text
+
+
+def test_a_traceback_of_a_part_leads_back() -> None:
+    whole = merge(WITH_PART, [EARLY_CALLER], WORDS, PARTS)
+    line = next(function for function in whole.parts["ionto_more"].map.functions if function.name == "breaks").last
+    told = tracebacks.translated(f'  File "ionto_more.py", line {line}, in w9\n', *whole.maps())
+    assert told == '  File "late.py", line 11, in breaks\n'
+    unknown = '  File "ionto_other.py", line 1, in f'
+    assert tracebacks.translated(unknown, *whole.maps()) == unknown
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"user": "from ionto.late import large\n" + USER}, "user imports late of a part that may not be there"),
+        (
+            {"early": EARLY.replace("from ionto.late import breaks, large as huge", "from ionto import late")},
+            "as a module",
+        ),
+    ],
+)
+def test_a_part_is_imported_by_name_in_a_function_only(change: dict[str, str], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        merge({**WITH_PART, **change}, [EARLY_CALLER], WORDS, PARTS)
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
@@ -171,6 +246,11 @@ def test_the_firmware_reads_back_by_its_map() -> None:
     """Every line of the real firmware leads to the line of its source that it was made of."""
     sources = firmware_files.installed()
     whole = firmware_files.merged(sources)
+    for text in (whole, *whole.parts.values()):
+        _reads_back(text, sources)
+
+
+def _reads_back(whole: Merged, sources: firmware_files.Sources) -> None:
     lines = whole.text.splitlines()
     ends = [first for first, _ in whole.map.files[1:]]
     for (first, name), end in zip(whole.map.files, ends, strict=False):
@@ -183,7 +263,12 @@ def test_the_firmware_reads_back_by_its_map() -> None:
 
 def test_the_firmware_says_nothing_that_it_does_not_define() -> None:
     """A name that was renamed in one place and not in another would be found only when its line runs."""
-    tree = ast.parse(firmware_files.merged(firmware_files.installed()).text)
+    whole = firmware_files.merged(firmware_files.installed())
+    for text in (whole, *whole.parts.values()):
+        _defines_what_it_says(ast.parse(text.text))
+
+
+def _defines_what_it_says(tree: ast.Module) -> None:
     stored = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
     stored |= {
         n.name for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.ClassDef, ast.ExceptHandler)) if n.name
@@ -196,3 +281,7 @@ def test_the_firmware_says_nothing_that_it_does_not_define() -> None:
     notes = [n.annotation for n in ast.walk(tree) if isinstance(n, (ast.arg, ast.AnnAssign)) and n.annotation]
     loaded -= {n.id for note in notes for n in ast.walk(note) if isinstance(n, ast.Name)}  # no code on a board
     assert not loaded - stored - set(dir(builtins))
+
+
+def test_the_shelf_and_the_merge_know_the_same_parts() -> None:
+    assert tuple(merging.PARTS) == shelf.PARTS
