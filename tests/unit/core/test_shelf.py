@@ -66,7 +66,7 @@ def quiet_board(loader: Loader, board: Device) -> Device:
     return board
 
 
-@pytest.mark.hazard("HAZ-05", "HAZ-30")
+@pytest.mark.hazard("HAZ-14", "HAZ-30")
 def test_a_session_has_no_part_on_the_heap_and_fetches_none() -> None:
     """Against a collection or an import with current: parts go before the current begins and come back at rest."""
     loader = Loader()
@@ -91,7 +91,7 @@ def test_a_session_has_no_part_on_the_heap_and_fetches_none() -> None:
         assert {seen for _, seen in loader.loaded} == {(False, False)}
 
 
-@pytest.mark.hazard("HAZ-05")
+@pytest.mark.hazard("HAZ-14")
 def test_the_last_collection_comes_after_the_self_test_with_the_output_off() -> None:
     """The code of the self-test is dropped and collected while the relay settles, in ARMED."""
     seen = []
