@@ -105,7 +105,7 @@ class Loop:
             hal.still_heart()
         timing(0)
         if not found:
-            self._background(output_on)
+            self._background(output_on, dt_us)
         elif found == kernel.FOUND_WINDOW:
             self._log.store(session.block, state)
         elif not found & kernel.FOUND_VERDICT:
@@ -232,7 +232,7 @@ class Loop:
     # What can wait.
 
     @micropython.native
-    def _background(self, output_on: bool) -> None:
+    def _background(self, output_on: bool, dt_us: int) -> None:
         """What can wait: while current flows, or is about to, one job a cycle, so that every cycle ends in time."""
         live = output_on or self._session.state == SELF_TESTING
         turn = self.cycle & _TURNS
@@ -256,7 +256,7 @@ class Loop:
             self._link.poll(1)
         if not live:
             self._link.poll(_REST_PIECES)
-            self._at_rest()
+            self._at_rest(dt_us)
         if self._session.state != self._state:  # by a request: the next cycle may change it again
             self._changed()
 
@@ -267,11 +267,11 @@ class Loop:
         board.write_scratch(bootmode.SCRATCH_CHARGE_UC, block[kernel.S_CHARGE_UC])
         board.write_scratch(bootmode.SCRATCH_T_MS, block[kernel.S_T_MS])
 
-    def _at_rest(self) -> None:
+    def _at_rest(self, dt_us: int) -> None:
         """No current flows: flash, relay and button may have their turn."""
         self._keeper.step(self.cycle)
         self._desk.go_on()
-        self._panel.watch_start()
+        self._panel.watch_start(dt_us)
         if self.cycle & _TURNS == _GATE_TURN:
             self._watch_interlock()
         if self._session.state != SELF_TESTING:

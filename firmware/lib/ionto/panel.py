@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from ionto.parts import Parts
 
 SHOW_CYCLES = const(128)  # a step of a pattern; ui.STEP_MS
-_START_PRESS_MS = const(2_000)
-_LONGEST_PRESS_MS = const(10_000)
+_START_PRESS_US = const(2_000_000)
+_LONGEST_PRESS_US = const(10_000_000)
 _SHOWN_MS = const(60_000)  # in a state, counted no further
 _BUTTON_START = const(1)
 
@@ -31,7 +31,7 @@ class Panel:
         self._desk = desk
         self._lights = ui.Lights()
         self._state_ms = 0
-        self._press_ms = _LONGEST_PRESS_MS  # a button that is closed at boot is no press
+        self._press_us = _LONGEST_PRESS_US  # a button that is closed at boot is no press
         self._starting = False
         self._refused = 0
         self._lowered = 0
@@ -42,7 +42,7 @@ class Panel:
         self._state_ms = 0
         self._refused = self._lowered = 0
         if self._reading.block[kernel.R_START]:
-            self._press_ms = _LONGEST_PRESS_MS
+            self._press_us = _LONGEST_PRESS_US
 
     @micropython.native
     def show(self, cycle: int) -> None:
@@ -64,18 +64,18 @@ class Panel:
             return
         self._hal.show(self._lights.at(session.state, session.fault, step, self._state_ms // 1_000))
 
-    def watch_start(self) -> None:
-        """Every cycle at rest: a press starts a session, or goes on with one that pauses."""
+    def watch_start(self, dt_us: int) -> None:
+        """Every cycle at rest, `dt_us` after the last: a press starts a session, or goes on with one that pauses."""
         if self._starting and not self._desk.errand.under_way():
             self._starting = False
             self._answer(self._desk.errand.code)
-        press_ms = self._press_ms
+        press_us = self._press_us
         if self._reading.block[kernel.R_START]:
-            if press_ms < _LONGEST_PRESS_MS:
-                self._press_ms = press_ms + 1
+            if press_us < _LONGEST_PRESS_US:
+                self._press_us = press_us + dt_us
             return
-        self._press_ms = 0
-        if press_ms >= _START_PRESS_MS and press_ms < _LONGEST_PRESS_MS and not self._hand.served:
+        self._press_us = 0
+        if press_us >= _START_PRESS_US and press_us < _LONGEST_PRESS_US and not self._hand.served:
             self._start_pressed()
 
     def _start_pressed(self) -> None:
@@ -104,17 +104,17 @@ class Panel:
 
         A press in HOLD reports stinging.
         """
-        press_ms = self._press_ms
+        press_us = self._press_us
         since_ms = min(max(cycle - self._looked, SHOW_CYCLES), 2 * SHOW_CYCLES)
         self._looked = cycle
         if self._reading.block[kernel.R_START]:
             if self._session.state != protocol.HOLD:
-                self._press_ms = _LONGEST_PRESS_MS  # what began in another state is no report
-            elif press_ms < _LONGEST_PRESS_MS:
-                self._press_ms = press_ms + since_ms
+                self._press_us = _LONGEST_PRESS_US  # what began in another state is no report
+            elif press_us < _LONGEST_PRESS_US:
+                self._press_us = press_us + since_ms * 1_000
             return
-        self._press_ms = 0
-        if press_ms >= _START_PRESS_MS and press_ms < _LONGEST_PRESS_MS:
+        self._press_us = 0
+        if press_us >= _START_PRESS_US and press_us < _LONGEST_PRESS_US:
             code = self._sting()
             self._refused = ui.STEPS if code else 0
             self._lowered = 0 if code else ui.STEPS

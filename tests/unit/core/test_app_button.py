@@ -24,6 +24,18 @@ def test_a_press_of_two_seconds_starts_and_a_shorter_one_does_not() -> None:
 
 
 @pytest.mark.hazard("HAZ-20")
+def test_a_press_is_timed_and_its_cycles_are_not_counted() -> None:
+    """Against a press that a board takes for a shorter one: a cycle at rest is longer than its millisecond there."""
+    with device() as board:
+        board.push()
+        board.hal.on_wait = lambda: board.hal.spend(1_600)
+        press(board, 1_240)
+        assert board.state == protocol.IDLE
+        press(board, 1_260)
+        assert board.state == protocol.SELF_TESTING
+
+
+@pytest.mark.hazard("HAZ-20")
 def test_a_button_that_is_never_let_go_starts_nothing() -> None:
     """Against a shorted button: closed at boot or later, for ever or past 10 s, it is no person."""
     with device() as board:
