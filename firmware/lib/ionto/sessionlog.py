@@ -20,9 +20,9 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-_MAX_SAMPLES = const(1_088)
-_FOLD_FROM = const(1_000)  # samples held when two begin to be made one; even
-_FOLD_UNITS = const(7)  # made one or moved with each sample (8: a cycle of 1.1 ms): 501 + n while n come, 84 in all
+_MAX_SAMPLES = const(880)
+_FOLD_FROM = const(810)  # samples held when two begin to be made one; even: 20 min and two ramps at 1.6 s
+_FOLD_UNITS = const(7)  # made one or moved with each sample (8: a cycle of 1.1 ms): 406 + n while n come, 68 in all
 _MAX_EVENTS = const(400)  # a session with all its reversals twice, and hundreds of requests and changes of contact
 _MIN_PERIOD_MS = const(100)
 _MAX_PERIOD_MS = const(12_800)  # whose sums fit 31 bits; 3.5 h of samples

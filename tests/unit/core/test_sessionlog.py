@@ -170,7 +170,7 @@ def test_a_session_of_any_length_fits_and_no_extreme_disappears(windows: int, ra
         assert log.samples_lost == 0
         flush(log)
         got = rows(only_log(flash), "samples")
-    assert len(got) <= 1_200 and (windows < 1_000 or len(got) >= 500)
+    assert len(got) <= 880 and (windows < 810 or len(got) >= 405)
     assert sum(row["cycles"] for row in got) == cycles
     at = 0
     for row in got:
