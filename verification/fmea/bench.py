@@ -122,7 +122,7 @@ class Bench:
         hal_rp2.machine = sys.modules["machine"]
         implementation = SimpleNamespace(version=(1, 28, 0, ""), _mpy=2822, name="micropython")
         memory = SimpleNamespace(collect=lambda: 0, mem_free=lambda: 100_000, threshold=lambda size=-1: None)
-        given = {"os": self.disk, "gc": memory, "sys": SimpleNamespace(implementation=implementation)}
+        given = {"os": self.disk, "gc": memory, "sys": SimpleNamespace(implementation=implementation, modules={})}
         for name, module in list(sys.modules.items()):
             if name.startswith("ionto."):
                 for word, thing in given.items():
