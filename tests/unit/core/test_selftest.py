@@ -209,12 +209,17 @@ class Board:
             self.test.step(1_000, self.reading)
         raise AssertionError("it does not end")
 
+    def phase(self) -> str:
+        """Return the name of the phase that the test is in."""
+        assert self.test._prover is not None
+        return NAMES[self.test._prover._phase]
+
     def _read(self) -> None:
         """Return what a sound board shows after 1 ms of what the test drives."""
         test, reading = self.test, self.reading
         prover = test._prover
         assert prover is not None
-        there = NAMES[prover._phase] == self._name
+        there = self.phase() == self._name
         changes = self._changes if there else {}
         drive = test.drive
         self._still_ms = 0 if drive & BEAT else self._still_ms + 1
@@ -322,9 +327,9 @@ def test_the_zero_is_that_of_the_last_96_ms_of_its_phase() -> None:
     """What the rail's start leaves in the first 20 ms is not in it."""
     board, since_ms = Board(), 0
     board.test.begin(board.reading)
-    while NAMES[board.test._phase] in ("relay at rest", OFFSET):
+    while board.phase() in ("relay at rest", OFFSET):
         board._read()
-        since_ms += NAMES[board.test._phase] == OFFSET
+        since_ms += board.phase() == OFFSET
         board.reading.raw = 19 if since_ms <= 20 else 3
         board.test.step(1_000, board.reading)
     assert (board.test.fault, board.test.zero_16ths) == (faults.NONE, 3 * 16)
