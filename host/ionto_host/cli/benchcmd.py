@@ -17,7 +17,9 @@ import click
 
 from ionto_host.bench import SIMULATED_TIERS, VARIABLE
 from ionto_host.cli.common import Answer, IontoGroup, can_ask, examples, note, settings, table
+from ionto_host.cli.output import force, output, put
 from ionto_host.errors import BenchFileError, ExitCode, MissingPartError, UsageError
+from ionto_host.outfile import shown
 from ionto_host.patience import patient
 
 if TYPE_CHECKING:
@@ -262,19 +264,20 @@ _RECORD = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @bench.command("report")
 @click.argument("record_path", metavar="RECORD", type=_RECORD)
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: beside the record.")
+@output("--output", "-o", "wanted", help="Default: beside the record.")
+@force
 @click.option(
     "--history", type=click.Path(file_okay=False, path_type=Path), help="Folder of the boards' earlier records."
 )
-def report_command(record_path: Path, output: Path | None, history: Path | None) -> Answer:
+def report_command(record_path: Path, wanted: Path | None, history: Path | None) -> Answer:
     """Write the verification report of a record again, after checking the record's SHA-256."""
     from ionto_host.bench import history as records
     from ionto_host.bench import record, report
 
     run = record.read(record_path)
-    target = output or record_path.with_suffix(".html")
-    report.write(run, record_path, target, records.earlier(run, history or records.folder()))
-    return Answer({"report": target, "sha256": run["sha256"], "passed": run["passed"]}, f"Report: {target}")
+    target = wanted or record_path.with_suffix(".html")
+    put(target, report.page(run, record_path.name, records.earlier(run, history or records.folder())))
+    return Answer({"report": target, "sha256": run["sha256"], "passed": run["passed"]}, f"Report: {shown(target)}")
 
 
 @bench.command("compare")

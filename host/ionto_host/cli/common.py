@@ -33,6 +33,8 @@ class Settings:
     json: bool = False
     verbose: bool = False
     opened: bool = False  # a device was spoken to: an interruption says what it does now
+    force: bool = False  # a file of another kind may be overwritten by an output
+    stdout_taken: bool = False  # an output went to standard output: the answer in words goes to stderr
     left: str = ""  # what an interruption leaves behind, where the command knows it better
 
 
@@ -45,7 +47,8 @@ class Answer:
     exit_code: ExitCode = ExitCode.OK
 
 
-def _store(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+def store(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Keep the option `parameter` among the settings of the command that runs."""
     settings = context.ensure_object(Settings)
     if value and parameter.name:
         setattr(settings, parameter.name, value)
@@ -63,16 +66,16 @@ def _common_options() -> list[click.Option]:
         click.Option(
             ["--port"],
             metavar="PORT",
-            callback=_store,
+            callback=store,
             expose_value=False,
             shell_complete=_complete_port,
             help="Port, serial number or pyserial URL. Default: IONTO_PORT, or the only device.",
         ),
-        click.Option(["--json"], is_flag=True, callback=_store, expose_value=False, help="Print JSON on stdout."),
+        click.Option(["--json"], is_flag=True, callback=store, expose_value=False, help="Print JSON on stdout."),
         click.Option(
             ["--verbose"],
             is_flag=True,
-            callback=_store,
+            callback=store,
             expose_value=False,
             help="Show tracebacks of errors.",
         ),
@@ -163,7 +166,7 @@ def finish(answer: Answer | None) -> None:
         if answer.data is not None:
             print_json(answer.data)
     elif answer.text:
-        click.echo(answer.text)
+        click.echo(answer.text, err=settings().stdout_taken)
     if answer.exit_code:
         click.get_current_context().exit(int(answer.exit_code))
 

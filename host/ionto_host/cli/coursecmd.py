@@ -14,8 +14,9 @@ from typing import Any
 import click
 
 from ionto.dose import MAX_TEXT
-from ionto_host import library, wholefile
+from ionto_host import library
 from ionto_host.cli.common import Answer, IontoGroup, examples, note, plain_data, table
+from ionto_host.cli.output import force, output, put
 from ionto_host.cli.reactions import Decision, known_reactions
 from ionto_host.course import codes, fit, overview, report, store
 from ionto_host.course.overview import Overview
@@ -26,9 +27,9 @@ from ionto_host.errors import CourseDatabaseError, CourseError, ExitCode, Refuse
 from ionto_host.library.model import Library
 from ionto_host.logs import store as logstore
 from ionto_host.notice import NOTICE
+from ionto_host.outfile import shown
 from ionto_host.units import clock, ma, printable
 
-_OUT = click.Path(dir_okay=False, path_type=Path)
 _DAY = click.DateTime(["%Y-%m-%d"])
 _COURSE = click.argument("course", metavar="COURSE")
 MAX_SESSIONS, MAX_DAYS, MAX_HOURS = 100, 366, 24 * 60
@@ -107,7 +108,8 @@ def _plan(preset: library.Preset, given: dict[str, Any], bench: bool) -> Plan:
 @click.option("--sessions", type=click.IntRange(1, MAX_SESSIONS), help="Change the planned number.")
 @click.option("--every-days", type=click.IntRange(1, MAX_DAYS), help="Change the spacing.")
 @click.option("--start", type=_DAY, help="Change the day of the first session.")
-@click.option("--ics", type=_OUT, help="Write the sessions ahead as a calendar file.")
+@output("--ics", help="Write the sessions ahead as a calendar file.")
+@force
 def course_plan(course: str, sessions: int | None, every_days: int | None, start: Any, ics: Path | None) -> Answer:
     """Show when the next sessions are, change the plan, export it as a calendar."""
     lib = library.load()
@@ -122,8 +124,7 @@ def course_plan(course: str, sessions: int | None, every_days: int | None, start
     if ics:
         from ionto_host.course import calendarfile
 
-        wholefile.write(ics, calendarfile.write(kept, list(view.ahead), view.done))
-        note(f"calendar written to {ics}")
+        put(ics, calendarfile.write(kept, list(view.ahead), view.done), "calendar")
     days = [[str(number), f"{day:%a %Y-%m-%d}"] for number, day in enumerate(view.ahead, view.done + 1)]
     text = table(days, ["session", "day"]) if days else "Every planned session is done."
     return Answer({"notice": NOTICE, **overview.as_data(kept, view), "ics": ics}, f"{text}\n\n{NOTICE}", code)
@@ -321,18 +322,19 @@ def _named_log(db: Store, name: str) -> Any:
 
 @course.command("report")
 @_COURSE
-@click.option("--output", type=_OUT, help="Page to write. Default: course-CODE-N.html here.")
-def course_report(course: str, output: Path | None) -> Answer:
+@output("--output", "-o", "wanted", help="Page to write. Default: course-CODE-N.html here.")
+@force
+def course_report(course: str, wanted: Path | None) -> Answer:
     """Write the page of a course: sessions as small multiples, dose per site over time, reactions, sources."""
     lib = library.load()
     with _reading() as db:
         kept = db.course(*codes.split(course))
         sessions, view, code = db.sessions(kept), _view(db, kept, lib), _code(db)
         page = report.render(kept, sessions, view, lib, _sites(db, kept.subject), datetime.now())
-    path = output or Path(f"course-{kept.subject}-{kept.number}.html")
-    wholefile.write(path, page)
+    path = wanted or Path(f"course-{kept.subject}-{kept.number}.html")
+    put(path, page)
     data = {"notice": NOTICE, "page": path, **overview.as_data(kept, view)}
-    return Answer(data, f"Written to {path}: {view.done} of {kept.plan.sessions} sessions.\n{NOTICE}", code)
+    return Answer(data, f"Written to {shown(path)}: {view.done} of {kept.plan.sessions} sessions.\n{NOTICE}", code)
 
 
 def _sites(db: Store, subject: str) -> dict[str, list[tuple[date, float]]]:
@@ -346,8 +348,9 @@ def _sites(db: Store, subject: str) -> dict[str, list[tuple[date, float]]]:
 
 @course.command("export")
 @click.argument("subject", metavar="SUBJECT")
-@click.option("--output", type=_OUT, help="JSON file to write. Default: stdout.")
-def course_export(subject: str, output: Path | None) -> Answer:
+@output("--output", "-o", "wanted", help="JSON file to write. Default: standard output.")
+@force
+def course_export(subject: str, wanted: Path | None) -> Answer:
     """Export all that is kept of a subject code, as JSON: courses, pushes with answers, sessions, reactions."""
     code = codes.subject(subject)
     with _reading() as db:
@@ -357,10 +360,10 @@ def course_export(subject: str, output: Path | None) -> Answer:
             raise CourseDatabaseError(f"nothing of {code} can be read from {db.path}: {db.damage}")
     if not body["courses"]:
         raise CourseError(f"nothing is kept of {code}")
-    if output is None:
+    if wanted is None:
         return Answer(body, json.dumps(plain_data(body), indent=2, ensure_ascii=False), exit_code)
-    wholefile.write(output, json.dumps(plain_data(body), indent=2, ensure_ascii=False) + "\n")
-    return Answer({"notice": NOTICE, "written": output}, f"Written to {output}.\n{NOTICE}", exit_code)
+    put(wanted, json.dumps(plain_data(body), indent=2, ensure_ascii=False) + "\n")
+    return Answer({"notice": NOTICE, "written": wanted}, f"Written to {shown(wanted)}.\n{NOTICE}", exit_code)
 
 
 def _exported(db: Store, item: Course) -> dict[str, Any]:

@@ -12,9 +12,10 @@ import click
 
 from ionto.limits import for_variant
 from ionto.plan import HALF, NO_REVERSAL, PULSED, Dose
-from ionto_host import library, wholefile
+from ionto_host import library
 from ionto_host.cli import newdose, pushing
-from ionto_host.cli.common import Answer, IontoGroup, examples, note, open_device, port_name, table
+from ionto_host.cli.common import Answer, IontoGroup, examples, note, open_device, port_name, settings, store, table
+from ionto_host.cli.output import OUTPUT, put
 from ionto_host.cli.session import tell_of_cut_short
 from ionto_host.course import fit
 from ionto_host.dose import check as dosecheck
@@ -26,6 +27,7 @@ from ionto_host.errors import ProtocolError, RefusedError, UsageError
 from ionto_host.library.model import Library
 from ionto_host.library.polarity import Verdict
 from ionto_host.notice import NOTICE
+from ionto_host.outfile import shown
 from ionto_host.units import clock, ma, ma_min, printable
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -59,7 +61,7 @@ def dose() -> None:
 
 
 @dose.command("new")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=OUTPUT)
 @_VARIANT
 @click.option("--preset", help="Condition and drug, as `ionto presets list` shows them.")
 @click.option("--subject", metavar="CODE", help="Fit current and dose to a subject code and its earlier sessions.")
@@ -82,8 +84,8 @@ def dose() -> None:
 @click.option("--reverse-every", type=_NUMBER, help="Reverse the polarity every so many minutes.")
 @click.option("--max-extension", type=_NUMBER, default="50", show_default=True, help="Poor contact: % longer, at most.")
 @click.option("--starts", type=_NUMBER, default="1", show_default=True, help="Sessions without pushing it again.")
-@click.option("--force", is_flag=True, help="Overwrite FILE.")
-def dose_new(file: Path, force: bool, variant: str | None, **values: Any) -> Answer:
+@click.option("--force", is_flag=True, callback=store, expose_value=False, help="Overwrite FILE.")
+def dose_new(file: Path, variant: str | None, **values: Any) -> Answer:
     """Write a commented dose file to FILE and check it.
 
     With --preset the file carries the preset's figures and their sources. Current and dose are proposed inside all
@@ -91,16 +93,18 @@ def dose_new(file: Path, force: bool, variant: str | None, **values: Any) -> Ans
     """
     if values["reverse_at_half"] and values["reverse_every"] is not None:
         raise UsageError("--reverse-at-half and --reverse-every exclude each other", "Give one of them.")
-    if file.exists() and not force:
+    if file.is_file() and not settings().force:
         raise UsageError(f"{file} exists", "Choose another name, or overwrite it with --force.")
     lib = library.load()
     made = newdose.make(values, lib)
     loaded = dosefile.loads(dosewriter.write(made.wanted, made.preset, lib), file)
     checked = newdose.checked(loaded, made, lib, variant)
     verdict, _ = pushing.judge_polarity(loaded, lib, "")
-    wholefile.write(file, dosewriter.write(made.wanted, made.preset, lib))
+    put(file, dosewriter.write(made.wanted, made.preset, lib))
     data = {"file": file, "notice": NOTICE, "proposal": made.proposal, **_facts(loaded, checked), "pole": verdict.text}
-    return Answer(data, f"Written to {file}.\n{_text(loaded, checked)}\n{_label('pole', verdict.text)}\n{NOTICE}")
+    return Answer(
+        data, f"Written to {shown(file)}.\n{_text(loaded, checked)}\n{_label('pole', verdict.text)}\n{NOTICE}"
+    )
 
 
 @dose.command("check")

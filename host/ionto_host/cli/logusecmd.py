@@ -11,6 +11,7 @@ import click
 from ionto import protocol
 from ionto_host.cli.common import Answer, IontoCommand, examples, note, open_device, port_name, settings, table
 from ionto_host.cli.logscmd import logs
+from ionto_host.cli.output import force, output, put
 from ionto_host.errors import ExitCode, IontoError, NoDeviceError, NotALogError
 from ionto_host.logs import diff as logdiff
 from ionto_host.logs import export as logexport
@@ -18,10 +19,10 @@ from ionto_host.logs import index as logindex
 from ionto_host.logs import sessionfile
 from ionto_host.logs import store as logstore
 from ionto_host.logs.sessionfile import Session
+from ionto_host.outfile import shown
 from ionto_host.transport.ports import names_port
 from ionto_host.units import clock, printable, utc
 
-_OUT_FILE = click.Path(dir_okay=False, path_type=Path)
 _board = click.option("--board", default="", metavar="BOARD", help="Logs of the board whose id begins so.")
 
 
@@ -80,8 +81,9 @@ def _code(session: Session, altered: bool = False) -> ExitCode:
 
 @logs.command("show")
 @_log
-@click.option("--csv", "csv_path", type=_OUT_FILE, help="Write samples and events as CSV.")
-@click.option("--png", "png_path", type=_OUT_FILE, help="Draw the session.")
+@output("--csv", "csv_path", help="Write samples and events as CSV.")
+@output("--png", "png_path", help="Draw the session.")
+@force
 def logs_show(log: str, board: str, csv_path: Path | None, png_path: Path | None) -> Answer:
     """Show a pulled log: the newest, the one of an ID (or BOARD/ID), or a FILE.
 
@@ -89,8 +91,7 @@ def logs_show(log: str, board: str, csv_path: Path | None, png_path: Path | None
     """
     path, session, altered = _load(log, board)
     if csv_path:
-        logexport.export(session, "csv", csv_path)
-        note(f"CSV written to {csv_path}")
+        put(csv_path, logexport.rendered(session, "csv"), "CSV")
     if png_path:
         _draw(session, png_path)
     facts = {"path": path, **sessionfile.summary(session), "altered": altered}
@@ -101,8 +102,7 @@ def logs_show(log: str, board: str, csv_path: Path | None, png_path: Path | None
 def _draw(session: Session, path: Path) -> None:
     from ionto_host.logs import plot
 
-    plot.save(session, path)
-    note(f"plot written to {path}")
+    put(path, plot.rendered(session, path.suffix.lower().lstrip(".")), "plot")
 
 
 def _show_text(facts: dict[str, Any]) -> str:
@@ -239,11 +239,12 @@ def _verdict_lines(row: dict[str, Any]) -> list[str]:
 
 @logs.command("plot")
 @_log
-@click.option("--output", "-o", type=_OUT_FILE, help="PNG, SVG or PDF file. Default: named after the log, PNG.")
-def logs_plot(log: str, board: str, output: Path | None) -> Answer:
+@output("--output", "-o", "wanted", help="PNG, SVG or PDF. Default: named after the log, PNG.")
+@force
+def logs_plot(log: str, board: str, wanted: Path | None) -> Answer:
     """Draw a session: current, electrode voltage, load, charge, events."""
     path, session, altered = _load(log, board)
-    target = output or Path(path.name).with_suffix(".png")
+    target = wanted or Path(path.name).with_suffix(".png")
     _draw(session, target)
     return Answer({"path": path, "plot": target}, "", _code(session, altered))
 
@@ -251,20 +252,21 @@ def logs_plot(log: str, board: str, output: Path | None) -> Answer:
 @logs.command("export")
 @_log
 @click.option("--format", "kind", type=click.Choice(logexport.FORMATS), default="csv", show_default=True)
-@click.option("--output", "-o", type=_OUT_FILE, help="Default: named after the log, in this folder.")
-def logs_export(log: str, board: str, kind: str, output: Path | None) -> Answer:
+@output("--output", "-o", "wanted", help="Default: named after the log, in this folder.")
+@force
+def logs_export(log: str, board: str, kind: str, wanted: Path | None) -> Answer:
     """Write a session for another program; units are in the names of the columns.
 
     csv: samples and events by time. json: everything. parquet: samples as a table, the rest in its metadata (needs the
     extra `parquet`). influx: line protocol, for sessions whose clock was set.
     """
     path, session, altered = _load(log, board)
-    target = output or Path(path.name).with_suffix(logexport.SUFFIXES[kind])
-    logexport.export(session, kind, target)
+    target = wanted or Path(path.name).with_suffix(logexport.SUFFIXES[kind])
+    put(target, logexport.rendered(session, kind))
     facts = {"path": path, "export": target, "format": kind, "samples": len(session.samples)}
-    text = f"{target}: {len(session.samples)} samples, {len(session.events)} events"
+    text = f"{shown(target)}: {len(session.samples)} samples, {len(session.events)} events"
     if not session.verified:
-        note(f"Warning: the log is damaged or incomplete; what could be read is in {target}.")
+        note(f"Warning: the log is damaged or incomplete; what could be read is in {shown(target)}.")
     return Answer({**facts, "events": len(session.events)}, text, _code(session, altered))
 
 
@@ -291,15 +293,16 @@ def logs_import(files: tuple[Path, ...]) -> Answer:
 
 @click.command(cls=IontoCommand)
 @_log
-@click.option("--output", "-o", type=_OUT_FILE, help="HTML file. Default: named after the log, in this folder.")
-def report(log: str, board: str, output: Path | None) -> Answer:
+@output("--output", "-o", "wanted", help="HTML. Default: named after the log, in this folder.")
+@force
+def report(log: str, board: str, wanted: Path | None) -> Answer:
     """Write a session's report: one HTML page that needs nothing else, for the screen and for A4 paper."""
     from ionto_host.logs import report as maker
 
     path, session, altered = _load(log, board)
-    target = output or Path(path.name).with_suffix(".html")
-    maker.write(session, path, target, altered=altered)
-    return Answer({"path": path, "report": target}, f"Report written to {target}", _code(session, altered))
+    target = wanted or Path(path.name).with_suffix(".html")
+    put(target, maker.page(session, path, altered))
+    return Answer({"path": path, "report": target}, f"Report written to {shown(target)}", _code(session, altered))
 
 
 examples(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from ionto import sessionlog_format as layout
-from ionto_host import wholefile
 from ionto_host.errors import MissingPartError, UsageError
 from ionto_host.logs.records import Sample
 from ionto_host.logs.sessionfile import Event, Session, has_current, has_load_voltage, load_kohm, state_name, summary
@@ -139,8 +138,8 @@ def _influx_value(value: Any) -> str:
     return repr(value)
 
 
-def write_parquet(session: Session, path: Path) -> None:
-    """Write the samples to the Parquet file `path`, everything else as JSON in its metadata `ionto`.
+def write_parquet(session: Session, out: BinaryIO) -> None:
+    """Write the samples to `out` as a Parquet file, everything else as JSON in its metadata `ionto`.
 
     Raises `MissingPartError` without pyarrow.
     """
@@ -163,7 +162,7 @@ def write_parquet(session: Session, path: Path) -> None:
         "events": [event_row(item) for item in session.events],
     }
     table = pyarrow.table(columns, names=list(SAMPLE_COLUMNS))
-    pyarrow.parquet.write_table(table.replace_schema_metadata({"ionto": json.dumps(about)}), path)
+    pyarrow.parquet.write_table(table.replace_schema_metadata({"ionto": json.dumps(about)}), out)
 
 
 _TEXT: dict[str, Callable[[Session, TextIO], None]] = {"csv": write_csv, "json": write_json, "influx": write_influx}
@@ -171,11 +170,12 @@ FORMATS = (*_TEXT, "parquet")
 SUFFIXES = {"csv": ".csv", "json": ".json", "influx": ".lp", "parquet": ".parquet"}
 
 
-def export(session: Session, kind: str, path: Path) -> None:
-    """Write `session` to the file `path` as `kind`, one of `FORMATS`; whole or not at all."""
-    with wholefile.whole(path) as part:
-        if kind == "parquet":
-            write_parquet(session, part)
-        else:
-            with part.open("w", encoding="utf-8", newline="") as out:
-                _TEXT[kind](session, out)
+def rendered(session: Session, kind: str) -> bytes:
+    """Return the file that `session` is as `kind`, one of `FORMATS`."""
+    if kind == "parquet":
+        packed = io.BytesIO()
+        write_parquet(session, packed)
+        return packed.getvalue()
+    out = io.StringIO(newline="")
+    _TEXT[kind](session, out)
+    return out.getvalue().encode()

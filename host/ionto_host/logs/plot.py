@@ -5,12 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from ionto import protocol
 from ionto import sessionlog_format as layout
-from ionto_host import wholefile
 from ionto_host.errors import MissingPartError
 from ionto_host.logs.sessionfile import Event, Sample, Session, delivered, has_load_voltage, load_kohm, summary
 from ionto_host.units import ma, ma_min, printable
@@ -58,23 +56,18 @@ _HEIGHTS = (3.2, 1.9, 1.6, 2.2)
 _LEAST_SPACE = 0.035  # of the width, between two event marks that both have words
 
 
-def save(session: Session, path: Path) -> None:
-    """Draw `session` to the file `path`, PNG, SVG or PDF by its name; whole or not at all.
-
-    Raises `MissingPartError` without matplotlib.
-    """
-    kind = path.suffix.lower().lstrip(".")
-    kind = kind if kind in ("svg", "pdf") else "png"
-    wholefile.write(path, _rendered(session, kind, titled=True))
-
-
 def svg(session: Session) -> str:
     """Return `session` drawn as an SVG element for a page of HTML, without title and footer."""
-    text = _rendered(session, "svg", titled=False).decode()
+    text = rendered(session, "svg", titled=False).decode()
     return text[text.index("<svg") :]
 
 
-def _rendered(session: Session, kind: str, titled: bool) -> bytes:
+def rendered(session: Session, kind: str, titled: bool = True) -> bytes:
+    """Return the drawing of `session` as "svg" or "pdf", as PNG for any other `kind`.
+
+    Raises `MissingPartError` without matplotlib.
+    """
+    kind = kind if kind in ("svg", "pdf") else "png"
     try:
         import matplotlib
         from matplotlib.backends.backend_agg import FigureCanvasAgg

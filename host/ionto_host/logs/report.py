@@ -9,7 +9,7 @@ from typing import Any
 
 from ionto import sessionlog_format as layout
 from ionto.version import FIRMWARE_VERSION
-from ionto_host import pages, wholefile
+from ionto_host import pages
 from ionto_host.device import messages
 from ionto_host.logs import diff as logdiff
 from ionto_host.logs import plot
@@ -72,11 +72,6 @@ class Fact:
     unit: str
     name: str
     remark: str = ""
-
-
-def write(session: Session, source: Path, target: Path, altered: bool = False) -> None:
-    """Write the report of `session`, read from the log file `source`, to the file `target`; whole or not at all."""
-    wholefile.write(target, page(session, source, altered))
 
 
 def page(session: Session, source: Path, altered: bool = False) -> str:

@@ -37,7 +37,7 @@ SIDEWAYS = {
     ("bench", "doctor"),  # what a check of the wiring finds is a finding
 }
 # Modules of no room. patience, tables and uf2 are no more than they say, and the simulator needs them too.
-GROUND = set("errors units config notice pages wholefile patience tables uf2".split())
+GROUND = set("errors units config notice pages wholefile outfile patience tables uf2".split())
 # Public paths of old (docs/api.md) that name one module of a room. For users: nothing in here imports them.
 FACES = {"calibrating", "hand", "meters", "monitor_history"}
 FLOOR_OF = {room: level for level, floor in enumerate(FLOORS) for room in floor}

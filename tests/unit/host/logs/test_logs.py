@@ -168,7 +168,7 @@ def test_influx_lines_are_of_the_line_protocol(session: Session) -> None:
 def test_parquet_reads_back(session: Session, tmp_path: Path) -> None:
     """As a table with units in the names; the rest is in its metadata."""
     parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra parquet")
-    logexport.export(session, "parquet", tmp_path / "s.parquet")
+    (tmp_path / "s.parquet").write_bytes(logexport.rendered(session, "parquet"))
     table = parquet.read_table(tmp_path / "s.parquet")
     assert tuple(table.column_names) == logexport.SAMPLE_COLUMNS
     assert table.num_rows == len(session.samples)
@@ -211,11 +211,9 @@ def test_what_differs_from_the_dose_is_named() -> None:
 # Report and plot.
 
 
-def test_the_report_is_one_page_with_everything(session: Session, tmp_path: Path) -> None:
+def test_the_report_is_one_page_with_everything(session: Session) -> None:
     """Nothing is loaded from elsewhere; dose, self-test, outcome, verification and safety words are there."""
-    target = tmp_path / "r.html"
-    report.write(session, LOG, target)
-    text = target.read_text(encoding="utf-8")
+    text = report.page(session, LOG)
     assert not re.search(r'(src|href)="(?!#)|@import|url\((?!#)', text), "a page of its own"
     assert text.count("<svg") == 1 and "set-point" in text and "electrode" in text and "load, kohm" in text
     words = ("Outcome: complete", "Log verified", "not a cleared medical device", "zero offset", "@page", "passed")
@@ -244,13 +242,11 @@ def test_nothing_in_a_log_becomes_markup(tmp_path: Path) -> None:
     assert "<script>" not in text and "&lt;script&gt;" in text and "$ <b>" not in text
 
 
-@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
-def test_plots_of_every_kind(session: Session, tmp_path: Path, suffix: str) -> None:
-    """The kind follows the name; an empty session draws as well."""
-    for number, drawn in enumerate((session, Session())):
-        target = tmp_path / f"plot{number}{suffix}"
-        plot.save(drawn, target)
-        assert target.read_bytes().lstrip().startswith((b"\x89PNG", b"<?xml", b"%PDF"))
+@pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_plots_of_every_kind(session: Session, kind: str, start: bytes) -> None:
+    """An empty session draws as well."""
+    for drawn in (session, Session()):
+        assert plot.rendered(drawn, kind).startswith(start)
 
 
 # Index, import, several boards.
@@ -405,7 +401,7 @@ def test_any_file_gives_an_answer_and_an_exit_code(
     path = tmp_path / "any.ilog"
     content = hurt(kind, at, data)
     path.write_bytes(content)
-    output: tuple[Any, ...] = ("-o", tmp_path / "out") if use[0] == "export" else ()
+    output: tuple[Any, ...] = ("-o", tmp_path / f"out.{use[-1]}") if use[0] == "export" else ()
     code, out, err = run(capsys, "logs", use[0], path, *use[1:], *output)
     assert "Traceback" not in out + err and "defect" not in err
     sound = content == LOG.read_bytes()
