@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -56,3 +58,13 @@ def test_what_the_command_writes_is_what_the_trace_of_hazards_reads(
         assert (row["id"], row["moment"], row["sources"]) == (LIGHT, HOLD_4.name, store.digest())
         assert causes.problems() == []
         assert "1 rows of this tree measured" in causes.summary()
+
+
+def test_what_is_left_out_of_the_sources_is_not_run_by_the_bench() -> None:
+    program = (
+        "import sys; from verification.fmea.bench import Bench; from verification.fmea.moments import SESSIONS; "
+        "Bench(SESSIONS[0].dose).rest(); print([name for name in sys.modules if name.startswith('ionto.')])"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=store.ROOT, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    assert "'ionto.usblink'" in run.stdout and f"'ionto.{Path(store.LEFT_OUT).stem}'" not in run.stdout

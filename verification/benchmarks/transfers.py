@@ -49,7 +49,8 @@ def run(options: Options) -> Iterator[Result]:
 
 
 def _pull_with_ionto(options: Options, files: Mapping[str, bytes]) -> Pulled:
-    """Read the log from the running application, as `ionto logs pull` does."""
+    """Read the log from the running application, as `ionto logs pull` does; its waits are the emulator's too."""
+    os.environ.setdefault(VARIABLE, str(_SLOW_MOTION))
     board = Board(options, files)
     board.until_ready()
     device = Device(Link(_as_serial(InstantPort(board)), "emulated", error_for))

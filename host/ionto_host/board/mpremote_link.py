@@ -80,6 +80,7 @@ class Prompt:
     def __init__(self, port: str) -> None:
         self.port = port
         self._transport: Any = None
+        self._can_receive = False  # whether the board has RECEIVER
 
     def __enter__(self) -> Prompt:
         self.enter()
@@ -123,8 +124,10 @@ class Prompt:
         with self._errors("read the files of the board"):
             self._transport.exec(_INVENTORY)
             expression = f"[d + '/' + n for d in {folders!r} for n in _list(d)] + [f for f in {files!r} if _has(f)]"
-            paths = json.loads(self._transport.exec(f"print(json.dumps({expression}))"))
-            return {path: self._transport.exec(f"print(_sha({path!r}))").decode().strip() for path in paths}
+            found: dict[str, str] = json.loads(
+                self._transport.exec(f"print(json.dumps({{path: _sha(path) for path in {expression}}}))")
+            )
+            return found
 
     def make_folders(self, folders: list[str]) -> None:
         """Make `folders`, parents first; existing ones are left alone."""
@@ -136,7 +139,9 @@ class Prompt:
     def write(self, path: str, data: bytes, progress: Callable[[int], None]) -> None:
         """Write `data` to `path`; `progress(bytes)` is called with the size of each piece written."""
         with self._errors(f"write {path}"):
-            self._transport.exec(RECEIVER)
+            if not self._can_receive:
+                self._transport.exec(RECEIVER)
+                self._can_receive = True
             self._transport.exec_raw_no_follow(f"_receive({path!r})")
             for size, piece in pieces(data):
                 self._transport.serial.write(piece)

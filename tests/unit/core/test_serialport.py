@@ -83,3 +83,27 @@ def test_a_packet_goes_as_far_as_the_host_takes_it_now(wire: Wire) -> None:
     assert wire.sent == bytes(range(100))
     assert wire.packets == [64, 36]
     assert set(wire.waits) == {0}
+
+
+@pytest.mark.hazard("HAZ-17", "HAZ-28")
+@pytest.mark.parametrize(("looks", "taken"), [(3, 100), (7, 100), (8, 64)])
+def test_a_host_that_is_about_to_take_a_packet_is_looked_at_a_few_times_and_not_for_ever(
+    wire: Wire, looks: int, taken: int
+) -> None:
+    """Against a log that goes out by a packet a cycle, and against a loop that waits for its host."""
+    port = serialport.SerialPort()
+    frame = memoryview(bytes(100))
+    busy = [0]
+
+    def write(data: bytes) -> int:
+        busy[0] = looks
+        return len(data)
+
+    def ipoll(_timeout_ms: int) -> Iterator[int]:
+        busy[0] -= 1
+        if busy[0] < 0:
+            yield 1
+
+    out, writable = SimpleNamespace(write=write), SimpleNamespace(ipoll=ipoll)
+    with patch.object(port, "_out", out), patch.object(port, "_writable", writable):
+        assert port.put_packets(frame, 0, 100) == taken
