@@ -27,7 +27,7 @@ EXIT_CODE_HELP: dict[ExitCode, str] = {
     ExitCode.USAGE: "the command line is wrong",
     ExitCode.NO_DEVICE: "no device, several devices, or a board without the IontoPico firmware",
     ExitCode.REFUSED: "refused by the host's checks or by the device; nothing was changed",
-    ExitCode.FAULT: "the device is in fault, or did not pass on a bench",
+    ExitCode.FAULT: "the device is in fault, a session was cut short, or a bench failed",
     ExitCode.IO: "port, cable, timeout or file problem",
     ExitCode.INTEGRITY: "data does not match its checksum or digest",
     ExitCode.INTERRUPTED: "interrupted from the keyboard",

@@ -34,6 +34,7 @@ from ionto_host.device.client import Device
 from ionto_host.errors import ExitCode, NoDeviceError, RefusedError, TransportError, UsageError
 from ionto_host.logs import index as logindex
 from ionto_host.logs import store as logstore
+from ionto_host.logs.sessionfile import DAMAGED, INTERRUPTED, NO_END_FLAW
 from ionto_host.logs.store import Pulled
 from ionto_host.units import clock, printable, utc
 
@@ -88,11 +89,26 @@ def _stored_line(row: logindex.Row) -> list[str]:
         began,
         name if len(name) <= 28 else name[:25] + "...",
         printable(row.outcome),
-        "?" if row.dose_delivered_ma_min is None else f"{row.dose_delivered_ma_min:.3f}",
+        "?" if row.dose_delivered_ma_min is None else f"{_least(row)}{row.dose_delivered_ma_min:.3f}",
         "?" if row.dose_prescribed_ma_min is None else f"{row.dose_prescribed_ma_min:g}",
-        "?" if row.duration_s is None else clock(row.duration_s),
-        "ALTERED" if row.altered else "verified" if row.verified else "DAMAGED",
+        "?" if row.duration_s is None else f"{_least(row)}{clock(row.duration_s)}",
+        _proof(row),
     ]
+
+
+def _least(row: logindex.Row) -> str:
+    """Return the mark of a figure that is the least that is known."""
+    return ">= " if {INTERRUPTED, NO_END_FLAW} & set(_flaws(row)) else ""
+
+
+def _flaws(row: logindex.Row) -> list[str]:
+    return row.flaws.split(", ") if row.flaws else []
+
+
+def _proof(row: logindex.Row) -> str:
+    """Return whether the file is sound, and what of its session it does not have."""
+    sound = "ALTERED" if row.altered else "verified" if row.verified else "DAMAGED"
+    return ", ".join([sound, *(flaw for flaw in _flaws(row) if flaw not in (INTERRUPTED, DAMAGED))])
 
 
 def _look_at_store(device: Device, entries: list[LogEntry]) -> list[str]:
@@ -207,11 +223,12 @@ def _shown_by(bar: Progress, task: TaskID) -> logstore.Progress:
 
 def _pulled_line(item: Pulled) -> str:
     how = "pulled" if item.fetched else "already here"
+    lacks = f" {', '.join(item.flaws).upper()};" if item.flaws else ""
     if item.verified:
         other = f" WRITTEN BY BOARD {printable(item.other_board)}, not by this one;" if item.other_board else ""
         other += " ANOTHER LOG than the one pulled before under this id, which is kept;" if item.reused else ""
-        return f"Log {item.id}:{other} {how}, {item.size_bytes} bytes, verified: {item.path}"
-    return f"Log {item.id}: DAMAGED on the device, kept as {item.path}: {'; '.join(item.damage)}"
+        return f"Log {item.id}:{other} {how}, {item.size_bytes} bytes, verified:{lacks} {item.path}"
+    return f"Log {item.id}: DAMAGED on the device,{lacks} kept as {item.path}: {'; '.join(item.damage)}"
 
 
 def _deleted_lines(deleted: list[int]) -> list[str]:

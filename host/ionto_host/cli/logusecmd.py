@@ -16,7 +16,7 @@ from ionto_host.errors import ExitCode, IontoError, NoDeviceError, NotALogError
 from ionto_host.logs import diff as logdiff
 from ionto_host.logs import export as logexport
 from ionto_host.logs import index as logindex
-from ionto_host.logs import sessionfile
+from ionto_host.logs import knowledge, sessionfile
 from ionto_host.logs import store as logstore
 from ionto_host.logs.sessionfile import Session
 from ionto_host.outfile import shown
@@ -95,8 +95,18 @@ def logs_show(log: str, board: str, csv_path: Path | None, png_path: Path | None
     if png_path:
         _draw(session, png_path)
     facts = {"path": path, **sessionfile.summary(session), "altered": altered}
-    data = {**facts, "header": session.header, "test": session.test, "end": session.end}
-    return Answer(data, _show_text(facts), _code(session, altered))
+    more = {"header": session.header, "test": session.test, "end": session.end}
+    unknown = knowledge.told(session)
+    text = "\n".join([_show_text(facts), *(f"{'NOT KNOWN':<9} {line}" for line in unknown)])
+    return Answer({**facts, "not_known": unknown, **more}, text, _code(session, altered))
+
+
+def _tell_unknown(session: Session) -> dict[str, list[str]]:
+    """Say on stderr what the log does not know of its session; return it for `--json`."""
+    unknown = knowledge.told(session)
+    for line in unknown:
+        note(f"NOT KNOWN: {line}")
+    return {"flaws": session.flaws, "not_known": unknown}
 
 
 def _draw(session: Session, path: Path) -> None:
@@ -205,7 +215,7 @@ def _verdict(path: Path, board: str) -> dict[str, Any]:
     try:
         session = sessionfile.read(path)
     except NotALogError as error:
-        nothing = {"damage": [], "records": 0, "chain": "", "charges_agree": None}
+        nothing = {"damage": [], "records": 0, "chain": "", "charges_agree": None, "flaws": [], "not_known": []}
         return {"path": path, "ok": False, "error": error.message, **nothing}
     altered = _altered(path)
     damage = [item.describe() for item in session.damage]
@@ -222,6 +232,8 @@ def _verdict(path: Path, board: str) -> dict[str, Any]:
         "records": session.records,
         "chain": session.chain.hex(),
         "charges_agree": session.charges_agree,
+        "flaws": session.flaws,
+        "not_known": knowledge.told(session),
     }
 
 
@@ -233,6 +245,7 @@ def _verdict_lines(row: dict[str, Any]) -> list[str]:
     return [
         f"{mark}   {row['path']}: {row['records']} records{chain}",
         *(f"           {line}" for line in row["damage"]),
+        *(f"           {line}" for line in row["not_known"]),
         *(["           the second sensor's charge is not what was counted"] if row["charges_agree"] is False else []),
     ]
 
@@ -246,7 +259,7 @@ def logs_plot(log: str, board: str, wanted: Path | None) -> Answer:
     path, session, altered = _load(log, board)
     target = wanted or Path(path.name).with_suffix(".png")
     _draw(session, target)
-    return Answer({"path": path, "plot": target}, "", _code(session, altered))
+    return Answer({"path": path, "plot": target, **_tell_unknown(session)}, "", _code(session, altered))
 
 
 @logs.command("export")
@@ -267,18 +280,22 @@ def logs_export(log: str, board: str, kind: str, wanted: Path | None) -> Answer:
     text = f"{shown(target)}: {len(session.samples)} samples, {len(session.events)} events"
     if not session.verified:
         note(f"Warning: the log is damaged or incomplete; what could be read is in {shown(target)}.")
-    return Answer({**facts, "events": len(session.events)}, text, _code(session, altered))
+    unknown = _tell_unknown(session)
+    return Answer({**facts, "events": len(session.events), **unknown}, text, _code(session, altered))
 
 
 @logs.command("diff")
 @_log
 def logs_diff(log: str, board: str) -> Answer:
-    """Compare a session with its dose: charge by three counts, current, density, ramps, time, polarity, faults."""
+    """Compare a session with its dose: charge by three counts, current, density, ramps, time, polarity, faults.
+
+    Of a log that lacks a part of its session, what is not in it is unknown, not "none".
+    """
     path, session, altered = _load(log, board)
     lines = logdiff.compare(session)
     marks = {True: "ok", False: "DIFFERS", None: "-"}
     rows = [[line.what, line.prescribed, printable(line.found), marks[line.agrees]] for line in lines]
-    data = {"path": path, "agrees": all(line.agrees is not False for line in lines), "lines": lines}
+    data = {"path": path, "agrees": logdiff.agrees(lines, session), "lines": lines, **_tell_unknown(session)}
     return Answer(data, table(rows, ["", "dose", "session", ""]), _code(session, altered))
 
 
@@ -287,8 +304,16 @@ def logs_diff(log: str, board: str) -> Answer:
 def logs_import(files: tuple[Path, ...]) -> Answer:
     """Take log FILES into the store, by the board that wrote them. The same log twice is one log."""
     done = [(file, *logstore.add(file)) for file in files]
-    lines = [f"{file}: {'taken in as' if new else 'already here:'} {path}" for file, path, new in done]
-    return Answer([{"file": file, "path": path, "new": new} for file, path, new in done], "\n".join(lines))
+    flaws = [sessionfile.read(path).flaws for _, path, _ in done]
+    lines = [
+        f"{file}: {'taken in as' if new else 'already here:'} {path}" + (f" ({', '.join(lacks)})" if lacks else "")
+        for (file, path, new), lacks in zip(done, flaws, strict=True)
+    ]
+    rows = [
+        {"file": file, "path": path, "new": new, "flaws": lacks}
+        for (file, path, new), lacks in zip(done, flaws, strict=True)
+    ]
+    return Answer(rows, "\n".join(lines))
 
 
 @click.command(cls=IontoCommand)
@@ -302,7 +327,8 @@ def report(log: str, board: str, wanted: Path | None) -> Answer:
     path, session, altered = _load(log, board)
     target = wanted or Path(path.name).with_suffix(".html")
     put(target, maker.page(session, path, altered))
-    return Answer({"path": path, "report": target}, f"Report written to {shown(target)}", _code(session, altered))
+    data = {"path": path, "report": target, **_tell_unknown(session)}
+    return Answer(data, f"Report written to {shown(target)}", _code(session, altered))
 
 
 examples(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +16,7 @@ from ionto_host.cli.common import (
     examples,
     is_terminal,
     note,
+    open_device,
     port_name,
     print_json,
     settings,
@@ -24,8 +25,8 @@ from ionto_host.cli.common import (
 from ionto_host.cli.session import current_warning, status_data
 from ionto_host.device import messages
 from ionto_host.device.answers import Status, ended_in_fault
-from ionto_host.errors import ExitCode
-from ionto_host.monitor.history import History, event_line
+from ionto_host.errors import ExitCode, IontoError
+from ionto_host.monitor.history import History, cut_words, event_line
 from ionto_host.monitor.watching import INTERVAL_S, Gap, Look, watch
 from ionto_host.units import clock, ma_min
 
@@ -49,8 +50,9 @@ def monitor(timeout: float | None, interval: float, wait: bool, plot: bool) -> A
 
     Survives a cable that is pulled out and plugged in again: the session goes on without the computer. The port is free
     between two looks: `ionto pause`, `ionto abort` and the like work in another terminal. Ctrl-C ends the watching, not
-    the session. Exit code 5 when the session ends in a fault. With --json every look is one line; where
-    stderr is no terminal, every event is one.
+    the session. Exit code 5 when the session ends in a fault, or was cut short by a reset or a loss of power: while it
+    was watched, or before, as long as its log is not pulled. With --json every look is one line; where stderr is no
+    terminal, every event is one.
     """
     history = History()
     settings().opened = True
@@ -65,7 +67,7 @@ def monitor(timeout: float | None, interval: float, wait: bool, plot: bool) -> A
     except KeyboardInterrupt:
         note("No longer watching.")
         raise
-    return _answer(history.status)
+    return _answer(history)
 
 
 def _take(history: History, look: Look) -> None:
@@ -113,21 +115,36 @@ def _nothing() -> None:
     """Draw nothing."""
 
 
-def _answer(status: Status | None) -> Answer:
-    """Return the end in words; with `--json` the last line has said it."""
+def _answer(history: History) -> Answer:
+    """Return the end in words; with `--json` the last line has said it, but for a session that was cut short."""
+    status = history.status
     if status is None:
         return Answer(None, "")
-    if ended_in_fault(status):
-        message = messages.message_for(status.fault)
-        text = f"Fault {status.fault_name}: {message.text}. {message.action}"
-        return Answer(None, current_warning(status) + text, ExitCode.FAULT)
-    code = ExitCode.FAULT if status.current_when_off else ExitCode.OK
-    return Answer(None, current_warning(status) + _ending(status), code)
+    lost = [] if status.outcome else _cut_short(history)
+    data = {"cut_short": lost} if lost else None
+    bad = bool(lost) or status.current_when_off or ended_in_fault(status)
+    first = [_fault(status)] if ended_in_fault(status) else [] if lost else [_ending(status)]
+    text = "\n".join([*first, *lost])
+    return Answer(data, current_warning(status) + text, ExitCode.FAULT if bad else ExitCode.OK)
+
+
+def _fault(status: Status) -> str:
+    message = messages.message_for(status.fault)
+    return f"Fault {status.fault_name}: {message.text}. {message.action}"
+
+
+def _cut_short(history: History) -> list[str]:
+    """Return what there is to say of a session that was cut short, while it was watched or before; empty for none."""
+    told = [f"{words[:1].upper()}{words[1:]}." for words in ([cut_words(history.cut)] if history.cut else [])]
+    with suppress(IontoError), open_device() as device:
+        unpulled = device.identity.unpulled
+        told += [f"By the board, {messages.cut_short(unpulled)}. {messages.PULL}"] if unpulled else []
+    return told
 
 
 def _ending(status: Status) -> str:
     if not status.outcome:
-        return "No session has run. Start one with `ionto start`."
+        return "No session has run since the board came up. Start one with `ionto start`."
     dose = f"{ma_min(status.charge_uc):.3f} of {ma_min(status.dose_uc):g} mA*min"
     time = clock(status.elapsed_ms / 1000)
     short_uc = status.dose_uc - status.charge_uc

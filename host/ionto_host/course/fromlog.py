@@ -29,6 +29,7 @@ KEPT = (
     "lowered_to_ma",
     "faults",
     "log_verified",
+    "flaws",
 )
 
 

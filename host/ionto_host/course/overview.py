@@ -123,11 +123,33 @@ def _warnings(
         grave = [text for text in comfort_words(item.facts) if _lowers(text.split()[0], lib)]
         if grave:
             told.append(f"during session {number}: {'; '.join(grave)}.")
+        told += _unknown(number, item)
         if item.log_path and item.facts.get("log_verified") is False:
             told.append(f"the log of session {number} is damaged: its figures are the least that is known.")
     if open_push:
         given = datetime.fromtimestamp(open_push.time_s)
         told.append(f"a dose was pushed on {given:%Y-%m-%d %H:%M} and its session is not recorded yet.")
+    return told
+
+
+def flaws(item: Recorded) -> list[str]:
+    """Return what keeps the log of a session from telling the whole of it, as its log was when it was recorded."""
+    return [str(flaw) for flaw in item.facts.get("flaws") or []]
+
+
+def _unknown(number: int, item: Recorded) -> list[str]:
+    """Return what is not known of session `number`, beside what damage took."""
+    told = []
+    if item.facts.get("outcome") == "interrupted":
+        unknown = item.facts.get("dose_delivered_ma_min") is None
+        known = "how much flowed is not known" if unknown else "its figures are the least that is known"
+        told.append(f"session {number} was interrupted by a reset or a loss of power: {known}.")
+    if "no end" in flaws(item):
+        told.append(f"the log of session {number} has no end: its figures are the least that is known.")
+    if "no samples" in flaws(item):
+        told.append(f"the log of session {number} has no samples: its current and voltage over time are not known.")
+    if not item.log_path:
+        told.append(f"session {number} has no log: how much flowed is not known.")
     return told
 
 

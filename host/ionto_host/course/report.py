@@ -54,6 +54,7 @@ def render(
         next_words=next_words,
         calendar=Markup(svg.calendar(planner.planned(course.plan), done, view.ahead)),
         cards=cards,
+        unknown_doses=sum(item.facts.get("dose_delivered_ma_min") is None for item in sessions),
         cumulative=Markup(svg.cumulative(sites)),
         reactions=_reaction_rows(sessions, lib),
         figures=_figures(preset, lib),
@@ -85,17 +86,17 @@ def _card(number: int, item: Recorded, lib: Library, axes: tuple[float, float, f
     outcome = str(facts.get("outcome", "unknown"))
     title = f"session {number}: current and voltage over time"
     log = ("verified" if facts.get("log_verified") else "damaged") if item.log_path else "none"
+    log = ", ".join([log, *(flaw for flaw in overview.flaws(item) if flaw != "damaged")])
     return {
         "number": number,
         "day": f"{begun.day} {begun:%b %Y}",
         "begun": f"{begun:%Y-%m-%d %H:%M}",
         "outcome": outcome,
         "colour": svg.colour_of(outcome),
-        "picture": svg.session(item.series, axes, title, _felt(facts)),
+        "picture": svg.session(item.series, axes, title, _felt(facts), "no samples" if item.log_path else "no log"),
         "comfort": overview.comfort_words(facts),
         "lowered": _number(facts.get("lowered_to_ma"), "%.2f"),
-        "delivered": ("at least " if facts.get("at_least") else "")
-        + _number(facts.get("dose_delivered_ma_min"), "%.2f"),
+        "delivered": _delivered(facts),
         "prescribed": _number(facts.get("dose_prescribed_ma_min"), "%g"),
         "time": "-" if facts.get("duration_s") is None else clock(float(facts["duration_s"])),
         "proposed": _number(item.push.screening.get("therapy", {}).get("proposed_current_ma"), "%g"),
@@ -107,6 +108,13 @@ def _card(number: int, item: Recorded, lib: Library, axes: tuple[float, float, f
         "faults": ", ".join(facts.get("faults") or []),
         "log": log,
     }
+
+
+def _delivered(facts: dict[str, Any]) -> str:
+    given = facts.get("dose_delivered_ma_min")
+    if given is None:
+        return "unknown"
+    return ("at least " if facts.get("at_least") else "") + _number(given, "%.2f")
 
 
 def _felt(facts: dict[str, Any]) -> list[tuple[float, str]]:

@@ -49,11 +49,16 @@ def colour_of(outcome: str) -> str:
 
 
 def session(
-    data: dict[str, list[float]], axes: tuple[float, float, float], title: str, felt: Sequence[tuple[float, str]] = ()
+    data: dict[str, list[float]],
+    axes: tuple[float, float, float],
+    title: str,
+    felt: Sequence[tuple[float, str]] = (),
+    nothing: str = "no log",
 ) -> str:
     """Return one small multiple: current (area, mA, left axis) and voltage of the load (line, V, right axis).
 
-    `axes` are the ends in min, mA and V; `felt` the comfort reports: (min, in words).
+    `axes` are the ends in min, mA and V; `felt` the comfort reports: (min, in words); `nothing` what to say where there
+    is nothing to draw.
     """
     x_max, ma_max, v_max = axes
     frame = Frame(320, 172, 36, 36, 18, 32, x_max, ma_max)
@@ -69,7 +74,7 @@ def session(
         parts.append(_line(volts, ORANGE, 1.4))
         parts += [_report(frame, minute, words) for minute, words in felt]
     else:
-        parts.append(_text(frame.width / 2, frame.height / 2, "no log", anchor="middle", size=12))
+        parts.append(_text(frame.width / 2, frame.height / 2, nothing, anchor="middle", size=12))
     return _svg(frame.width, frame.height, title, parts)
 
 

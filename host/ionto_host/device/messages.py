@@ -252,16 +252,17 @@ MESSAGES: dict[int, Message] = {
 
 
 MADE_ANEW = "This board's file system was made anew since it was last here: logs not pulled by then are lost."
-PULL = "`ionto logs pull` fetches its log, with all that was recorded; until then this is told."
+PULL = (
+    "`ionto logs pull` fetches what is left of its log: the samples lay in RAM and are lost; until then this is told."
+)
 
 
 def cut_short(sessions: list[tuple[int, int | None]]) -> str:
     """Return what there is to say of `sessions` (id, charge in uC or None) that a reset or a power loss ended."""
-    told = [
-        f"session {log_id} was cut short at {'an unknown charge' if uc is None else f'{ma_min(uc):.3f} mA*min'}"
-        for log_id, uc in sessions
+    charges = [
+        (log_id, "an unknown charge" if uc is None else f"at least {ma_min(uc):.3f} mA*min") for log_id, uc in sessions
     ]
-    return "; ".join(told)
+    return "; ".join(f"session {log_id} was cut short after {charge}" for log_id, charge in charges)
 
 
 def name_of(code: int) -> str:

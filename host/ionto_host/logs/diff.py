@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ionto import protocol
@@ -44,7 +44,40 @@ def compare(session: Session) -> list[Line]:
             *_polarity(session, number, str(dose.get("reversal", "none"))),
             *_interruptions(session),
         ]
-    return lines
+    return lines if _has_all(session) else [_as_far_as_known(line) for line in lines]
+
+
+def agrees(lines: list[Line], session: Session) -> bool | None:
+    """Return False when a line differs, True when a log that has the whole session has none that does, else None."""
+    if any(line.agrees is False for line in lines):
+        return False
+    return True if _has_all(session) else None
+
+
+def _has_all(session: Session) -> bool:
+    """Return True when what is not in the log did not happen: only then is "none" an answer."""
+    return session.whole and session.verified
+
+
+_ABOUT_THE_LOG = ("dose digest",)
+_NOTHING = ("none", "never")
+
+
+def _as_far_as_known(line: Line) -> Line:
+    """Return `line` of a log that lacks a part of its session: what is not in it may have been all the same.
+
+    What is too much already stays a difference. What is too little, not there, or right so far says nothing.
+    """
+    if line.what == "outcome" or line.what in _ABOUT_THE_LOG:
+        return line
+    if line.found in (*_NOTHING, "unknown"):
+        return replace(line, found="unknown", agrees=None)
+    found = f"{line.found}, as far as it is recorded"
+    too_much = line.agrees is False and line.what not in _TOO_LITTLE
+    return replace(line, found=found, agrees=False if too_much else None)
+
+
+_TOO_LITTLE = ("time with current", "last ramp down", "reversals")  # of which more may have come
 
 
 def _outcome(session: Session) -> Line:
@@ -76,7 +109,8 @@ def _charge(session: Session, dose: dict[str, int]) -> Iterator[Line]:
             yield Line(what, told, "unknown", None)
         else:
             part = value_uc / wanted - 1
-            yield Line(what, told, f"{value_uc / 60_000:.3f} mA*min ({part:+.2%})", abs(part) <= tolerance)
+            agrees = abs(part) <= tolerance if part > 0 or _has_all(session) else None
+            yield Line(what, told, f"{value_uc / 60_000:.3f} mA*min ({part:+.2%})", agrees)
 
 
 def _current(session: Session, dose: dict[str, int], steady: bool) -> Iterator[Line]:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, TextIO
 
 from ionto import sessionlog_format as layout
 from ionto_host.errors import MissingPartError, UsageError
+from ionto_host.logs import knowledge
 from ionto_host.logs.records import Sample
 from ionto_host.logs.sessionfile import Event, Session, has_current, has_load_voltage, load_kohm, state_name, summary
 from ionto_host.units import ma_min
@@ -61,10 +62,12 @@ def event_row(event: Event) -> dict[str, Any]:
 def write_csv(session: Session, out: TextIO) -> None:
     """Write samples and events to `out` as CSV in order of time.
 
-    An event stands in a row of its own, with its time and its description only.
+    An event stands in a row of its own, with its time and its description only. What the log does not know of its
+    session stands first, in the column of the events.
     """
     writer: csv.DictWriter[str] = csv.DictWriter(out, CSV_COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
+    writer.writerows({"event": text} for text in knowledge.told(session))
     rows: list[tuple[int, dict[str, Any]]] = [(item.t_ms, sample_row(item)) for item in session.samples]
     rows += [(item.t_ms, {"time_s": item.t_ms / 1_000, "event": item.describe()}) for item in session.events]
     for _, row in sorted(rows, key=lambda pair: pair[0]):
@@ -76,6 +79,7 @@ def write_json(session: Session, out: TextIO) -> None:
     """Write the whole session to `out` as one JSON document: summary, header, test, samples, events, end."""
     body = {
         "summary": summary(session),
+        "not_known": knowledge.told(session),
         "header": session.header,
         "test": session.test,
         "samples": [sample_row(item) for item in session.samples],
@@ -113,6 +117,7 @@ def _influx_tags(session: Session) -> str:
 
 def _influx_lines(session: Session, tags: str, start_ms: int) -> Iterator[str]:
     facts = {name: value for name, value in summary(session).items() if type(value) in (bool, int, float, str)}
+    facts |= {"flaws": ", ".join(session.flaws)} if session.flaws else {}
     fields = [f"{name}={_influx_value(value)}" for name, value in facts.items() if name not in _IN_TAGS]
     yield f"ionto_session{tags} {','.join(fields)} {start_ms * _US_TO_NS}"
     for item in session.samples:
@@ -156,6 +161,7 @@ def write_parquet(session: Session, out: BinaryIO) -> None:
     ]
     about = {
         "summary": summary(session),
+        "not_known": knowledge.told(session),
         "header": session.header,
         "test": session.test,
         "end": session.end,

@@ -52,6 +52,7 @@ class Row:
     dose_prescribed_ma_min: float | None
     dose_delivered_ma_min: float | None
     indexed_unix_s: int
+    flaws: str | None  # `Session.flaws`, by commas; None until an older index has looked again
 
 
 _NAMES = [item.name for item in fields(Row)]
@@ -85,7 +86,8 @@ class Index:
 
     def _look(self, path: Path, name: str, known: Row | None) -> None:
         status = path.stat()
-        if known and (known.size_bytes, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
+        unchanged = known and (known.size_bytes, known.mtime_ns) == (status.st_size, status.st_mtime_ns)
+        if known and unchanged and (known.flaws is not None or known.altered):
             return
         data = path.read_bytes()
         row = row_of(name, data, status.st_mtime_ns)
@@ -169,7 +171,7 @@ def row_of(name: str, data: bytes, mtime_ns: int) -> Row:
         session = sessionfile.decode(data)
     except NotALogError:
         nothing = (None, None, None, None)
-        return Row(name, folder, log_id, len(data), mtime_ns, digest, "", False, False, "no log", "", *nothing, now)
+        return Row(name, folder, log_id, len(data), mtime_ns, digest, "", False, False, "no log", "", *nothing, now, "")
     facts = sessionfile.summary(session)
     return Row(
         path=name,
@@ -188,6 +190,7 @@ def row_of(name: str, data: bytes, mtime_ns: int) -> Row:
         dose_prescribed_ma_min=facts["dose_prescribed_ma_min"],
         dose_delivered_ma_min=facts["dose_delivered_ma_min"],
         indexed_unix_s=now,
+        flaws=", ".join(session.flaws),
     )
 
 
@@ -229,6 +232,9 @@ def _connect(path: Path) -> sqlite3.Connection:
             base.execute(f"CREATE TABLE logs (path TEXT PRIMARY KEY, {', '.join(_NAMES[1:])})")
             base.execute("CREATE INDEX logs_sha256 ON logs (sha256)")
             base.execute(f"PRAGMA user_version = {_VERSION}")
+            base.commit()
+        if not any(row[1] == "flaws" for row in base.execute("PRAGMA table_info(logs)")):
+            base.execute("ALTER TABLE logs ADD COLUMN flaws")  # what was known of each log on its day stays
             base.commit()
         base.execute(_VISITS)
         base.execute("SELECT count(*) FROM logs").fetchone()

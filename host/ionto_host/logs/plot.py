@@ -10,7 +10,17 @@ from typing import Any
 from ionto import protocol
 from ionto import sessionlog_format as layout
 from ionto_host.errors import MissingPartError
-from ionto_host.logs.sessionfile import Event, Sample, Session, delivered, has_load_voltage, load_kohm, summary
+from ionto_host.logs.sessionfile import (
+    NO_END_FLAW,
+    NO_SAMPLES,
+    Event,
+    Sample,
+    Session,
+    delivered,
+    has_load_voltage,
+    load_kohm,
+    summary,
+)
 from ionto_host.units import ma, ma_min, printable
 
 SIZE_INCH = (10.0, 9.0)
@@ -94,6 +104,9 @@ def draw(figure: Any, session: Session, titled: bool = True) -> None:
     _draw_voltage(axes[1], times, samples)
     _draw_load(axes[2], times, samples)
     _draw_charge(axes[3], times, session)
+    if not samples:
+        words = "no samples: nothing that was measured over time is in the log"
+        axes[0].text(0.5, 0.5, words, transform=axes[0].transAxes, ha="center", va="center", color=FAULT, fontsize=10)
     for axis in axes:
         axis.grid(True)
         axis.set_axisbelow(True)
@@ -243,4 +256,5 @@ def _title(session: Session) -> str:
     dose = delivered(facts)
     dose += f" of {prescribed:g} mA*min" if prescribed is not None else " mA*min"
     proof = "log verified" if session.verified else "LOG DAMAGED OR INCOMPLETE"
+    proof += "".join(f", {flaw.upper()}" for flaw in session.flaws if flaw in (NO_END_FLAW, NO_SAMPLES))
     return printable(f"{facts['name'] or 'session'}: {session.outcome}, {dose}, {proof}").replace("$", r"\$")

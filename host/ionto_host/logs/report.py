@@ -12,7 +12,7 @@ from ionto.version import FIRMWARE_VERSION
 from ionto_host import pages
 from ionto_host.device import messages
 from ionto_host.logs import diff as logdiff
-from ionto_host.logs import plot
+from ionto_host.logs import knowledge, plot
 from ionto_host.logs.sessionfile import Event, Session, delivered, load_kohm, summary, why_short
 from ionto_host.units import clock, human, printable, utc
 
@@ -100,6 +100,7 @@ def page(session: Session, source: Path, altered: bool = False) -> str:
         events=[_event_row(event) for event in session.events[:_MOST_EVENTS]],
         more_events=max(0, len(session.events) - _MOST_EVENTS),
         damage=[item.describe() for item in session.damage],
+        unknown=[text[:1].upper() + text[1:] for text in knowledge.told(session)],
         safety=SAFETY,
         version=FIRMWARE_VERSION,
     )
@@ -144,6 +145,8 @@ def _facts(session: Session, facts: dict[str, Any]) -> list[Fact]:
     independent = f"{sense / 60_000:.3f}" if type(sense) is int else "?"
     duration = facts["duration_s"]
     extended = facts["extended_s"]
+    length = "at least, as far as it is recorded" if facts["at_least"] else "from START to the end"
+    every = "as far as it is recorded" if facts["at_least"] or not session.samples else "of every 1 ms reading"
     loads = sorted(load for sample in session.samples if (load := load_kohm(sample)) is not None)
     spread = f"{loads[0]:.2f} to {loads[-1]:.2f}" if loads else "no steady current"
     return [
@@ -154,9 +157,9 @@ def _facts(session: Session, facts: dict[str, Any]) -> list[Fact]:
             "?" if duration is None else clock(duration),
             "min:s",
             "duration",
-            f"{clock(extended)} of it for poor contact" if extended else "from START to the end",
+            f"{clock(extended)} of it for poor contact" if extended else length,
         ),
-        Fact(_number(facts["current_max_ma"], 3), "mA", "peak current", "of every 1 ms reading"),
+        Fact(_number(facts["current_max_ma"], 3), "mA", "peak current", every),
         Fact(_number(facts["load_max_v"], 1), "V", "peak electrode voltage", "while current flows"),
         Fact(f"{loads[len(loads) // 2]:.2f}" if loads else "?", "kohm", "load, median", spread),
     ]

@@ -18,6 +18,8 @@ from ionto_host.units import human, ma, ma_min
 __all__ = ("Damage", "Event", "Sample", "Session", "decode", "good_prefix", "read", "summary")
 
 NO_END = "the end record is missing"
+# What keeps a log from telling the whole session: `Session.flaws`; `knowledge` has the sentences.
+INTERRUPTED, NO_END_FLAW, DAMAGED, NO_SAMPLES = "interrupted", "no end", "damaged", "no samples"
 
 MIN_LOAD_CURRENT_UA = 50  # below it, voltage over current is noise
 # So far apart are the charges of the two sensors at most where the firmware lets a session go on.
@@ -120,6 +122,17 @@ class Session:
     def open_ended(self) -> bool:
         """True when nothing but the end record is missing: its session goes on, or is just being written."""
         return not self.end and [item.reason for item in self.damage] == [NO_END]
+
+    @property
+    def flaws(self) -> list[str]:
+        """What keeps the log from telling the whole session, in a word or two each; empty for nothing.
+
+        A log whose every checksum holds has flaws too: a reset that cut the session short took the samples with it.
+        """
+        damaged = any(item.reason != NO_END for item in self.damage)
+        interrupted = self.end.get("outcome") == protocol.INTERRUPTED
+        found = ((INTERRUPTED, interrupted), (NO_END_FLAW, not self.end), (DAMAGED, damaged))
+        return [name for name, has in (*found, (NO_SAMPLES, not self.samples)) if has]
 
     @property
     def dose(self) -> dict[str, Any]:
@@ -345,6 +358,7 @@ def summary(session: Session) -> dict[str, Any]:
         "chain": session.chain.hex(),
         "log_verified": session.verified,
         "damage": [item.describe() for item in session.damage],
+        "flaws": session.flaws,
     }
 
 

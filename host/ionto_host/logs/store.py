@@ -50,6 +50,13 @@ class Pulled:
     told: bool = False
     other_board: str = ""
     reused: bool = False
+    flaws: tuple[str, ...] = ()  # `Session.flaws`
+
+    def looked_at(self) -> Pulled:
+        """Return this with the flaws of the log at `path`."""
+        with suppress(NotALogError):
+            return replace(self, flaws=tuple(sessionfile.read(self.path).flaws))
+        return self
 
 
 def default_folder() -> Path:
@@ -147,7 +154,9 @@ def pull(device: Device, entry: LogEntry, folder: Path, progress: Progress) -> P
     if known:
         told = entry.pulled or _tell(device, entry.id, known)
         other = other_board(device.identity.board_id, known)
-        return Pulled(entry.id, known, entry.size_bytes, fetched=False, verified=True, told=told, other_board=other)
+        return Pulled(
+            entry.id, known, entry.size_bytes, fetched=False, verified=True, told=told, other_board=other
+        ).looked_at()
     part = folder / f"{entry.id:06d}{SUFFIX}{PART_SUFFIX}"
     entry = _fetch_to_its_end(device, entry, part, progress)
     verified, damage = _verify(part.read_bytes())
@@ -170,7 +179,7 @@ def pull(device: Device, entry: LogEntry, folder: Path, progress: Progress) -> P
         told=told,
         other_board=other,
         reused=reused,
-    )
+    ).looked_at()
 
 
 def _file_system(path: Path) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from ionto import protocol
+from ionto import faults, protocol
 from ionto_host.device import messages
 from ionto_host.device.answers import Status
 from ionto_host.logs.sessionfile import FELT
 from ionto_host.monitor.watching import Gap, Look
-from ionto_host.units import clock, ma
+from ionto_host.units import clock, ma, ma_min
 
 KEPT_POINTS = 20_000  # 80 minutes at four a second
 KEPT_EVENTS = 200
@@ -26,10 +26,14 @@ _FLAGS = {
 
 @dataclass
 class History:
-    """Feed it every look with `add`; `status` is the last status, `gap` the reason why there is none now."""
+    """Feed it every look with `add`; `status` is the last status, `gap` the reason why there is none now.
+
+    `cut` is the last status of a session that a reset or a loss of power cut short while it was watched.
+    """
 
     status: Status | None = None
     gap: str = ""
+    cut: Status | None = None
     points: deque[tuple[float, int, int, int]] = field(default_factory=lambda: deque(maxlen=KEPT_POINTS))
     events: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=KEPT_EVENTS))
 
@@ -47,6 +51,8 @@ class History:
     def _status(self, status: Status) -> list[str]:
         happened = ["seen again"] if self.gap else []
         happened += changes(self.status, status)
+        if cut_short(self.status, status):
+            self.cut = self.status
         self.gap, self.status = "", status
         load_mv = status.load_mv if status.flag(protocol.FLAG_OUTPUT_ON) else 0  # means nothing then
         point = (status.elapsed_ms / 1000, status.current_ua, status.setpoint_ua, load_mv)
@@ -68,9 +74,27 @@ class History:
         return "".join(marks[min(value * (len(marks) - 1) // top_ua, len(marks) - 1)] for value in values)
 
 
+def in_session(status: Status) -> bool:
+    """Return True when a session is under way; a self-test alone is none."""
+    return status.running and status.state != protocol.SELF_TESTING
+
+
+def cut_short(before: Status | None, now: Status) -> bool:
+    """Return True when a session ran, and the device knows of no end of it: it was reset, or lost its power."""
+    at_rest = not now.running and now.fault in (faults.NONE, faults.UNPLANNED_RESET)
+    return before is not None and in_session(before) and at_rest and not now.outcome
+
+
+def cut_words(seen: Status) -> str:
+    """Return what is known of a session that was cut short, seen last as `seen`."""
+    charge = f"{ma_min(seen.charge_uc):.3f} of {ma_min(seen.dose_uc):g} mA*min"
+    last = f"last seen at {clock(seen.elapsed_ms / 1000)} min:s in {seen.state_name} with {charge}"
+    return f"session {seen.session_id} was cut short by a reset or a loss of power; {last}"
+
+
 def changes(before: Status | None, now: Status) -> list[str]:
     """Return what is different between two looks, in words."""
-    happened: list[str] = []
+    happened = [cut_words(before)] if before and cut_short(before, now) else []
     if before is None or before.state != now.state:
         happened.append(now.state_name + (f", {ma(now.setpoint_ua):.2f} mA" if now.setpoint_ua else ""))
     if now.fault and (before is None or before.fault != now.fault):

@@ -45,7 +45,7 @@ def watch(
     under another port name too. Raises `MonitorTimeoutError` after `timeout_s`, of which gaps are a part.
     """
     end = None if timeout_s is None else time.monotonic() + timeout_s
-    observer, seen = _Observer(name), wait
+    observer, seen, awaited = _Observer(name), wait, wait
     while True:
         try:
             look: Look = observer.look()
@@ -55,8 +55,10 @@ def watch(
                 raise
             look = Gap(error.message)
         yield look
-        if isinstance(look, Status) and _over(look, wait):
-            return
+        if isinstance(look, Status):
+            awaited = awaited and (not look.running or look.state == protocol.SELF_TESTING)
+            if _over(look, awaited):  # a session that was seen and is gone is over: it was cut short
+                return
         if end is not None and time.monotonic() >= end:
             raise _timeout(look, timeout_s or 0.0)
         pause(interval_s if isinstance(look, Status) else patient(RETRY_S))

@@ -116,6 +116,7 @@ class FakeDevice:
         self.leak_ua = 0  # flows while the output is off
         self.leak_ends = False  # with the first look at it
         self.charge_step_uc = 20_000
+        self.loses_power_at_uc: int | None = None  # the charge at which a session is cut short
         self.clock = 0
         self.requests: list[int] = []
         self.mute: list[int] = []  # kinds whose next answer is lost, one entry each
@@ -204,7 +205,9 @@ class FakeDevice:
     def _on_02(self, payload: bytes) -> bytes:
         if self.state == protocol.HOLD:
             self.charge_uc += self.charge_step_uc
-            if self.charge_uc >= 60_000:
+            if self.charge_uc == self.loses_power_at_uc:
+                self._lose_power()
+            elif self.charge_uc >= 60_000:
                 self._end()
         values = {name: 0 for name, _ in protocol.STATUS_FIELDS}
         values |= {"state": self.state, "outcome": self.outcome, "fault": self.fault, "flags": self.flags}
@@ -225,6 +228,12 @@ class FakeDevice:
         self.flags &= ~protocol.FLAG_OUTPUT_ON
         self.outcome = protocol.COMPLETE if self.ends_in == protocol.DONE else protocol.FAULTED
         self.fault = faults.NONE if self.ends_in == protocol.DONE else faults.OPEN_CIRCUIT
+
+    def _lose_power(self) -> None:
+        """End the session as a power cut does, and come up again."""
+        self.state, self.outcome, self.charge_uc = protocol.IDLE, protocol.OUTCOME_NONE, 0
+        self.flags &= ~protocol.FLAG_OUTPUT_ON
+        self.cut_short = [[1, -1]]
 
     def _on_03(self, payload: bytes) -> bytes:
         parsed = dose.parse(payload, self.limits)

@@ -116,7 +116,7 @@ def test_the_port_is_free_while_the_question_stands(
 def test_a_session_cut_short_is_told_everywhere(ionto: Shell, fake: FakeDevice, tmp_path: Path) -> None:
     """Against less than the dose taken for the dose: by status, push, start and doctor, with the next step."""
     fake.cut_short = [[7, 30_000], [5, -1]]
-    words = "session 5 was cut short at an unknown charge; session 7 was cut short at 0.500 mA*min"
+    words = "session 5 was cut short after an unknown charge; session 7 was cut short after at least 0.500 mA*min"
     assert ionto("status") == 0 and words in ionto.out and messages.PULL in ionto.out
     assert ionto.json("status")["cut_short"] == [[7, 30_000], [5, -1]]
     assert ionto("dose", "push", BENCH) == 0 and words in ionto.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ionto_host.cli.monitor_view import render
 from ionto_host.device.answers import Status
 from ionto_host.errors import MissingPartError, MonitorTimeoutError, NoDeviceError
 from ionto_host.monitor import watching as monitor
-from ionto_host.monitor.history import History, changes
+from ionto_host.monitor.history import History, changes, cut_short
 from ionto_host.monitor.plot import LivePlot, SessionFigure
 from ionto_host.monitor.watching import Gap
 
@@ -126,3 +127,62 @@ def test_without_a_terminal_events_are_lines(capsys: pytest.CaptureFixture[str])
         assert cli.main(["monitor", "--interval", "0.05", "--port", port]) == 0
     out, err = capsys.readouterr()
     assert "  0:00  HOLD" in err and "DONE" in err and "complete" in out
+
+
+@pytest.mark.hazard("HAZ-24")
+@pytest.mark.parametrize("end", [protocol.IDLE, protocol.FAULT])
+def test_a_session_that_a_reset_cut_short_is_no_session_that_never_ran(end: int) -> None:
+    """Against "No session has run" (F15): the device knows of no end, the monitor has seen it run."""
+    history, on = History(), protocol.FLAG_OUTPUT_ON
+    seen = {"flags": on, "charge_uc": 30_000, "session_id": 3}
+    history.add(status(protocol.HOLD, 31, **seen))
+    history.add(Gap("the port is gone"))
+    assert history.cut is None
+    happened = history.add(status(end, 0, fault=faults.UNPLANNED_RESET if end == protocol.FAULT else 0))
+    assert history.cut is not None and history.cut.charge_uc == 30_000
+    assert "session 3 was cut short by a reset or a loss of power; last seen at 0:31" in happened[1]
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (status(protocol.SELF_TESTING, 0), status(protocol.IDLE, 0)),
+        (status(protocol.HOLD, 1), status(protocol.DONE, 2, outcome=protocol.COMPLETE)),
+        (status(protocol.HOLD, 1), status(protocol.PAUSED, 2)),
+        (status(protocol.HOLD, 1), status(protocol.FAULT, 2, fault=faults.OPEN_CIRCUIT)),
+    ],
+)
+def test_what_is_not_cut_short(before: Status, now: Status) -> None:
+    """A self-test, an end, a pause and a fault are none."""
+    assert not cut_short(before, now)
+
+
+@pytest.mark.hazard("HAZ-24")
+@pytest.mark.parametrize("wait", [False, True])
+def test_the_monitor_ends_with_5_when_the_session_was_cut_short(
+    fake: FakeDevice, wait: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While it watches: also with --wait, which goes on for a session that has not begun only."""
+    fake.state, fake.flags = protocol.HOLD, protocol.FLAG_OUTPUT_ON
+    fake.charge_step_uc, fake.loses_power_at_uc = 5_000, 20_000
+    with on_pty(fake) as port:
+        assert cli.main(["monitor", "--interval", "0.05", "--port", port, *(["--wait"] if wait else [])]) == 5
+    out, _ = capsys.readouterr()
+    assert "Session 1 was cut short by a reset or a loss of power; last seen at" in out and "0.250 of 1 mA*min" in out
+    assert "By the board, session 1 was cut short after an unknown charge" in out and "No session" not in out
+
+
+@pytest.mark.hazard("HAZ-24")
+def test_the_monitor_tells_of_a_session_cut_short_before_it_looked(
+    fake: FakeDevice, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Until its log is pulled; then no session has run since, and that is all."""
+    fake.cut_short = [[7, -1]]
+    with on_pty(fake) as port:
+        assert cli.main(["monitor", "--port", port]) == 5
+        assert "session 7 was cut short" in capsys.readouterr().out
+        assert cli.main(["monitor", "--json", "--port", port]) == 5
+        assert "session 7 was cut short" in json.loads(capsys.readouterr().out.splitlines()[-1])["cut_short"][0]
+        fake.cut_short = []
+        assert cli.main(["monitor", "--port", port]) == 0
+        assert "No session has run since" in capsys.readouterr().out
