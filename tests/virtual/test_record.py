@@ -17,8 +17,9 @@ def cut(bench):
 
 
 @pytest.mark.hazard("HAZ-24")
-def test_a_power_cut_is_told_by_monitor_status_and_the_log(bench, tmp_path):
+def test_a_power_cut_is_told_by_monitor_status_and_the_log(bench, tmp_path, monkeypatch):
     """F15: while it is watched and afterwards; the log's checksums hold, and it is not taken for the session."""
+    monkeypatch.setenv("IONTO_LOGS", str(tmp_path / "logs"))
     run_tool("--port", bench.pico.port, "clock", "set")
     bench.start_and_hold(name="Cut short", speed=1)
     command = [sys.executable, "-m", "ionto_host", "--port", bench.pico.port, "monitor", "--interval", "0.05", "--wait"]
@@ -31,8 +32,9 @@ def test_a_power_cut_is_told_by_monitor_status_and_the_log(bench, tmp_path):
         "session 1 was cut short after an unknown charge" in run_tool("--port", bench.pico.port, "monitor", code=5)[0]
     )
     assert "the samples lay in RAM" in run_tool("--port", bench.pico.port, "status")[0]
-    (log,) = bench.ionto("logs", "pull", "--output", tmp_path / "logs")["logs"]
+    (log,) = bench.ionto("logs", "pull")["logs"]
     assert log["verified"] and log["flaws"] == ["interrupted", "no samples"]
     shown = run_tool("logs", "show", log["path"])[0]
     assert "How much flowed, and for how long, is not known" in shown and "every checksum holds" in shown
+    assert "seen by the host, not in the log" in shown, "what the monitor saw is the second source"
     assert "No session has run since" in run_tool("--port", bench.pico.port, "monitor")[0]

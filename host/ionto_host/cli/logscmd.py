@@ -160,7 +160,8 @@ def logs_pull(ids: tuple[int, ...], everything: bool, output: Path | None, delet
     if output is None:
         _index_rows()
     good = all(item.verified and not item.other_board for item in pulled)
-    text = "\n".join([*(_pulled_line(item) for item in pulled), *_deleted_lines(deleted)])
+    lines = [line for item in pulled for line in (_pulled_line(item), f"  {item.seen}") if line.strip()]
+    text = "\n".join([*lines, *_deleted_lines(deleted)])
     return Answer(
         {"folder": folder, "notes": told, "logs": pulled, "deleted": deleted},
         text or "No logs on the device.",

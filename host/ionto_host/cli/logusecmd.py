@@ -57,7 +57,7 @@ def _wanted_board(board: str) -> str:
 def _load(log: str, board: str) -> tuple[Path, Session, bool]:
     """Return the path of `log`, its session, and whether the file was altered since it was pulled."""
     path = Path(log) if Path(log).is_file() else logstore.find(log, board="" if "/" in log else _wanted_board(board))
-    session = sessionfile.read(path)
+    session = logstore.joined(sessionfile.read(path))
     altered = _altered(path)
     if altered:
         note(f"Warning: {path} is not the file that was pulled: it was altered on this disk.")
@@ -98,7 +98,8 @@ def logs_show(log: str, board: str, csv_path: Path | None, png_path: Path | None
     more = {"header": session.header, "test": session.test, "end": session.end}
     unknown = knowledge.told(session)
     text = "\n".join([_show_text(facts), *(f"{'NOT KNOWN':<9} {line}" for line in unknown)])
-    return Answer({**facts, "not_known": unknown, **more}, text, _code(session, altered))
+    seen = {"watched": session.watched.data()} if session.watched else {}
+    return Answer({**facts, "not_known": unknown, **seen, **more}, text, _code(session, altered))
 
 
 def _tell_unknown(session: Session) -> dict[str, list[str]]:

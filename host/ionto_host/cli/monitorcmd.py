@@ -26,6 +26,8 @@ from ionto_host.cli.session import current_warning, status_data
 from ionto_host.device import messages
 from ionto_host.device.answers import Status, ended_in_fault
 from ionto_host.errors import ExitCode, IontoError
+from ionto_host.logs import store as logstore
+from ionto_host.logs.watched import Keeper
 from ionto_host.monitor.history import History, cut_words, event_line
 from ionto_host.monitor.watching import INTERVAL_S, Gap, Look, watch
 from ionto_host.units import clock, ma_min
@@ -53,14 +55,20 @@ def monitor(timeout: float | None, interval: float, wait: bool, plot: bool) -> A
     the session. Exit code 5 when the session ends in a fault, or was cut short by a reset or a loss of power: while it
     was watched, or before, as long as its log is not pulled. With --json every look is one line; where stderr is no
     terminal, every event is one.
+
+    What is seen of a session is kept beside the logs of its board, once a second and at each change: when the session
+    is cut short, `ionto logs show` has it, marked as seen by the host.
     """
-    history = History()
+    history, keeper = History(), Keeper(logstore.board_folder)
     settings().opened = True
     try:
         with _window(plot) as window, _screen(history) as refresh:
-            pause = window.pause if window else time.sleep
-            for look in watch(port_name(), interval_s=interval, timeout_s=timeout, wait=wait, pause=pause):
+            pause, told = window.pause if window else time.sleep, False
+            for look in watch(
+                port_name(), interval_s=interval, timeout_s=timeout, wait=wait, pause=pause, keeper=keeper
+            ):
                 _take(history, look)
+                told = _tell_trouble(keeper, told)
                 refresh()
                 if window:
                     window.update(history)
@@ -68,6 +76,13 @@ def monitor(timeout: float | None, interval: float, wait: bool, plot: bool) -> A
         note("No longer watching.")
         raise
     return _answer(history)
+
+
+def _tell_trouble(keeper: Keeper, told: bool) -> bool:
+    """Say once that what is seen is not kept any more."""
+    if keeper.trouble and not told:
+        note(f"Warning: what is seen is not kept beside the logs: {keeper.trouble}")
+    return bool(keeper.trouble)
 
 
 def _take(history: History, look: Look) -> None:

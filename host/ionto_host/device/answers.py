@@ -140,6 +140,11 @@ class Status:
         return self.state in RUNNING_STATES
 
     @property
+    def in_session(self) -> bool:
+        """True while a session is under way; a self-test alone is none."""
+        return self.running and self.state != protocol.SELF_TESTING
+
+    @property
     def flag_names(self) -> list[str]:
         """The names of the flags that are set, as in `protocol.FLAGS`."""
         return [name for bit, name in enumerate(protocol.FLAGS) if self.flags >> bit & 1]

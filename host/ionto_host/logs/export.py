@@ -68,6 +68,7 @@ def write_csv(session: Session, out: TextIO) -> None:
     writer: csv.DictWriter[str] = csv.DictWriter(out, CSV_COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows({"event": text} for text in knowledge.told(session))
+    writer.writerows(_seen_rows(session))
     rows: list[tuple[int, dict[str, Any]]] = [(item.t_ms, sample_row(item)) for item in session.samples]
     rows += [(item.t_ms, {"time_s": item.t_ms / 1_000, "event": item.describe()}) for item in session.events]
     for _, row in sorted(rows, key=lambda pair: pair[0]):
@@ -75,11 +76,25 @@ def write_csv(session: Session, out: TextIO) -> None:
         writer.writerow(row)
 
 
+def _seen_rows(session: Session) -> list[dict[str, Any]]:
+    """Return the looks of a host that watched as events: no column of what was measured has them."""
+    looks = session.watched.looks if session.watched else []
+    return [
+        {
+            "time_s": look.elapsed_ms / 1_000,
+            "event": f"seen by the host: {state_name(look.state)}, {look.current_ua / 1_000:g} mA, "
+            f"{ma_min(look.charge_uc):.3f} mA*min",
+        }
+        for look in looks
+    ]
+
+
 def write_json(session: Session, out: TextIO) -> None:
     """Write the whole session to `out` as one JSON document: summary, header, test, samples, events, end."""
     body = {
         "summary": summary(session),
         "not_known": knowledge.told(session),
+        **({"watched": session.watched.data()} if session.watched else {}),
         "header": session.header,
         "test": session.test,
         "samples": [sample_row(item) for item in session.samples],
@@ -162,6 +177,7 @@ def write_parquet(session: Session, out: BinaryIO) -> None:
     about = {
         "summary": summary(session),
         "not_known": knowledge.told(session),
+        **({"watched": session.watched.data()} if session.watched else {}),
         "header": session.header,
         "test": session.test,
         "end": session.end,

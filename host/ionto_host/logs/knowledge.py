@@ -15,8 +15,12 @@ _CAUSES = {  # of the end record: what the board found at its next boot
 
 
 def told(session: Session) -> list[str]:
-    """Return a sentence or two for each of `session.flaws`; empty when the log has the whole session."""
-    return [_SENTENCES[flaw](session) for flaw in session.flaws]
+    """Return a sentence or two for each of `session.flaws`; empty when the log has the whole session.
+
+    What a host saw of it comes last, marked as seen by the host.
+    """
+    seen = [session.watched.words()] if session.flaws and session.watched else []
+    return [_SENTENCES[flaw](session) for flaw in session.flaws] + seen
 
 
 def _interrupted(session: Session) -> str:

@@ -97,13 +97,18 @@ def draw(figure: Any, session: Session, titled: bool = True) -> None:
     """Draw `session` on the matplotlib `figure`."""
     axes = figure.subplots(4, 1, sharex=True, height_ratios=_HEIGHTS)
     samples = session.samples
-    last_ms = max([item.t_ms for item in (*samples[-1:], *session.events)], default=1_000)
+    looks = session.watched.looks if session.watched else []
+    seen_ms = [look.elapsed_ms for look in looks]
+    last_ms = max([*(item.t_ms for item in (*samples[-1:], *session.events)), *seen_ms], default=1_000) or 1_000
     scale, unit = (1_000, "s") if last_ms < _SECONDS_TO_MS else (60_000, "min")
     times = _with_gaps(samples, lambda sample: sample.t_ms / scale)
     _draw_current(axes[0], times, samples)
     _draw_voltage(axes[1], times, samples)
     _draw_load(axes[2], times, samples)
     _draw_charge(axes[3], times, session)
+    if looks:
+        _draw_seen(axes[0], [at_ms / scale for at_ms in seen_ms], [ma(look.current_ua) for look in looks])
+        _draw_seen(axes[3], [at_ms / scale for at_ms in seen_ms], [ma_min(look.charge_uc) for look in looks])
     if not samples:
         words = "no samples: nothing that was measured over time is in the log"
         axes[0].text(0.5, 0.5, words, transform=axes[0].transAxes, ha="center", va="center", color=FAULT, fontsize=10)
@@ -151,6 +156,12 @@ def _draw_current(axis: Any, times: list[float], samples: list[Sample]) -> None:
     axis.plot(times, setpoint, color=INK, linewidth=0.9, linestyle=(0, (4, 2)), label="set-point")
     axis.set_ylabel("current, mA")
     axis.legend(loc="lower center", ncols=3, fontsize=8, **_LEGEND)
+
+
+def _draw_seen(axis: Any, times: list[float], values: list[float]) -> None:
+    """Draw what a host saw as points of their own: the log does not have it."""
+    axis.plot(times, values, ".", color=QUIET, markersize=4, label="seen by the host, not in the log")
+    axis.legend(loc="best", fontsize=8, **_LEGEND)
 
 
 def _draw_voltage(axis: Any, times: list[float], samples: list[Sample]) -> None:

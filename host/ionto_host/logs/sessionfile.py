@@ -13,6 +13,7 @@ from ionto import sessionlog_format as layout
 from ionto_host.device import messages
 from ionto_host.logs import records as logrecords
 from ionto_host.logs.records import Damage, Record, Sample, good_prefix
+from ionto_host.logs.watched import Watched
 from ionto_host.units import human, ma, ma_min
 
 __all__ = ("Damage", "Event", "Sample", "Session", "decode", "good_prefix", "read", "summary")
@@ -111,6 +112,7 @@ class Session:
     test: dict[str, Any] = field(default_factory=dict)
     end: dict[str, Any] = field(default_factory=dict)
     damage: list[Damage] = field(default_factory=list)
+    watched: Watched | None = None  # what a host saw of it: another source, joined by `store.joined`
     chain: bytes = b""  # SHA-256 chain of the last record; empty in format 1
 
     @property

@@ -18,7 +18,7 @@ from ionto_host.device.answers import LogEntry
 from ionto_host.device.client import Device
 from ionto_host.errors import IntegrityError, NotALogError, UsageError
 from ionto_host.logs import index as logindex
-from ionto_host.logs import sessionfile
+from ionto_host.logs import sessionfile, watched
 from ionto_host.patience import patient
 
 SUFFIX = ".ilog"
@@ -51,11 +51,14 @@ class Pulled:
     other_board: str = ""
     reused: bool = False
     flaws: tuple[str, ...] = ()  # `Session.flaws`
+    seen: str = ""  # what this computer saw of a session whose log lacks a part of it
 
     def looked_at(self) -> Pulled:
         """Return this with the flaws of the log at `path`."""
         with suppress(NotALogError):
-            return replace(self, flaws=tuple(sessionfile.read(self.path).flaws))
+            session = joined(sessionfile.read(self.path))
+            seen = session.watched.words() if session.watched else ""
+            return replace(self, flaws=tuple(session.flaws), seen=seen)
         return self
 
 
@@ -123,6 +126,14 @@ def _newest(folder: Path, log_id: int) -> Path | None:
     """Return the latest sound copy of a log in `folder`, else a damaged one, else None."""
     damaged = path_of(folder, log_id).with_name(path_of(folder, log_id).name + DAMAGED_SUFFIX)
     return next(reversed(_copies(folder, log_id)), damaged if damaged.is_file() else None)
+
+
+def joined(session: sessionfile.Session, root: Path | None = None) -> sessionfile.Session:
+    """Return `session` with what this computer saw of it, when it watched it and its log lacks a part of it."""
+    if session.flaws and session.board_id:
+        folder = board_folder(session.board_id, root)
+        session.watched = watched.find(folder, session.log_id, session.header.get("store"))
+    return session
 
 
 def stored_copy(device: Device, entry: LogEntry, folder: Path) -> Path | None:

@@ -74,15 +74,10 @@ class History:
         return "".join(marks[min(value * (len(marks) - 1) // top_ua, len(marks) - 1)] for value in values)
 
 
-def in_session(status: Status) -> bool:
-    """Return True when a session is under way; a self-test alone is none."""
-    return status.running and status.state != protocol.SELF_TESTING
-
-
 def cut_short(before: Status | None, now: Status) -> bool:
     """Return True when a session ran, and the device knows of no end of it: it was reset, or lost its power."""
     at_rest = not now.running and now.fault in (faults.NONE, faults.UNPLANNED_RESET)
-    return before is not None and in_session(before) and at_rest and not now.outcome
+    return before is not None and before.in_session and at_rest and not now.outcome
 
 
 def cut_words(seen: Status) -> str:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ionto import protocol
-from ionto_host.device.answers import Status
+from ionto_host.device.answers import Hello, Status
 from ionto_host.device.client import Device
 from ionto_host.device.opening import open_link
 from ionto_host.errors import MonitorTimeoutError, NoDeviceError, NoFirmwareError, TransportError
+from ionto_host.logs.watched import Keeper
 from ionto_host.patience import patient
 from ionto_host.transport.ports import PortFinder, resolve
 
@@ -35,14 +36,16 @@ def watch(
     timeout_s: float | None = None,
     wait: bool = False,
     pause: Callable[[float], None] = time.sleep,
+    keeper: Keeper | None = None,
 ) -> Iterator[Look]:
     """Yield the status of the device `name` every `interval_s` until its session has ended, the last one included.
 
     While it cannot be seen, a `Gap` every half second. Without a session only the present status, unless `wait`.
 
     The port is open during a look only, so that other commands get through meanwhile. `pause` (seconds) passes the time
-    between two looks. The first contact has to succeed, unless `wait`. A board is found again by its serial number,
-    under another port name too. Raises `MonitorTimeoutError` after `timeout_s`, of which gaps are a part.
+    between two looks. `keeper` keeps what is seen of a session. The first contact has to succeed, unless `wait`. A
+    board is found again by its serial number, under another port name too. Raises `MonitorTimeoutError` after
+    `timeout_s`, of which gaps are a part.
     """
     end = None if timeout_s is None else time.monotonic() + timeout_s
     observer, seen, awaited = _Observer(name), wait, wait
@@ -54,14 +57,23 @@ def watch(
             if not seen:
                 raise
             look = Gap(error.message)
+        if keeper:
+            _keep(keeper, observer.hello, look)
         yield look
         if isinstance(look, Status):
-            awaited = awaited and (not look.running or look.state == protocol.SELF_TESTING)
+            awaited = awaited and not look.in_session
             if _over(look, awaited):  # a session that was seen and is gone is over: it was cut short
                 return
         if end is not None and time.monotonic() >= end:
             raise _timeout(look, timeout_s or 0.0)
         pause(interval_s if isinstance(look, Status) else patient(RETRY_S))
+
+
+def _keep(keeper: Keeper, hello: Hello | None, look: Look) -> None:
+    if isinstance(look, Gap):
+        keeper.gap(look.reason)
+    else:
+        keeper.take(hello, look)
 
 
 class _Observer:
@@ -71,12 +83,14 @@ class _Observer:
         self._name = name
         self._finder: PortFinder | None = None
         self._in_sight = False
+        self.hello: Hello | None = None  # the last one
 
     def look(self) -> Status:
         finder = self._finder = self._finder or PortFinder(resolve(self._name))
         in_sight, self._in_sight = self._in_sight, False
         with self._known(finder.port) if in_sight else Device.open(finder.current()) as device:
             status = device.settled_status()
+            self.hello = device.known or self.hello
         self._in_sight = True
         return status
 

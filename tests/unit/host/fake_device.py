@@ -116,6 +116,7 @@ class FakeDevice:
         self.leak_ua = 0  # flows while the output is off
         self.leak_ends = False  # with the first look at it
         self.charge_step_uc = 20_000
+        self.answers_hello_in_session = False  # as the firmware of today does
         self.loses_power_at_uc: int | None = None  # the charge at which a session is cut short
         self.clock = 0
         self.requests: list[int] = []
@@ -179,7 +180,7 @@ class FakeDevice:
     def _on_01(self, payload: bytes) -> bytes:
         if payload != bytes([PROTOCOL_VERSION]):
             raise faults.Refusal(faults.WRONG_PROTOCOL)
-        if self.flags & protocol.FLAG_OUTPUT_ON:
+        if self.flags & protocol.FLAG_OUTPUT_ON and not self.answers_hello_in_session:
             raise faults.Refusal(faults.OUTPUT_ON)
         body = {
             "protocol": PROTOCOL_VERSION,
