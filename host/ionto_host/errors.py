@@ -22,13 +22,13 @@ class ExitCode(IntEnum):
 
 
 EXIT_CODE_HELP: dict[ExitCode, str] = {
-    ExitCode.OK: "done",
+    ExitCode.OK: "done, and all that was looked at is well",
     ExitCode.INTERNAL: "a defect of this program",
-    ExitCode.USAGE: "the command line is wrong",
+    ExitCode.USAGE: "the command line is wrong, or what it names is not there",
     ExitCode.NO_DEVICE: "no device, several devices, or a board without the IontoPico firmware",
     ExitCode.REFUSED: "refused by the host's checks or by the device; nothing was changed",
-    ExitCode.FAULT: "the device is in fault, a session was cut short, or a bench failed",
-    ExitCode.IO: "port, cable, timeout or file problem",
+    ExitCode.FAULT: "a fault, a session cut short or unlike its dose, or a failed bench",
+    ExitCode.IO: "port, cable, timeout or file problem, or nobody reads the output",
     ExitCode.INTEGRITY: "data does not match its checksum or digest",
     ExitCode.INTERRUPTED: "interrupted from the keyboard",
 }

@@ -84,7 +84,7 @@ def test_readings_that_a_person_types(quick, bench_with, monkeypatch, capsys):
         code, _, err = typed(*lines)
         assert code == 4 and words in err, err
     code, out, err = typed("0.001", "abc", "0.993", "2.977", "n")
-    assert code == 0 and "not a valid" in err and "Not written" in out, err
+    assert code == 4 and "not a valid" in err and "Not written" in out, err
     assert bench.ionto("calibrate", "--show") == {"state": "none"}
     code, out, err = typed("0.001", "0.993", "2.977", "y", "1.001", "2.001", "3.001")
     assert code == 0 and "What does the reference meter show, in mA?" in err

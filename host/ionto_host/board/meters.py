@@ -80,28 +80,29 @@ class TypedMeter(Meter):
 
 
 class SimulatorMeter(Meter):
-    """The independent meter of the only virtual Pico that runs."""
+    """The independent meter of the virtual Pico at `port`, of the only one that runs without."""
 
     identification = "true current of the simulated circuit"
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, port: str = "") -> None:
         self.name = name
+        self._folder = simulators.folder_of(port) if port else None
 
     def read_ua(self) -> float:
         """Return the true current in the load now, in uA."""
-        with simulators.connect(None) as pico:
+        with simulators.connect(self._folder) as pico:
             return float(pico.meter().now_ua)
 
 
-METERS: dict[str, Callable[[str, Ask], Meter]] = {
-    "typed": lambda name, ask: TypedMeter(name or "typed in", ask),
-    "sim": lambda name, ask: SimulatorMeter(name or "simulator's meter"),
+METERS: dict[str, Callable[[str, Ask, str], Meter]] = {
+    "typed": lambda name, ask, port: TypedMeter(name or "typed in", ask),
+    "sim": lambda name, ask, port: SimulatorMeter(name or "simulator's meter", port),
 }
 
 
-def open_meter(kind: str, name: str, ask: Ask) -> Meter:
-    """Return the meter of `kind`, called `name`; `UsageError` for a kind that is not known."""
+def open_meter(kind: str, name: str, ask: Ask, port: str = "") -> Meter:
+    """Return the meter of `kind`, called `name`, for the board at `port`; `UsageError` for a kind that is not known."""
     try:
-        return METERS[kind](name, ask)
+        return METERS[kind](name, ask, port)
     except KeyError:
         raise UsageError(f"there is no meter {kind!r}", f"Known: {', '.join(METERS)}.") from None

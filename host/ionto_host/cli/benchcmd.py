@@ -32,7 +32,7 @@ RECORD, REPORT, JUNIT, LOGS = "record.json", "report.html", "junit.xml", "logs"
 _SUITE = "ionto_host.bench.acceptance"
 _WRONG, _NOTHING = 4, 5  # of pytest: wrong arguments; no test was selected
 _TELL_AFTER_S, _SAFE_WITHIN_S, _GIVE_UP = 5.0, 120.0, 3  # after Ctrl-C: s, s, times that it was pressed
-_FILE = click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+_FILE = click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
 @click.group(cls=IontoGroup)

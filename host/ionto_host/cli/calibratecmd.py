@@ -11,6 +11,7 @@ from ionto_host.board.calibrating import Calibrated, Point, Trim, calibrate, wor
 from ionto_host.cli.common import Answer, IontoCommand, current_ua, examples, note, open_device, table
 from ionto_host.device.hand import with_hand
 from ionto_host.device.messages import calibration_words
+from ionto_host.errors import ExitCode
 from ionto_host.units import percent, signed_percent
 
 _GUIDE = (
@@ -56,11 +57,12 @@ def calibrate_command(
             return _shown(device.read_calibration())
         if remove:
             return _shown(with_hand(lambda: device.write_calibration({}), note))
-        meter = meters.open_meter(kind, meter_name, _ask)
+        meter = meters.open_meter(kind, meter_name, _ask, device.link.name)
         note(_GUIDE)
         done = calibrate(device, meter, note, _confirm(yes), (low_ma, high_ma))
     if done is None:
-        return Answer({"written": False}, "Not written; the board has the calibration that it had before.")
+        text = "Not written; the board has the calibration that it had before."
+        return Answer({"written": False}, text, ExitCode.REFUSED)
     return Answer(done, _text(done))
 
 

@@ -154,8 +154,29 @@ def plain_data(value: Any) -> Any:
 
 
 def print_json(value: Any) -> None:
-    """Print `value` as one line of JSON on stdout."""
-    click.echo(json.dumps(plain_data(value), ensure_ascii=False))
+    """Print `value` as one line of JSON on stdout; OSError when nobody reads it, or the disk is full."""
+    click.echo(json_line(value))
+
+
+def json_line(value: Any) -> str:
+    """Return `value` as one line of JSON that stdout's encoding can hold."""
+    plain = "utf" not in (getattr(sys.stdout, "encoding", None) or "").lower()
+    return json.dumps(plain_data(value), ensure_ascii=plain)
+
+
+def say(text: str) -> None:
+    """Print `text` on stdout. When nobody reads it any more, as behind `head`, the command ends as it would have."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        close_stdout()
+
+
+def close_stdout() -> None:
+    """Let what is still printed go nowhere: nobody reads it, or the disk is full."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def finish(answer: Answer | None) -> None:
@@ -164,9 +185,11 @@ def finish(answer: Answer | None) -> None:
         return
     if settings().json:
         if answer.data is not None:
-            print_json(answer.data)
+            say(json_line(answer.data))
+    elif answer.text and settings().stdout_taken:
+        click.echo(answer.text, err=True)
     elif answer.text:
-        click.echo(answer.text, err=settings().stdout_taken)
+        say(answer.text)
     if answer.exit_code:
         click.get_current_context().exit(int(answer.exit_code))
 

@@ -359,7 +359,7 @@ def course_export(subject: str, wanted: Path | None) -> Answer:
         if db.damage and not body["courses"]:
             raise CourseDatabaseError(f"nothing of {code} can be read from {db.path}: {db.damage}")
     if not body["courses"]:
-        raise CourseError(f"nothing is kept of {code}")
+        raise UsageError(f"nothing is kept of {code}", "`ionto course status` lists the courses.")
     if wanted is None:
         return Answer(body, json.dumps(plain_data(body), indent=2, ensure_ascii=False), exit_code)
     put(wanted, json.dumps(plain_data(body), indent=2, ensure_ascii=False) + "\n")
@@ -386,7 +386,7 @@ def course_delete(subject: str, yes: bool) -> Answer:
     with store.opened() as db:
         kept, given = len(db.courses(code)), len(screening.of_subject(code))
         if not kept and not given and not db.in_backups(code):
-            raise CourseError(f"nothing is kept of {code}")
+            raise UsageError(f"nothing is kept of {code}", "`ionto course status` lists the courses.")
         what = f"{kept} courses and {given} files of answers of {code}, in the backups too,"
         if not yes and not click.confirm(f"Delete {what} for good?", err=True):
             raise RefusedError("nothing was deleted", f"Keep a copy first: `ionto course export {code} --output FILE`.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from ionto_host.cli.common import Answer, IontoCommand, examples, port_name, settings
+from ionto_host.cli.common import Answer, IontoCommand, examples, port_name, say, settings
 from ionto_host.doctor.findings import FAIL, OK, Finding
 from ionto_host.errors import ExitCode
 
@@ -38,10 +38,12 @@ def show(finding: Finding) -> None:
     """Print a finding: its level, name and words, and below them the next action."""
     console = Console(highlight=False, soft_wrap=True)
     style = _STYLES[finding.level]
-    console.print(f"{finding.level:<8}", style=style, end="")
-    console.print(f"{finding.name:<19} {finding.text}", markup=False)
-    if finding.action:
-        console.print(f"{'':<8}{'':<19} -> {finding.action}", style="dim", markup=False)
+    with console.capture() as printed:
+        console.print(f"{finding.level:<8}", style=style, end="")
+        console.print(f"{finding.name:<19} {finding.text}", markup=False)
+        if finding.action:
+            console.print(f"{'':<8}{'':<19} -> {finding.action}", style="dim", markup=False)
+    say(printed.get().rstrip("\n"))
 
 
 examples(

@@ -41,7 +41,7 @@ def fetch(force: bool) -> Answer:
 
 
 @firmware.command("show", cls=IontoCommand)
-@click.option("--image", type=click.Path(path_type=Path), help="Show this file instead.")
+@click.option("--image", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Show this file instead.")
 def show(image: Path | None) -> Answer:
     """Show which image would be used, its SHA-256, and whether it is the official one."""
     found = micropython_image.find(image)

@@ -28,7 +28,11 @@ from ionto_host.transport.drives import Drive
 
 
 @click.command(cls=IontoCommand)
-@click.option("--uf2", type=click.Path(path_type=Path), help="Put this MicroPython image on the board first.")
+@click.option(
+    "--uf2",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Put this MicroPython image on the board first.",
+)
 @click.option("--micropython", is_flag=True, help="Put the pinned official MicroPython on the board first.")
 @click.option("--drive", type=click.Path(path_type=Path), help="Drive of the board in BOOTSEL. Default: the only one.")
 @click.option("--force", is_flag=True, help="End a session that is under way; replace a newer firmware.")

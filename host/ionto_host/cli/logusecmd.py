@@ -12,7 +12,7 @@ from ionto import protocol
 from ionto_host.cli.common import Answer, IontoCommand, examples, note, open_device, port_name, settings, table
 from ionto_host.cli.logscmd import logs
 from ionto_host.cli.output import force, output, put
-from ionto_host.errors import ExitCode, IontoError, NoDeviceError, NotALogError
+from ionto_host.errors import ExitCode, IontoError, NoDeviceError, NotALogError, UsageError
 from ionto_host.logs import diff as logdiff
 from ionto_host.logs import export as logexport
 from ionto_host.logs import index as logindex
@@ -191,14 +191,20 @@ def logs_verify(names: tuple[str, ...], board: str) -> Answer:
     7 when anything is wrong.
     """
     board = board.lower() if names and all(Path(name).is_file() for name in names) else _wanted_board(board)
-    every = [path for path in logstore.stored() if path.parent.name.startswith(board)]
-    paths = [logstore.find(name, board=board) for name in names] or every
+    every = logstore.stored()
+    paths = [logstore.find(name, board=board) for name in names]
+    paths = paths or [path for path in every if path.parent.name.startswith(board)]
+    if not paths:
+        raise UsageError("no log is here, so none was verified", "`ionto logs pull` fetches those of the device.")
+    left_out = 0 if names else len(every) - len(paths)
     found = [_verdict(path, board) for path in paths]
     lines = [line for row in found for line in _verdict_lines(row)]
+    if left_out:
+        lines.append(f"Left out, of other boards than {board}: {left_out} logs, which nobody looked at.")
     good = all(row["ok"] for row in found)
     return Answer(
-        {"logs": found, "ok": good},
-        "\n".join(lines) or "No logs here: `ionto logs pull` fetches those of the device.",
+        {"logs": found, "ok": good, "left_out": left_out},
+        "\n".join(lines),
         ExitCode.OK if good else ExitCode.INTEGRITY,
     )
 
@@ -290,14 +296,16 @@ def logs_export(log: str, board: str, kind: str, wanted: Path | None) -> Answer:
 def logs_diff(log: str, board: str) -> Answer:
     """Compare a session with its dose: charge by three counts, current, density, ramps, time, polarity, faults.
 
-    Of a log that lacks a part of its session, what is not in it is unknown, not "none".
+    Of a log that lacks a part of its session, what is not in it is unknown, not "none". Exit code 0 only when nothing
+    differs and nothing is unknown, 5 otherwise, 7 for a damaged log.
     """
     path, session, altered = _load(log, board)
     lines = logdiff.compare(session)
     marks = {True: "ok", False: "DIFFERS", None: "-"}
     rows = [[line.what, line.prescribed, printable(line.found), marks[line.agrees]] for line in lines]
     data = {"path": path, "agrees": logdiff.agrees(lines, session), "lines": lines, **_tell_unknown(session)}
-    return Answer(data, table(rows, ["", "dose", "session", ""]), _code(session, altered))
+    code = _code(session, altered) or (ExitCode.OK if data["agrees"] else ExitCode.FAULT)
+    return Answer(data, table(rows, ["", "dose", "session", ""]), code)
 
 
 @logs.command("import")

@@ -11,7 +11,16 @@ import click
 
 from ionto.version import FIRMWARE_VERSION, LOG_FORMAT_VERSION, PROTOCOL_VERSION
 from ionto_host import config, errors
-from ionto_host.cli.common import COMPLETE_VARIABLE, Answer, Settings, can_ask, examples, finish, print_json
+from ionto_host.cli.common import (
+    COMPLETE_VARIABLE,
+    Answer,
+    Settings,
+    can_ask,
+    close_stdout,
+    examples,
+    finish,
+    print_json,
+)
 from ionto_host.cli.lazy import LazyGroup
 
 
@@ -19,6 +28,10 @@ def _tell_version(context: click.Context, parameter: click.Parameter, wanted: bo
     if wanted and not context.resilient_parsing:
         from ionto_host.board.micropython_image import VERSION
 
+        if context.ensure_object(Settings).json:
+            fits = {"protocol": PROTOCOL_VERSION, "log_format": LOG_FORMAT_VERSION, "micropython": VERSION}
+            print_json({"ionto": FIRMWARE_VERSION, "firmware": FIRMWARE_VERSION, **fits})
+            context.exit()
         click.echo(
             f"ionto {FIRMWARE_VERSION}, carries firmware {FIRMWARE_VERSION} for MicroPython {VERSION}.\n"
             f"Talks to boards with protocol {PROTOCOL_VERSION}; `ionto flash` brings older ones up to date.\n"
@@ -61,12 +74,26 @@ def _finish(answer: Answer | None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run `ionto` with `arguments` and return its exit code."""
-    given = Settings()
+    given = Settings(json="--json" in arguments)
     try:
         with config.environment():
-            return _run(arguments, given)
+            code = _run(arguments, given)
     except errors.IontoError as error:  # the settings file
-        return _fail(error, arguments)
+        code = _fail(error, arguments)
+    return _flushed(code)
+
+
+def _flushed(code: int) -> int:
+    """Return `code` once stdout has taken all, else say what it did not take; a reader who has gone is no error."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        close_stdout()
+        if isinstance(error, BrokenPipeError):
+            return code
+        click.echo(errors.report(error).as_text(), err=True)
+        return code or int(errors.ExitCode.IO)
+    return code
 
 
 def _run(arguments: list[str], given: Settings) -> int:
@@ -116,9 +143,12 @@ def _fail(error: BaseException, arguments: list[str]) -> int:
 
 def _tell(told: errors.ErrorReport, arguments: list[str]) -> int:
     if "--json" in arguments:
-        print_json(told.as_dict())
-    else:
-        click.echo(told.as_text(), err=True)
+        try:
+            print_json(told.as_dict())
+            return int(told.exit_code)
+        except OSError:  # stdout takes nothing: a person may still read it
+            close_stdout()
+    click.echo(told.as_text(), err=True)
     return int(told.exit_code)
 
 

@@ -19,8 +19,17 @@ if TYPE_CHECKING:
     from ionto_sim.config import SimConfig
 
 _HELP = "See `ionto sim --help`."
+
+
+def _of_the_group(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Return the folder that is given here, or before the command's name."""
+    above = context.parent.params.get("state_dir") if context.parent else None
+    return value or above
+
+
 _STATE_DIR = click.option(
     "--state-dir",
+    callback=_of_the_group,
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of its flash and state. Default: one in the user data folder, or the only one that runs.",
 )
@@ -34,7 +43,11 @@ _STATE_DIR = click.option(
 @click.option("--bench-strap", is_flag=True, help="Fit the bench strap: sessions run with USB plugged in.")
 @click.option("--maintenance", is_flag=True, help="Fit the maintenance strap.")
 @click.option("--emulator", is_flag=True, help="Run the real MicroPython image on an emulated RP2040. Slow.")
-@click.option("--image", type=click.Path(path_type=Path), help="Its image (UF2). Default: see `ionto firmware show`.")
+@click.option(
+    "--image",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Its image (UF2). Default: see `ionto firmware show`.",
+)
 @click.option(
     "--circuit",
     type=click.Choice(["model", "spice"]),

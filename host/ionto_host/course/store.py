@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from ionto_host import wholefile
 from ionto_host.course.planner import Plan
-from ionto_host.errors import CourseDatabaseError, CourseError, CourseFileError, IontoError
+from ionto_host.errors import CourseDatabaseError, CourseError, CourseFileError, IontoError, UsageError
 from ionto_host.logs import store as logstore
 
 NAME = "courses.sqlite"
@@ -137,16 +137,16 @@ class Store:
         return self._built(rows, _course)
 
     def course(self, subject: str, number: int | None) -> Course:
-        """Return the course; without a number the only one of `subject`. `CourseError` for none or several."""
+        """Return the course; without a number the only one of `subject`. `UsageError` for none or several."""
         found = [item for item in self.courses(subject) if number in (None, item.number)]
         if not found:
             wanted = subject if number is None else f"{subject}/{number}"
             if self.damage:
                 raise CourseDatabaseError(f"no course {wanted} can be read from {self.path}: {self.damage}")
-            raise CourseError(f"no course {wanted}", "Begin one with `ionto course new`, or see `ionto course status`.")
+            raise UsageError(f"no course {wanted}", "Begin one with `ionto course new`, or see `ionto course status`.")
         if len(found) > 1:
             ids = ", ".join(item.id for item in found)
-            raise CourseError(f"{subject} has several courses: {ids}", "Name one of them.")
+            raise UsageError(f"{subject} has several courses: {ids}", "Name one of them.")
         return found[0]
 
     def add_course(self, course: Course) -> Course:

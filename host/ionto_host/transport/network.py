@@ -59,6 +59,13 @@ def open_error(url: str, error: Exception) -> IontoError:
     return TransportError(f"{where} does not answer as a serial port by RFC 2217", _NOT_TELNET, port=url)
 
 
+def unreachable(url: str, error: Exception) -> NoDeviceError:
+    """Return what to say about another kind of URL than RFC 2217's, which failed to open with pyserial's `error`."""
+    cause = error.__context__
+    why = cause.strerror or str(cause) if isinstance(cause, OSError) else str(error)
+    return NoDeviceError(f"no board is served at {url}: {why}", "Check host, TCP port and firewall.")
+
+
 def refusal(host: str, tcp_port: int) -> str:
     """Return the text with which a server turns a client away and closes, "" when it says nothing or stays."""
     said = b""

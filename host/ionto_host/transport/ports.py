@@ -17,6 +17,7 @@ from ionto_host.errors import (
     PortBusyError,
     PortPermissionError,
     TransportError,
+    UsageError,
 )
 from ionto_host.transport import network, port_holders, simulators
 from ionto_host.transport.drives import drives
@@ -111,7 +112,8 @@ def open_port(port: str) -> serial.Serial:
     """Return `port` opened for this process alone; waits 1.5 s for another program to let go of it.
 
     Raises `NoDeviceError` for no such port, for what is none, and for one that a simulator left behind when
-    it died; `PortBusyError`, `PortPermissionError` or `TransportError`.
+    it died; `UsageError` for an unknown kind of
+    URL; `PortBusyError`, `PortPermissionError` or `TransportError`.
     """
     if not network.is_remote(port):
         _check_path(Path(port))
@@ -133,10 +135,13 @@ def _open(port: str) -> serial.Serial:
         with network.quiet_reader():
             return serial.serial_for_url(port, baudrate=BAUD, **local)
     except (ValueError, NotImplementedError) as error:  # pyserial: an unknown URL, an option that its kind has not
-        raise TransportError(f"cannot open {port}: {error}", "Give a port, a serial number or a URL.") from error
+        action = "Give a port, a serial number, or a URL of the kind rfc2217:// or socket://."
+        raise UsageError(f"cannot open {port}: {error}", action) from error
     except (OSError, serial.SerialException) as error:
         if port.startswith(f"{network.SCHEME}:"):
             raise network.open_error(port, error) from error
+        if network.is_remote(port):
+            raise network.unreachable(port, error) from error
         raise _open_error(port, error) from error
 
 

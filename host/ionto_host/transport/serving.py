@@ -18,7 +18,7 @@ from typing import Any
 import serial
 from serial.rfc2217 import PortManager
 
-from ionto_host.errors import IontoError, NoDeviceError, UsageError
+from ionto_host.errors import IontoError, NoDeviceError, PortBusyError, UsageError
 from ionto_host.transport.network import is_remote
 from ionto_host.transport.ports import PortFinder, open_port, resolve
 
@@ -135,7 +135,7 @@ class PortServer:
     """Serves the board at `name` (a port or a serial number) at `address`: (host, TCP port; 0 for a free one).
 
     `tell` gets one line for each client that comes, leaves, or is refused. `UsageError` for an address that cannot be
-    served; `NoDeviceError` and others as of `resolve`.
+    served; `NoDeviceError` and others as of `resolve` and `open_port`.
     """
 
     def __init__(self, name: str | None, address: tuple[str, int], tell: Tell) -> None:
@@ -156,6 +156,17 @@ class PortServer:
             raise UsageError(f"cannot listen at {address[0]}, TCP port {address[1]}: {error}") from error
         self._listener.settimeout(_LOOK_S)
         self.tcp_port: int = self._listener.getsockname()[1]
+        self._try_port()
+
+    def _try_port(self) -> None:
+        """Raise what opening the port raises, once; whoever has it may let it go before a client comes."""
+        try:
+            open_port(self.port).close()
+        except PortBusyError:
+            return
+        except IontoError:
+            self._listener.close()
+            raise
 
     def url(self, host: str) -> str:
         """Return what a client on a computer that knows this one as `host` gives to `--port`."""

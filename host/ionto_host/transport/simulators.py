@@ -234,6 +234,14 @@ def _only_one() -> Running:
     return entries[0]
 
 
+def folder_of(port: str) -> Path:
+    """Return the state folder of the virtual Pico at `port`; `NoDeviceError` where none is."""
+    for entry in running():
+        if entry.port == port:
+            return Path(entry.state_dir)
+    raise NoDeviceError(f"no virtual Pico is at {port}", "Its own meter measures a virtual Pico only.")
+
+
 def faults() -> dict[str, str]:
     """Return the fault switches of a virtual Pico with what each does."""
     with errors():
@@ -252,4 +260,8 @@ def errors() -> Iterator[None]:
     except Exception as error:
         if not type(error).__module__.startswith("ionto_sim"):
             raise
+        from ionto_sim.errors import SimGoneError
+
+        if isinstance(error, SimGoneError):
+            raise NoDeviceError(str(error), "`ionto devices` lists what runs.") from error
         raise SimulatorError(str(error)) from error

@@ -253,7 +253,7 @@ def test_what_is_kept_comes_back(tmp_path: Path) -> None:
         db.change_plan(first, Plan(START, 8, 4, 48))
     with store.opened(path) as db:
         assert db.course("P-014", 1).plan.sessions == 8
-        with pytest.raises(CourseError, match="several courses"):
+        with pytest.raises(UsageError, match="several courses"):
             db.course("P-014", None)
         one, two = db.sessions(first)
         assert one.facts == FACTS and one.series == SERIES and two.reactions == ("tingling", "redness")

@@ -13,7 +13,7 @@ import pytest
 
 from ionto_host import cli
 from ionto_host.cli import demo
-from ionto_host.errors import AmbiguousDeviceError, NoDeviceError, SimulatorError, UsageError
+from ionto_host.errors import AmbiguousDeviceError, NoDeviceError, UsageError
 from ionto_host.transport import ports, simulators
 
 DEAD_PID = 2**22 + 1
@@ -55,7 +55,7 @@ def test_choosing_one_to_control(folder: Path) -> None:
     with pytest.raises(NoDeviceError, match="no virtual Pico"), simulators.connect(None):
         pass
     register(folder, os.getpid())
-    with pytest.raises(SimulatorError, match="no simulator runs"), simulators.connect(None):
+    with pytest.raises(NoDeviceError, match="no simulator runs"), simulators.connect(None):
         pass
     register(folder, os.getpid(), "e7")
     with pytest.raises(AmbiguousDeviceError), simulators.connect(None):
