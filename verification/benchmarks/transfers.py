@@ -41,7 +41,7 @@ def run(options: Options) -> Iterator[Result]:
     ours = _rate_kb_s(log, _pull_with_ionto(options, files))
     yield Result("pull_kb_s", ours, _rate_kb_s(log, _pull_with_mpremote(options, files)))
     options.progress("transfers: flash")
-    with_ionto = _command_s(options, lambda port: ["ionto_host", "--port", port, "flash"])
+    with_ionto = _command_s(options, lambda port: ["ionto_host", "--port", port, "flash", "--no-self-test"])
     with_mpremote = _copy_s(options, firmware_files(options))
     yield Result("flash_s", with_ionto, with_mpremote)
     yield Result("flash_factor", with_mpremote / with_ionto)
