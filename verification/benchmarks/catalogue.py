@@ -144,7 +144,7 @@ GROUPS: dict[str, Group] = {
         "emulated",
         (
             Spec("pull_kb_s", "log pull", "kB/s", _PULL, at_least(400), "mpremote fs cp"),
-            Spec("flash_s", "flash, blank board", "s", f"{_COMMAND}; same files, no self-test", None, "mpremote fs cp -r"),
+            Spec("flash_s", "flash, blank board", "s", f"{_COMMAND}; same files, no test", None, "mpremote fs cp -r"),
             Spec("flash_factor", "flash, times as fast as mpremote", "x", "from the row above", at_least(1)),
             Spec(
                 "flash_open_s",
