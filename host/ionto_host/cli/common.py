@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import sys
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +68,7 @@ def _complete_port(context: click.Context, parameter: click.Parameter, incomplet
 def _common_options() -> list[click.Option]:
     return [
         click.Option(
-            ["--port"],
+            ["--port", "-p"],
             metavar="PORT",
             callback=store,
             expose_value=False,
@@ -73,7 +77,7 @@ def _common_options() -> list[click.Option]:
         ),
         click.Option(["--json"], is_flag=True, callback=store, expose_value=False, help="Print JSON on stdout."),
         click.Option(
-            ["--verbose"],
+            ["--verbose", "-v"],
             is_flag=True,
             callback=store,
             expose_value=False,
@@ -90,11 +94,16 @@ class _WithExitCodes(click.Command):
         super().format_epilog(ctx, formatter)
 
 
+def _with_short_help(kwargs: dict[str, Any]) -> dict[str, Any]:
+    names = {"help_option_names": ["-h", "--help"]}
+    return {**kwargs, "context_settings": {**names, **(kwargs.get("context_settings") or {})}}
+
+
 class IontoCommand(_WithExitCodes):
     """A command with the common options."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **_with_short_help(kwargs))
         self.params.extend(_common_options())
 
 
@@ -103,10 +112,22 @@ class IontoGroup(_WithExitCodes, click.Group):
 
     command_class = IontoCommand
     group_class = type
+    elsewhere: Mapping[str, str] = {}  # words that people type, and the command that they mean
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **_with_short_help(kwargs))
         self.params.extend(_common_options())
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that `args` begin with; the usage error of an unknown one names what may be meant."""
+        name = args[0]
+        if self.get_command(ctx, name) or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        meant = [self.elsewhere[name]] if name in self.elsewhere else get_close_matches(name, self.list_commands(ctx))
+        hint = f" Did you mean {' or '.join(f'`{ctx.command_path} {item}`' for item in meant)}?" if meant else ""
+        raise click.UsageError(f"No such command '{name}'.{hint}", ctx)
 
 
 def settings() -> Settings:
@@ -217,11 +238,38 @@ def examples(*lines: str) -> Callable[[click.Command], click.Command]:
     return add
 
 
-def table(rows: list[list[str]], heads: list[str]) -> str:
-    """Return `rows` as aligned columns under `heads`."""
-    widths = [max(len(row[index]) for row in [heads, *rows]) for index in range(len(heads))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [heads, *rows]]
-    return "\n".join(line.rstrip() for line in lines)
+def table(rows: list[list[str]], heads: list[str], columns: int | None = None) -> str:
+    """Return `rows` as aligned columns under `heads`, `columns` letters wide at most: the terminal's, when it is one.
+
+    Cells go on in the next line between words; a word is never broken, so that a path can be copied.
+    """
+    columns = columns or (shutil.get_terminal_size().columns if sys.stdout.isatty() else _UNLIMITED)
+    every = [heads, *rows]
+    widths = _widths(every, columns)
+    lines: list[str] = []
+    for row in every:
+        cells = [textwrap.wrap(cell, max(width, 1), **_WHOLE_WORDS) for cell, width in zip(row, widths, strict=True)]
+        for parts in zip_longest(*cells, fillvalue=""):
+            lines.append("  ".join(part.ljust(width) for part, width in zip(parts, widths, strict=True)).rstrip())
+        if not any(cells):
+            lines.append("")
+    return "\n".join(lines)
+
+
+_UNLIMITED = 1_000_000
+_WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False, "drop_whitespace": True}
+
+
+def _widths(every: list[list[str]], columns: int) -> list[int]:
+    """Return a width for each column of the rows `every`: the widest give way, down to their longest word."""
+    widths = [max(len(row[index]) for row in every) for index in range(len(every[0]))]
+    least = [max(len(word) for row in every for word in [*row[index].split(), ""]) for index in range(len(every[0]))]
+    while sum(widths) + 2 * (len(widths) - 1) > columns:
+        wide = [index for index, width in enumerate(widths) if width > least[index]]
+        if not wide:
+            return widths
+        widths[max(wide, key=lambda index: widths[index])] -= 1
+    return widths
 
 
 def is_terminal() -> bool:

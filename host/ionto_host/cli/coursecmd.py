@@ -15,6 +15,7 @@ import click
 
 from ionto.dose import MAX_TEXT
 from ionto_host import library
+from ionto_host.cli import completing
 from ionto_host.cli.common import Answer, IontoGroup, examples, note, plain_data, table
 from ionto_host.cli.output import force, output, put
 from ionto_host.cli.reactions import Decision, known_reactions
@@ -60,7 +61,12 @@ def _code(db: Store) -> ExitCode:
 
 @course.command("new")
 @click.argument("subject", metavar="SUBJECT")
-@click.option("--preset", required=True, help="Condition and drug, as `ionto presets list` shows them.")
+@click.option(
+    "--preset",
+    required=True,
+    shell_complete=completing.presets,
+    help="Condition and drug, as `ionto presets list` shows them.",
+)
 @click.option("--site", help="Where on the body. Default: of the preset.")
 @click.option("--sessions", type=click.IntRange(1, MAX_SESSIONS), help="Planned number. Default: of the preset.")
 @click.option("--every-days", type=click.IntRange(1, MAX_DAYS), help="Planned spacing. Default: of the preset.")

@@ -13,7 +13,7 @@ import click
 from ionto.limits import for_variant
 from ionto.plan import HALF, NO_REVERSAL, PULSED, Dose
 from ionto_host import library
-from ionto_host.cli import newdose, pushing
+from ionto_host.cli import completing, newdose, pushing
 from ionto_host.cli.common import Answer, IontoGroup, examples, note, open_device, port_name, settings, store, table
 from ionto_host.cli.output import OUTPUT, put
 from ionto_host.cli.session import tell_of_cut_short
@@ -63,7 +63,9 @@ def dose() -> None:
 @dose.command("new")
 @click.argument("file", type=OUTPUT)
 @_VARIANT
-@click.option("--preset", help="Condition and drug, as `ionto presets list` shows them.")
+@click.option(
+    "--preset", shell_complete=completing.presets, help="Condition and drug, as `ionto presets list` shows them."
+)
 @click.option("--subject", metavar="CODE", help="Fit current and dose to a subject code and its earlier sessions.")
 @click.option("--sensitivity", type=click.Choice(fit.SENSITIVITIES), help="Of the person. Default: as in the course.")
 @click.option("--accept", is_flag=True, help="Take the current and dose that are proposed.")
@@ -108,7 +110,7 @@ def dose_new(file: Path, variant: str | None, **values: Any) -> Answer:
 
 
 @dose.command("check")
-@click.argument("file", type=_FILE)
+@click.argument("file", type=_FILE, shell_complete=completing.doses)
 @_VARIANT
 @click.option(
     "--load",
@@ -162,7 +164,7 @@ def _careful(checked: Dose, verdict: Verdict, lib: Library) -> str:
 
 
 @dose.command("push")
-@click.argument("file", type=_FILE)
+@click.argument("file", type=_FILE, shell_complete=completing.doses)
 @click.option("--screening", type=_FILE, help="Answers to the contraindication questions (TOML or JSON), for scripts.")
 @click.option("--course", metavar="CODE", help="Course the session belongs to: subject code, or P-014/2.")
 @click.option("--pole-verified", default="", metavar="TEXT", help="Where you looked up a pole the sources do not give.")

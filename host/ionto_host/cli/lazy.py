@@ -55,8 +55,34 @@ SUMMARIES = {name: text for commands in MODULES.values() for name, text in comma
 _MODULE_OF = {name: module for module, commands in MODULES.items() for name in commands}
 
 
+ELSEWHERE = {
+    "check": "dose check",
+    "clock-set": "clock set",
+    "diff": "logs diff",
+    "end": "abort",
+    "export": "logs export",
+    "fault": "sim fault",
+    "install": "flash",
+    "list": "logs list",
+    "log": "logs show",
+    "plot": "logs plot",
+    "pull": "logs pull",
+    "push": "dose push",
+    "show": "logs show",
+    "simulate": "sim",
+    "stop": "abort",
+    "test": "selftest",
+    "update": "flash",
+    "upgrade": "flash",
+    "verify": "logs verify",
+    "watch": "monitor",
+}
+
+
 class LazyGroup(IontoGroup):
     """The group of all commands."""
+
+    elsewhere = ELSEWHERE
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands, sorted; imports none."""

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ionto import protocol
+from ionto_host.cli import completing
 from ionto_host.cli.common import Answer, IontoCommand, examples, note, open_device, port_name, settings, table
 from ionto_host.cli.logscmd import logs
 from ionto_host.cli.output import force, output, put
@@ -28,7 +29,7 @@ _board = click.option("--board", default="", metavar="BOARD", help="Logs of the 
 
 def _log(command: Callable[..., Answer]) -> Callable[..., Answer]:
     """Give a command the log it is about, and the board whose log that is."""
-    return click.argument("log", default="last", metavar="[ID|FILE]")(_board(command))
+    return click.argument("log", default="last", metavar="[ID|FILE]", shell_complete=completing.logs)(_board(command))
 
 
 def _wanted_board(board: str) -> str:
@@ -182,7 +183,7 @@ def _proof(facts: dict[str, Any]) -> str:
 
 
 @logs.command("verify")
-@click.argument("names", nargs=-1, metavar="[ID|FILE]...")
+@click.argument("names", nargs=-1, metavar="[ID|FILE]...", shell_complete=completing.logs)
 @_board
 def logs_verify(names: tuple[str, ...], board: str) -> Answer:
     """Verify logs: every checksum, the chain, the sequence, and that the file is the one that was pulled.

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ionto_host import library
+from ionto_host.cli import completing
 from ionto_host.cli.common import Answer, IontoGroup, examples, table
 from ionto_host.dose import screening
 from ionto_host.dose.screening import Asked
@@ -76,7 +77,7 @@ def _drugs(lib: Library) -> list[dict[str, Any]]:
 
 
 @presets.command("show")
-@click.argument("name", metavar="PRESET|DRUG")
+@click.argument("name", metavar="PRESET|DRUG", shell_complete=completing.presets)
 def presets_show(name: str) -> Answer:
     """Show every figure of a preset or a drug with its source; the careful default is marked."""
     lib = library.load()
@@ -140,7 +141,7 @@ def _as_data(rows: list[list[str]]) -> list[dict[str, str]]:
 
 
 @presets.command("screening")
-@click.argument("preset", metavar="PRESET")
+@click.argument("preset", metavar="PRESET", shell_complete=completing.presets)
 def presets_screening(preset: str) -> Answer:
     """Print a screening file for a preset, to be filled in and given to `ionto dose push --screening FILE`."""
     lib = library.load()

@@ -79,7 +79,7 @@ def run(arguments: list[str]) -> int:
         with config.environment():
             code = _run(arguments, given)
     except errors.IontoError as error:  # the settings file
-        code = _fail(error, arguments)
+        code = _fail(error, arguments, given)
     return _flushed(code)
 
 
@@ -104,16 +104,16 @@ def _run(arguments: list[str], given: Settings) -> int:
         if abort.__cause__ is None:  # of a question, whose line click leaves open
             click.echo(err=True)
         nobody = isinstance(abort.__context__, EOFError) and not can_ask()
-        return _fail(_nobody(), arguments) if nobody else _interrupted(arguments, given)
+        return _fail(_nobody(), arguments, given) if nobody else _interrupted(arguments, given)
     except click.ClickException as error:
-        return _fail_usage(error, arguments)
+        return _fail_usage(error, arguments, given)
     except SystemExit as end:  # click ends so after completing, and when nobody reads stdout any more
         completed = COMPLETE_VARIABLE in os.environ and isinstance(end.code, int)
         return int(end.code) if completed and end.code is not None else int(errors.ExitCode.IO)
     except KeyboardInterrupt:
         return _interrupted(arguments, given)
     except Exception as error:
-        return _fail(error, arguments)
+        return _fail(error, arguments, given)
 
 
 def _nobody() -> errors.UsageError:
@@ -135,8 +135,8 @@ def _interrupted(arguments: list[str], given: Settings) -> int:
     return _tell(told, arguments)
 
 
-def _fail(error: BaseException, arguments: list[str]) -> int:
-    if "--verbose" in arguments:
+def _fail(error: BaseException, arguments: list[str], given: Settings) -> int:
+    if given.verbose or "--verbose" in arguments:
         traceback.print_exception(error, file=sys.stderr)
     return _tell(errors.report(error), arguments)
 
@@ -152,10 +152,10 @@ def _tell(told: errors.ErrorReport, arguments: list[str]) -> int:
     return int(told.exit_code)
 
 
-def _fail_usage(error: click.ClickException, arguments: list[str]) -> int:
+def _fail_usage(error: click.ClickException, arguments: list[str], given: Settings) -> int:
     if "--json" in arguments:
         context = getattr(error, "ctx", None)
         where = context.command_path if context else "ionto"
-        return _fail(errors.UsageError(error.format_message(), f"See `{where} --help`."), arguments)
+        return _fail(errors.UsageError(error.format_message(), f"See `{where} --help`."), arguments, given)
     error.show()
     return int(errors.ExitCode.USAGE)

@@ -82,6 +82,7 @@ VARIANTS = ("A", "B")
 MAX_DECIMALS = 12
 MAX_FILE_BYTES = 64 * 1024
 MAX_SHOWN = 60
+_LONGEST = 200  # letters of a text; more of them would make the dose as a whole too long, which names no field
 
 
 @dataclass(frozen=True)
@@ -120,11 +121,29 @@ def loads(text: str, path: Path) -> DoseFile:
     try:
         table = tomllib.loads(text, parse_float=Decimal)
     except (tomllib.TOMLDecodeError, ArithmeticError, RecursionError) as error:
-        raise DoseFileError(f"{path}: not TOML: {printable(str(error))}") from error
+        raise _not_toml(path, text, str(error)) from error
     reader = _Reader(path, text, table)
     fields, therapy = reader.fields(), reader.therapy()
     raw = device_dose.canonical(fields)
     return DoseFile(path, fields, raw, tuple(variant for variant in VARIANTS if _admits(raw, variant)), therapy)
+
+
+def _not_toml(path: Path, text: str, said: str) -> DoseFileError:
+    """Return the complaint about `text`, which the TOML reader refuses as it `said`, with line and field."""
+    found = re.search(r"line (\d+)", said)
+    if found is None:
+        return DoseFileError(f"{path}: not TOML: {printable(said)}")
+    number = int(found[1])
+    line = text.splitlines()[number - 1] if number <= len(text.splitlines()) else ""
+    name, _, value = (part.strip(" []") for part in line.partition("="))
+    where = f"{path}, line {number}: field {_shown(name)[1:-1]}" if name else f"{path}, line {number}"
+    if re.fullmatch(r"[+-]?\d+,\d+\s*(#.*)?", value):
+        reason = f"{value.partition('#')[0].strip()} is not TOML: write a point instead of the comma, as in 1.5"
+    elif "overwrite" in said or "twice" in said:
+        reason = "not TOML: it is there twice; leave one"
+    else:
+        reason = f"not TOML: {printable(said)}; a text needs quotes, a number none"
+    return DoseFileError(f"{where}: {reason}", field=name, line=number)
 
 
 def check(loaded: DoseFile, variant: str | None = None) -> device_dose.Dose:
@@ -254,6 +273,9 @@ class _Reader:
             raise self.error(name, f"{name} is {_shown(value)}", "printable characters only, in one line")
         if name in TEXTS and not value.strip():
             raise self.error(name, f"{name} is empty", f"1 to {device_dose.MAX_TEXT} characters are expected")
+        if name in TEXTS and len(value) > _LONGEST:  # what is a little too long is refused by the device's own rule
+            found = f"{name} has {len(value)} characters"
+            raise self.error(name, found, f"1 to {device_dose.MAX_TEXT} are expected")
         return value
 
     def _polarity(self) -> int:
