@@ -20,6 +20,11 @@ MODULES: dict[str, dict[str, str]] = {
         "clock": "The clock of the device, which dates its logs.",
         "maintenance": "Send the application to the MicroPython prompt.",
     },
+    "handovercmd": {
+        "reset": "Restart the board.",
+        "bootloader": "Send the board to its bootloader.",
+        "repl": "Talk to the MicroPython prompt of the board.",
+    },
     "doctorcmd": {"doctor": "Look at computer, port and board; what to do next."},
     "calibratecmd": {"calibrate": "Calibrate the current against a reference meter."},
     "flashcmd": {"flash": "Install the firmware on a board, a blank one too."},
