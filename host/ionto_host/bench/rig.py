@@ -56,7 +56,10 @@ class Person:
 
 @contextmanager
 def _on_interrupt(act: Callable[[int, Any], object]) -> Iterator[None]:
-    """Let Ctrl-C do `act` during the caller's work, unless it is ignored or goes to another thread."""
+    """Let Ctrl-C do `act` during the caller's work, unless it is ignored or goes to another thread.
+
+    What `act` has put in its own place stays.
+    """
     before = signal.getsignal(signal.SIGINT)
     if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
         yield
@@ -65,7 +68,8 @@ def _on_interrupt(act: Callable[[int, Any], object]) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        if signal.getsignal(signal.SIGINT) is act:
+            signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -80,7 +84,7 @@ def uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def interrupted_once() -> Iterator[None]:
-    """Let the first Ctrl-C end the caller's work, and none after it what makes the board safe."""
+    """Let the first Ctrl-C end the caller's work, and none after it what makes the board safe and writes the report."""
 
     def interrupt(*_: object) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
