@@ -17,6 +17,14 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.virtual)
 
 
+@pytest.fixture(autouse=True)
+def kept(tmp_path_factory, monkeypatch):
+    """The folder of pulled logs and of what was watched: of the test, not of whoever runs it."""
+    folder = tmp_path_factory.mktemp("kept")
+    monkeypatch.setenv("IONTO_LOGS", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def flashed_image(tmp_path_factory):
     """The flash image of a board on which the real `ionto flash` installed the firmware."""

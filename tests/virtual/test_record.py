@@ -17,10 +17,8 @@ def cut(bench):
 
 
 @pytest.mark.hazard("HAZ-24")
-def test_a_power_cut_is_told_by_monitor_status_and_the_log(bench, tmp_path, monkeypatch):
+def test_a_power_cut_is_told_by_monitor_status_and_the_log(bench):
     """F15: while it is watched and afterwards; the log's checksums hold, and it is not taken for the session."""
-    monkeypatch.setenv("IONTO_LOGS", str(tmp_path / "logs"))
-    run_tool("--port", bench.pico.port, "clock", "set")
     bench.start_and_hold(name="Cut short", speed=1)
     command = [sys.executable, "-m", "ionto_host", "--port", bench.pico.port, "monitor", "--interval", "0.05", "--wait"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as monitor:

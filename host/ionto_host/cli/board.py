@@ -16,6 +16,7 @@ from ionto_host.cli.common import (
     examples,
     note,
     open_device,
+    settings,
     table,
 )
 from ionto_host.device import messages, versions
@@ -83,6 +84,7 @@ def clock() -> None:
 @clock.command("set")
 def clock_set() -> Answer:
     """Set the clock of the device from this computer."""
+    settings().leave_clock = True  # it is set here
     with open_device() as device:
         unix_s = device.set_clock()
     written = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(unix_s))

@@ -36,6 +36,8 @@ class Settings:
     port: str | None = None
     json: bool = False
     verbose: bool = False
+    leave_clock: bool = False
+    told_clock: bool = False  # once is enough
     opened: bool = False  # a device was spoken to: an interruption says what it does now
     force: bool = False  # a file of another kind may be overwritten by an output
     stdout_taken: bool = False  # an output went to standard output: the answer in words goes to stderr
@@ -76,6 +78,13 @@ def _common_options() -> list[click.Option]:
             help="Port, serial number or pyserial URL. Default: IONTO_PORT, or the only device.",
         ),
         click.Option(["--json"], is_flag=True, callback=store, expose_value=False, help="Print JSON on stdout."),
+        click.Option(
+            ["--leave-clock"],
+            is_flag=True,
+            callback=store,
+            expose_value=False,
+            help="Leave a clock that is not set. Default: set it from this computer.",
+        ),
         click.Option(
             ["--verbose", "-v"],
             is_flag=True,
@@ -136,11 +145,34 @@ def settings() -> Settings:
 
 
 def open_device() -> Device:
-    """Return the device that `--port` or IONTO_PORT names, or the only one; to be used in a `with`."""
+    """Return the device that `--port` or IONTO_PORT names, or the only one; to be used in a `with`.
+
+    A clock that is not set is set from this computer, unless `--leave-clock`.
+    """
     from ionto_host.device.client import Device
 
     settings().opened = True
-    return Device.open(port_name())
+    device = Device.open(port_name())
+    try:
+        meet(device)
+    except BaseException:
+        device.close()
+        raise
+    return device
+
+
+def meet(device: Device) -> None:
+    """Set the clock of a device that was just opened, when it is not set; say so once."""
+    from ionto_host.device.clock import set_if_unset
+
+    if not settings().leave_clock:
+        set_if_unset(device, _tell_clock)
+
+
+def _tell_clock(text: str) -> None:
+    if not settings().told_clock:
+        note(text)
+    settings().told_clock = True
 
 
 def port_name() -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,9 @@ from ionto_host.cli.common import (
 from ionto_host.device import messages
 from ionto_host.device.answers import LogEntry
 from ionto_host.device.client import Device
-from ionto_host.errors import ExitCode, NoDeviceError, RefusedError, TransportError, UsageError
+from ionto_host.errors import ExitCode, IontoError, NoDeviceError, RefusedError, TransportError, UsageError
 from ionto_host.logs import index as logindex
+from ionto_host.logs import sessionfile
 from ionto_host.logs import store as logstore
 from ionto_host.logs.sessionfile import DAMAGED, INTERRUPTED, NO_END_FLAW
 from ionto_host.logs.store import Pulled
@@ -82,7 +84,7 @@ def _index_rows() -> list[logindex.Row]:
 
 
 def _stored_line(row: logindex.Row) -> list[str]:
-    began = "clock not set" if row.started_unix_s is None else utc(row.started_unix_s)
+    began = _seen_began(row) if row.started_unix_s is None else utc(row.started_unix_s)
     name = printable(row.name)
     return [
         f"{row.board_id}/{row.log_id}",
@@ -94,6 +96,15 @@ def _stored_line(row: logindex.Row) -> list[str]:
         "?" if row.duration_s is None else f"{_least(row)}{clock(row.duration_s)}",
         _proof(row),
     ]
+
+
+def _seen_began(row: logindex.Row) -> str:
+    """Return when a session without a date of the board began, by this computer where it watched."""
+    with suppress(IontoError, OSError):
+        began = logstore.joined(sessionfile.read(logstore.default_folder() / row.path)).seen_began_unix_s
+        if began is not None:
+            return f"{utc(began)} by host"
+    return "clock not set"
 
 
 def _least(row: logindex.Row) -> str:

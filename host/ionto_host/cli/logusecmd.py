@@ -127,7 +127,7 @@ def _show_text(facts: dict[str, Any]) -> str:
     began = facts["started_unix_s"]
     rows = [
         ["log", str(facts["path"])],
-        ["began", "unknown, the clock was not set" if began is None else f"{utc(began)} UTC"],
+        ["began", "unknown, the clock was not set" if began is None else f"{utc(began)} UTC{_by(facts)}"],
         ["dose", printable(f"{facts['name']}, {facts['drug']}") if facts["name"] else "unknown"],
         ["outcome", ", ".join([printable(facts["outcome"]), *facts["faults"]])],
         ["charge", dose],
@@ -141,6 +141,13 @@ def _show_text(facts: dict[str, Any]) -> str:
         *(["damage", line] for line in facts["damage"]),
     ]
     return "\n".join(f"{name:<9} {value}" for name, value in rows)
+
+
+def _by(facts: dict[str, Any]) -> str:
+    """Return by whose clock the session is dated, where it is not the board's."""
+    if facts["dated_by"] != "host":
+        return ""
+    return ", dated afterwards by the clock of this computer, which watched: the board's was not set"
 
 
 def _second(facts: dict[str, Any]) -> str:

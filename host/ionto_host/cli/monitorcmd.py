@@ -15,6 +15,7 @@ from ionto_host.cli.common import (
     IontoCommand,
     examples,
     is_terminal,
+    meet,
     note,
     open_device,
     port_name,
@@ -65,7 +66,7 @@ def monitor(timeout: float | None, interval: float, wait: bool, plot: bool) -> A
         with _window(plot) as window, _screen(history) as refresh:
             pause, told = window.pause if window else time.sleep, False
             for look in watch(
-                port_name(), interval_s=interval, timeout_s=timeout, wait=wait, pause=pause, keeper=keeper
+                port_name(), interval_s=interval, timeout_s=timeout, wait=wait, pause=pause, keeper=keeper, meet=meet
             ):
                 _take(history, look)
                 told = _tell_trouble(keeper, told)

@@ -47,11 +47,11 @@ class FromLog:
 
 def read(path: Path) -> FromLog:
     """Return what a course keeps of the log `path`; errors as `sessionfile.read`."""
-    session = sessionfile.read(path)
+    session = logstore.joined(sessionfile.read(path))
     facts = sessionfile.summary(session)
     kept = {key: facts.get(key) for key in KEPT} | {"contact_ma": contact_ma(session), "comfort": comfort(session)}
     begun = session.header.get("time_unix_s")
-    time_s = begun if isinstance(begun, int) and begun > protocol.CLOCK_FROM_S else None
+    time_s = begun if isinstance(begun, int) and begun > protocol.CLOCK_FROM_S else session.seen_began_unix_s
     dose = session.header.get("dose")
     digest = hashlib.sha256(dose.encode()).hexdigest() if isinstance(dose, str) else ""
     return FromLog(path, hashlib.sha256(path.read_bytes()).hexdigest(), digest, time_s, kept, series(session))

@@ -108,9 +108,9 @@ def write_json(session: Session, out: TextIO) -> None:
 def write_influx(session: Session, out: TextIO) -> None:
     """Write the session's summary, samples and events to `out` in InfluxDB's line protocol, times in ns since 1970.
 
-    Raises `UsageError` when the clock of the board was not set, so that the session has no date.
+    Raises `UsageError` when the clock of the board was not set and no host watched, so that the session has no date.
     """
-    start_s = session.started_unix_s
+    start_s, _ = session.dated
     if start_s is None:
         raise UsageError(
             "the clock of the board was not set, so this session has no date",

@@ -107,8 +107,11 @@ def page(session: Session, source: Path, altered: bool = False) -> str:
 
 
 def _began(session: Session) -> str:
-    started = session.started_unix_s
-    return "clock not set" if started is None else f"{utc(started)} UTC"
+    started, by = session.dated
+    if started is None:
+        return "clock not set"
+    afterwards = ", dated afterwards by the host that watched: clock not set"
+    return f"{utc(started)} UTC" + (afterwards if by == "host" else "")
 
 
 def _outcome_kind(session: Session) -> str:

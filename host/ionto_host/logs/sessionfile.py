@@ -113,6 +113,7 @@ class Session:
     end: dict[str, Any] = field(default_factory=dict)
     damage: list[Damage] = field(default_factory=list)
     watched: Watched | None = None  # what a host saw of it: another source, joined by `store.joined`
+    seen_began_unix_s: int | None = None  # by a host's clock, where the board's was not set: joined likewise
     chain: bytes = b""  # SHA-256 chain of the last record; empty in format 1
 
     @property
@@ -160,6 +161,13 @@ class Session:
         value = self.header.get("time_unix_s")
         usable = type(value) is int and protocol.CLOCK_FROM_S <= value <= protocol.CLOCK_TO_S
         return value if usable and self.header.get("clock_set") is True else None
+
+    @property
+    def dated(self) -> tuple[int | None, str]:
+        """When the session began, s since 1970 UTC, and by whose clock: "board" or "host"; None and "" are unknown."""
+        if self.started_unix_s is not None:
+            return self.started_unix_s, "board"
+        return self.seen_began_unix_s, "host" if self.seen_began_unix_s is not None else ""
 
     @property
     def outcome(self) -> str:
@@ -330,7 +338,8 @@ def summary(session: Session) -> dict[str, Any]:
     return {
         "board_id": session.board_id,
         "log_id": session.log_id,
-        "started_unix_s": session.started_unix_s,
+        "started_unix_s": session.dated[0],
+        "dated_by": session.dated[1],
         "outcome": session.outcome,
         "name": session.dose.get("name"),
         "drug": session.dose.get("drug"),

@@ -129,10 +129,15 @@ def _newest(folder: Path, log_id: int) -> Path | None:
 
 
 def joined(session: sessionfile.Session, root: Path | None = None) -> sessionfile.Session:
-    """Return `session` with what this computer saw of it, when it watched it and its log lacks a part of it."""
-    if session.flaws and session.board_id:
-        folder = board_folder(session.board_id, root)
-        session.watched = watched.find(folder, session.log_id, session.header.get("store"))
+    """Return `session` with what this computer saw of it, when it watched: looks that its log lacks, and a date.
+
+    A log that has the whole session and a date stays as it is.
+    """
+    lacks, undated = bool(session.flaws), session.started_unix_s is None
+    if session.board_id and (lacks or undated):
+        found = watched.find(board_folder(session.board_id, root), session.log_id, session.header.get("store"))
+        session.watched = found if lacks else None
+        session.seen_began_unix_s = found.began_unix_s if found and undated else None
     return session
 
 

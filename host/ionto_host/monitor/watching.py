@@ -37,18 +37,20 @@ def watch(
     wait: bool = False,
     pause: Callable[[float], None] = time.sleep,
     keeper: Keeper | None = None,
+    meet: Callable[[Device], None] | None = None,
 ) -> Iterator[Look]:
     """Yield the status of the device `name` every `interval_s` until its session has ended, the last one included.
 
     While it cannot be seen, a `Gap` every half second. Without a session only the present status, unless `wait`.
 
     The port is open during a look only, so that other commands get through meanwhile. `pause` (seconds) passes the time
-    between two looks. `keeper` keeps what is seen of a session. The first contact has to succeed, unless `wait`. A
+    between two looks. `keeper` keeps what is seen of a session; `meet` is called after
+    every handshake, as when the board comes into sight again. The first contact has to succeed, unless `wait`. A
     board is found again by its serial number, under another port name too. Raises `MonitorTimeoutError` after
     `timeout_s`, of which gaps are a part.
     """
     end = None if timeout_s is None else time.monotonic() + timeout_s
-    observer, seen, awaited = _Observer(name), wait, wait
+    observer, seen, awaited = _Observer(name, meet), wait, wait
     while True:
         try:
             look: Look = observer.look()
@@ -79,8 +81,9 @@ def _keep(keeper: Keeper, hello: Hello | None, look: Look) -> None:
 class _Observer:
     """Looks at a device, and shakes hands first whenever it was out of sight."""
 
-    def __init__(self, name: str | None) -> None:
+    def __init__(self, name: str | None, meet: Callable[[Device], None] | None) -> None:
         self._name = name
+        self._meet = meet
         self._finder: PortFinder | None = None
         self._in_sight = False
         self.hello: Hello | None = None  # the last one
@@ -89,6 +92,8 @@ class _Observer:
         finder = self._finder = self._finder or PortFinder(resolve(self._name))
         in_sight, self._in_sight = self._in_sight, False
         with self._known(finder.port) if in_sight else Device.open(finder.current()) as device:
+            if self._meet and not in_sight:
+                self._meet(device)
             status = device.settled_status()
             self.hello = device.known or self.hello
         self._in_sight = True

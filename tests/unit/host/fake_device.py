@@ -277,6 +277,8 @@ class FakeDevice:
         return b""
 
     def _on_0a(self, payload: bytes) -> bytes:
+        if self.flags & protocol.FLAG_OUTPUT_ON:
+            raise faults.Refusal(faults.OUTPUT_ON)
         (self.clock,) = struct.unpack(protocol.CLOCK_FORMAT, payload)
         return b""
 
