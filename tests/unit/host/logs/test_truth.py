@@ -61,8 +61,8 @@ OTHERS = set(
     completion; config set; config show; config unset; course delete; course new; course plan; course restore;
     devices; doctor; dose check; dose new; dose push; dose show; firmware fetch; firmware show; flash; info;
     limits set; limits show; logs delete; maintenance; monitor; pause; presets check; presets list;
-    presets screening; presets show; repl; resume; selftest; serve; sim cable; sim fault; sim load; sim meter; sim press;
-    sim reset; start; status""".replace("\n", " ").split(";")
+    presets screening; presets show; bootloader; repl; reset; resume; selftest; serve; sim cable; sim fault;
+    sim load; sim meter; sim press; sim reset; start; status""".replace("\n", " ").split(";")
 )
 
 
