@@ -268,9 +268,11 @@ def test_a_full_disk_leaves_no_half_file(
     path = tmp_path / "any.ilog"
     path.write_bytes(GOLDEN[1])
     report.page(sessionfile.decode(GOLDEN[1]), path)  # what the libraries keep for themselves is written here
-    for before in (None, b"old"):
-        if before:
-            (tmp_path / use[-1]).write_bytes(before)
+    before = None
+    for again in (False, True):
+        if again:
+            assert run(capsys, use, path)[0] == 0
+            before = (tmp_path / use[-1]).read_bytes()
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (600, limits[1]))
         try:
