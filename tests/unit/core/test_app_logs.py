@@ -37,7 +37,7 @@ def read_log_over_link(board: Device, log_id: int, offset: int, count: int) -> b
 
 
 @pytest.mark.parametrize(
-    ("offset", "count"), [(0, 65_536), (0, 5_000), (0, 1_024), (1, 1_024), (1_023, 2), (4_999, 10), (0, 0)]
+    ("offset", "count"), [(0, 65_536), (0, 5_000), (0, 1_024), (1, 1_024), (1_023, 2), (4_999, 10), (3, 7), (0, 0)]
 )
 def test_a_log_is_read_in_any_piece(offset: int, count: int) -> None:
     with device() as board:
