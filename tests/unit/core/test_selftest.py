@@ -290,7 +290,7 @@ class Board:
         (HIGH, {"off_ms": 14}, 0),
         (HIGH, {"off_ms": 11}, faults.SELFTEST_DEADMAN_HIGH),
         (HIGH, {"off_ms": 109}, 0),
-        (HIGH, {"off_ms": 113}, faults.SELFTEST_DEADMAN_HIGH),
+        (HIGH, {"off_ms": 111}, faults.SELFTEST_DEADMAN_HIGH),
         (HIGH, {"current_ua": 16, "sense_ua": 20}, faults.SELFTEST_DEADMAN_HIGH),
         (HIGH, {"current_ua": 40, "sense_ua": 19}, faults.SELFTEST_SENSE),
         (LOW, {"current_ua": 40, "sense_ua": 0}, faults.SELFTEST_SENSE),
@@ -299,21 +299,21 @@ class Board:
         (AGAIN, {"current_ua": 0, "drain_mv": 100}, faults.SELFTEST_LOAD),
         (LOW, {"off_ms": 14}, 0),
         (LOW, {"off_ms": 10}, faults.SELFTEST_DEADMAN_LOW),
-        (LOW, {"off_ms": 109}, 0),
-        (LOW, {"off_ms": 113}, faults.SELFTEST_DEADMAN_LOW),
+        (LOW, {"off_ms": 110}, 0),
+        (LOW, {"off_ms": 111}, faults.SELFTEST_DEADMAN_LOW),
         (COIL, {"coil": 0}, faults.SELFTEST_RELAY),
         (COIL, {"moved": 0}, faults.SELFTEST_LATENT_SWITCH),
         (MOVED, {"current_ua": 29}, faults.SELFTEST_NO_CURRENT),
         (MOVED, {"current_ua": 0, "drain_mv": 100}, faults.SELFTEST_LOAD),
         (MOVED, {"pole": 1}, faults.SELFTEST_POLE),
-        (CUTS, {"cut_ms": 7}, 0),
-        (CUTS, {"cut_ms": 20}, faults.SELFTEST_INTERLOCK),
+        (CUTS, {"cut_ms": 9}, 0),
+        (CUTS, {"cut_ms": 10}, faults.SELFTEST_INTERLOCK),
         (OFF, {"current_ua": 15}, 0),
         (OFF, {"current_ua": 16}, faults.SELFTEST_LATENT_SWITCH),
         (OFF, {"held_ms": 122}, 0),
         (OFF, {"held_ms": 117}, faults.SELFTEST_RELAY),
-        (OFF, {"held_ms": 397}, 0),
-        (OFF, {"held_ms": 402}, faults.SELFTEST_RELAY),
+        (OFF, {"held_ms": 399}, 0),
+        (OFF, {"held_ms": 400}, faults.SELFTEST_RELAY),
     ],
 )
 def test_every_bound(phase: str, changes: dict[str, int], code: int) -> None:
@@ -333,6 +333,22 @@ def test_the_zero_is_that_of_the_last_96_ms_of_its_phase() -> None:
         board.reading.raw = 19 if since_ms <= 20 else 3
         board.test.step(1_000, board.reading)
     assert (board.test.fault, board.test.zero_16ths) == (faults.NONE, 3 * 16)
+
+
+def test_the_small_current_is_the_mean_of_the_last_32_ms_of_its_phase() -> None:
+    """One millisecond with 13 uA among 30 counts in each of these, and in none before."""
+    counted = 0
+    for low_ms in range(1, 101):
+        board, since_ms = Board(SMALL, current_ua=30), 0
+        board.test.begin(board.reading)
+        while not board.test.finished and since_ms <= 100:
+            board._read()
+            since_ms += board.phase() == SMALL
+            if board.phase() == SMALL and since_ms == low_ms:
+                board.reading.raw = 13
+            board.test.step(1_000, board.reading)
+        counted += board.test.fault == faults.SELFTEST_NO_CURRENT
+    assert counted == 32
 
 
 def test_a_load_that_is_not_there_is_told_as_a_megohm() -> None:
