@@ -138,6 +138,7 @@ class _File:
         return self._at
 
     def readinto(self, buffer: bytearray | memoryview) -> int:
+        self._flash.fail("readinto")
         data = self._files[self._path][self._at : self._at + len(buffer)]
         buffer[: len(data)] = data
         self._at += len(data)

@@ -505,7 +505,10 @@ class FakeHal:
     def read_second(self, reading: Reading) -> None:
         """Read the second sensor."""
         self.jobs += 1
+        before = reading.second_ok
         self.plant.read_second(reading, self.scale.second_zero)
+        if self.plant.second == "frozen":  # it answers, and only a look at its flag tells
+            reading.second_ok = before
 
     def look_second(self, reading: Reading) -> None:
         """Say in `reading` whether the second sensor converts."""

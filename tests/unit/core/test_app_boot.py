@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from app_words import LONG
 from fake_flash import Flash, read_log
-from plant import Board, Device, device
+from plant import OPEN_OHM, Board, Device, device
 
 from ionto import bootmode, faults, protocol, version
 
@@ -212,6 +212,19 @@ def test_a_log_folder_that_cannot_be_made_is_a_fault_and_the_application_runs() 
         assert (board.state, board.app.session.fault) == (protocol.FAULT, faults.LOG_WRITE_FAILED)
 
 
+def test_the_log_of_a_first_session_that_fails_its_self_test_is_completed() -> None:
+    """Against a keeper that looks for the record of a self-test that was passed, where none ever was."""
+    with device() as board:
+        board.hal.bench_strap = True
+        board.plant.load_ohm = OPEN_OHM
+        board.run(2)
+        board.start()
+        board.until(protocol.FAULT)
+        board.run(700)
+        assert [name for name, _ in board.log()] == ["arm", "samples", "events", "end"]
+        assert board.log()[-1][1]["fault"] == faults.SELFTEST_LOAD
+
+
 def test_a_boot_writes_nothing_to_flash_but_the_first() -> None:
     """Which keeps the variant that the strap says."""
     flash, acts = Flash(), []
@@ -221,7 +234,7 @@ def test_a_boot_writes_nothing_to_flash_but_the_first() -> None:
     acts.clear()
     with device(flash=flash) as board:
         board.run(2_500)
-    assert set(acts) <= {"open r", "open rb"}
+    assert set(acts) <= {"open r", "open rb", "readinto"}
 
 
 @pytest.mark.hazard("HAZ-30")

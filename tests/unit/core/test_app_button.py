@@ -166,6 +166,19 @@ def test_a_new_state_is_shown_at_once_though_a_press_was_refused_just_before() -
         assert shown == {0, ui.READY}
 
 
+def test_the_buzzer_of_a_fault_is_quiet_after_ten_seconds() -> None:
+    with device() as board:
+        board.hold(**LONG)
+        board.plant.load_ohm = OPEN_OHM
+        board.until(protocol.FAULT)
+        sounding_s = set()
+        for ms in range(15_000):
+            board.run(1)
+            if board.hal.lights & ui.SOUND:
+                sounding_s.add(ms // 1_000)
+        assert len(sounding_s) >= 4 and 7 <= max(sounding_s) <= 10
+
+
 @pytest.mark.hazard("HAZ-16")
 def test_the_heartbeat_rests_low_after_the_self_test() -> None:
     """Against a heartbeat stuck high. Between self-test and ramp the pin is low, not where the last edge left it.

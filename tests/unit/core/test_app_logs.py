@@ -58,7 +58,7 @@ def test_too_long_a_read_and_no_such_log_are_refused() -> None:
         with_logs(board, {4: 10})
         answer, content = board.ask(protocol.LOG_READ, struct.pack("<III", 4, 0, 65_537))
         assert answer == protocol.ERROR
-        assert detail(content)["high"] == 65_536
+        assert [detail(content)[name] for name in ("low", "high")] == [1, 65_536]
         for kind, payload in (
             (protocol.LOG_READ, struct.pack("<III", 5, 0, 1)),
             (protocol.LOG_DELETE, struct.pack("<I", 2**32 - 1)),
@@ -73,10 +73,27 @@ def test_a_host_that_stops_reading_a_log_does_not_stop_the_device() -> None:
         with_logs(board, {4: 60_000})
         board.port.reading_host = False
         board.send(protocol.LOG_READ, struct.pack("<III", 4, 0, 60_000))
-        board.run(250)
+        board.run(700)
         board.port.reading_host = True
         board.run(250)
         assert board.code(protocol.LOG_LIST, struct.pack("<I", 0)) == 0
+        assert len(read_log_over_link(board, 4, 0, 5_000)) == 5_000, "asked again, it is sent again"
+
+
+def test_a_log_that_flash_does_not_give_ends_without_the_frame_that_says_it_is_whole() -> None:
+    with device() as board:
+        with_logs(board, {4: 60_000})
+
+        def fail(name: str) -> None:
+            if name == "readinto":
+                raise OSError(5)
+
+        board.flash.fail = fail
+        board.send(protocol.LOG_READ, struct.pack("<III", 4, 0, 60_000))
+        board.run(250)
+        assert answers(board.port.from_device) == []
+        board.flash.fail = lambda name: None
+        assert len(read_log_over_link(board, 4, 0, 5_000)) == 5_000
 
 
 @pytest.mark.parametrize("first", [0, 39, 40, 100])

@@ -68,6 +68,28 @@ def test_the_arm_record_is_on_flash_before_the_first_edge_of_the_ramp() -> None:
         assert seen == [["arm"]], "and nothing more before the session is over: flash stops the loop"
         board.finish()
         assert [name for name, _ in board.log()] == ["arm", "test", "samples", "events", "end"]
+        assert board.status()["outcome"] == protocol.COMPLETE
+
+
+def test_the_relay_moves_once_for_a_reversal_and_the_session_goes_on() -> None:
+    with device() as board:
+        board.hold(dose_uc=12_000, reversal="half")
+        board.until(protocol.REVERSING)
+        poles = []
+        while board.state == protocol.REVERSING:
+            board.run(1)
+            poles.append(board.plant.relay)
+        assert poles == sorted(poles) and {*poles} == {False, True}
+        board.finish()
+        assert board.app.session.outcome == protocol.COMPLETE
+
+
+def test_on_a_bench_the_lines_that_are_not_connected_are_left_out() -> None:
+    """The application asks the board for them when the self-test begins."""
+    with device() as board:
+        board.plant.lines = 0
+        board.hold()
+        assert [row[2] for row in board.app.selftest.results].count("not fitted") == 3
 
 
 @pytest.mark.hazard("HAZ-14")

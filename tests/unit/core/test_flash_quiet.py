@@ -98,6 +98,8 @@ def test_a_request_that_writes_is_refused_while_a_current_does_not_end(board: De
     payload = payloads(board)[protocol.LOG_DELETE]
     board.plant.forced_ua, board.plant.switch_shorted = 3_000.0, True
     board.until(protocol.FAULT)
+    board.run(200)
+    assert board.meter == [], "nothing is written while it may still end"
     assert board.code(protocol.LOG_DELETE, payload) == faults.CURRENT_REMAINS
     assert "/logs/000001.ilog" in board.flash.files
     board.run(400)

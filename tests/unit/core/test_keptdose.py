@@ -44,6 +44,15 @@ def test_the_file_holds_dose_digest_starts_and_crc() -> None:
     assert sorted(content) == ["crc32", "digest", "dose", "starts_left"]
 
 
+def test_a_board_knows_whether_there_is_a_dose_to_look_at() -> None:
+    """What reads it takes heap, and is not loaded where there is none."""
+    flash = Flash()
+    with device(flash=flash) as board:
+        assert not board.app.kept.there()
+        assert board.push() == 0
+        assert board.app.kept.there()
+
+
 @pytest.mark.hazard("HAZ-20")
 def test_a_session_without_a_computer_after_power_on() -> None:
     """Push, power off, power on: START for 2 s is enough, as often as the dose says."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from array import array
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ionto import faults, kernel, limits
+from ionto import sessionlog_format as fmt
 from ionto.controller import Controller
 from ionto.guards import Guards
 from ionto.reading import Reading
@@ -149,6 +151,16 @@ def test_a_window_of_the_log_has_its_own_extremes_and_rounds_its_means_down() ->
     assert told == [[8_000, 7_000, 9_000, 8_005, 850, 900, 2], [65, 60, 71, 70, 10, 11, 2]]
 
 
+def test_two_samples_of_the_log_fold_into_one() -> None:
+    """Time, charge, set-point and state of the later one, means weighted by their cycles, extremes of both."""
+    one = (100, 70_000, 300, 1_000, 900, 1_100, 1_010, 2_000, 2_600, 200, 4, 1)
+    two = (200, 80_000, 310, 1_300, 950, 1_400, 1_310, 3_000, 2_500, 100, 5, 2)
+    told = (200, 80_000, 310, 1_100, 900, 1_400, 1_110, 2_333, 2_600, 300, 5, 3)
+    packed = bytearray(struct.pack(fmt.SAMPLE_FORMAT, *one) + struct.pack(fmt.SAMPLE_FORMAT, *two))
+    kernel.fold(packed, 0, 0)
+    assert struct.unpack_from(fmt.SAMPLE_FORMAT, packed) == told
+
+
 @pytest.mark.hazard("HAZ-03")
 @pytest.mark.parametrize(("raw", "current_ua"), [(0x7FFF, 32_767), (0x4000, 16_384), (0x8000, 0), (0xFFFF, 0)])
 def test_the_shunt_register_is_positive_up_to_its_middle(raw: int, current_ua: int) -> None:
@@ -247,6 +259,15 @@ def test_from_20_ua_and_a_64th_less_on_the_contact_decides_the_current(mode: int
         assert events[99] == (kernel.E_TOP if limited else kernel.E_NONE)
     else:
         assert events[99] == (kernel.E_LIMITED if limited else kernel.E_NONE)
+
+
+@pytest.mark.parametrize(("current_ua", "target_ua"), [(483, 512), (460, 512), (458, 512), (457, 511), (100, 142)])
+def test_while_the_contact_decides_the_target_is_kept_just_above_what_flows(current_ua: int, target_ua: int) -> None:
+    """Twice 20 uA and a 64th above it, and it never rises by that: the current comes back by a ramp."""
+    plan, reading = delivering(s_setpoint_ua=512, s_target_ua=512, s_limited=1, s_ramp_down_us=1_000_000)
+    reading[kernel.R_CURRENT_UA], reading[kernel.R_DRAIN_MV], reading[kernel.R_SOURCE_MV] = current_ua, 700, 101
+    assert kernel.advance(plan, reading, 1_000, kernel.HOLDING) == kernel.E_NONE
+    assert plan[kernel.S_TARGET_UA] == target_ua
 
 
 def test_a_session_counts_every_cycle_with_current() -> None:

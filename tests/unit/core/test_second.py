@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plant import Rig, a_dose
+from plant import Rig, a_dose, device
 from test_guards import SETPOINT_UA, good, guards
 
 from ionto import faults, kernel, limits, protocol
@@ -214,3 +214,12 @@ def test_nothing_is_compared_before_both_have_their_zero() -> None:
     judge = guards()
     for serial in range(2, 40):
         assert judge.step(1_000, compared(3_000, serial), SETPOINT_UA, True) == faults.NONE
+
+
+def test_the_application_looks_whether_the_second_sensor_still_converts() -> None:
+    """Below the dither's current nothing in the reading itself tells: a steady current is a steady register."""
+    with device() as board:
+        board.hold(current_ua=200, dose_uc=30_000)
+        board.plant.second = "frozen"
+        board.until(protocol.FAULT, most=WITHIN_MS)
+        assert board.app.session.fault == faults.SECOND_SENSOR

@@ -416,6 +416,18 @@ def test_a_last_ramp_that_would_bring_far_too_little_is_given_up_and_the_dose_co
     assert rig.plant.peak_ua <= 2_020
 
 
+def test_after_its_only_turn_a_session_turns_no_more() -> None:
+    """The last ramp down is one to the end, which cannot be made a pause as one to a reversal can."""
+    rig = Rig(A)
+    rig.deliver(a_dose(A, current_ua=2_000, dose_uc=12_000, reversal="half"))
+    rig.until(protocol.RAMP_DOWN)
+    rig.until(protocol.HOLD)
+    rig.until(protocol.RAMP_DOWN)
+    assert rig.session.pause() == faults.WRONG_STATE
+    rig.until(protocol.DONE)
+    assert rig.session.outcome == protocol.COMPLETE
+
+
 # Contact, battery, time.
 
 

@@ -419,3 +419,19 @@ def test_a_request_that_has_to_wait_is_kept_and_taken_once() -> None:
     wire.ready = True
     wire.poll(QUIET_POLLS)
     assert wire.handed == [(3, 1, bytes(100)), (2, 2, b"")]
+
+
+def test_a_request_that_has_to_wait_is_looked_at_once_a_cycle() -> None:
+    """Against a cycle that spends all its pieces on asking whether it is time yet."""
+    wire, asked = Wire(), []
+
+    def ready(kind: int) -> bool:
+        asked.append(kind)
+        return False
+
+    wire.link = UsbLink(wire.port, wire._handle, wire._reject, ready)
+    wire.port.to_device.extend(request(0x02, 1, b""))
+    wire.poll(5)
+    del asked[:]
+    wire.poll(3)
+    assert asked == [0x02] * 3 and wire.handed == []
