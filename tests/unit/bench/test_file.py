@@ -118,7 +118,7 @@ def test_relays_are_on_the_meters_bridge_or_on_one_that_is_named(tmp_path):
 
 def test_a_simulator_that_is_gone_is_no_defect_of_ionto(tmp_path, capsys):
     (tmp_path / "bench.toml").write_text(f"{VIRTUAL}\nstate_dir = '{tmp_path}/sim'\n")
-    assert cli.main(["bench", "check", str(tmp_path / "bench.toml")]) == 6
+    assert cli.main(["bench", "check", str(tmp_path / "bench.toml")]) == 3
     assert f"no simulator runs in {tmp_path}/sim; start one with: ionto sim" in capsys.readouterr().err
 
 

@@ -12,7 +12,7 @@ import pytest
 from ionto_host.bench import benchfile, fixtures, instruments, loads, measuring, rig, switching
 from ionto_host.board import calibrating
 from ionto_host.board.meters import Meter, Sample, TypedMeter
-from ionto_host.errors import BenchError, CalibrationError, NoDeviceError, SafetyError, SimulatorError
+from ionto_host.errors import BenchError, CalibrationError, NoDeviceError, SafetyError
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -199,5 +199,5 @@ def test_a_simulator_that_has_ended_is_a_meter_that_fails():
         raise SimGoneError("the simulator has ended")
 
     spec = benchfile.MeterSpec("sim", "sim", 8_000, 1_000, 1)
-    with pytest.raises(SimulatorError, match="the simulator has ended"):
+    with pytest.raises(NoDeviceError, match="the simulator has ended"):
         instruments.SimMeter(SimpleNamespace(meter=gone), spec, benchfile.SimSpec()).read_ua()

@@ -258,9 +258,9 @@ def test_opening_what_is_not_there() -> None:
     """Each way of not finding a device is told apart."""
     with pytest.raises(errors.NoDeviceError, match="no port"):
         ports.open_port("/dev/there-is-no-such-port")
-    with pytest.raises(errors.TransportError):
+    with pytest.raises(errors.UsageError):
         ports.open_port("nonsense://x")
-    with pytest.raises(errors.TransportError):
+    with pytest.raises(errors.NoDeviceError):
         ports.open_port("socket://127.0.0.1:1")
 
 
